@@ -1,0 +1,333 @@
+// Package store is the contract of Hongyan's memory: what is remembered, and
+// which changes happen together. Two databases implement it (package sqlite,
+// and PostgreSQL later) and pass the suite in package storetest.
+//
+// Each method is one transaction and one domain act; no transaction type
+// crosses the contract and no rule about messages lives in SQL. The one
+// exception is the claim: what is due and within limits is chosen there, with
+// the numbers passed in, because a limit checked afterwards becomes a busy
+// loop. Start with Store, then Messages, the heart.
+//
+// Every method is safe for concurrent use, returns after the change is
+// durable, and reports failures as *hongyan.Error where the caller can act on
+// them: NotFound, Conflict (duplicate name, wrong state), Full (disk full).
+package store
+
+import (
+	"context"
+	"time"
+
+	"hongyan"
+)
+
+// Store is everything the gateway remembers.
+type Store interface {
+	Accounts
+	Templates
+	Tokens
+	Keys
+	Messages
+	Nodes
+	Events
+
+	// Now is the clock every rule uses. It never goes to the disk or the network.
+	Now() time.Time
+	// Ready reports why the store cannot take records at the moment (disk full,
+	// read-only, newer schema), nil when it can. It tries a real write.
+	Ready(ctx context.Context) error
+	// Sweep removes what nobody can ask for any more, in small batches: idempotency
+	// keys past their 24 hours and dead node rows. It returns how many rows went.
+	Sweep(ctx context.Context) (int, error)
+	// Close waits for writes under way and closes the database.
+	Close() error
+}
+
+// Accounts keeps accounts with their secrets (encrypted) and the holds on them.
+type Accounts interface {
+	// CreateAccount adds a; Conflict when its AppID or Alias exists.
+	CreateAccount(ctx context.Context, a hongyan.Account) error
+	// UpdateAccount replaces the account with a's AppID, keeping CreatedAt.
+	UpdateAccount(ctx context.Context, a hongyan.Account) error
+	// Account finds by AppID or Alias.
+	Account(ctx context.Context, appID string) (hongyan.Account, error)
+	// Accounts lists all, by AppID.
+	Accounts(ctx context.Context) ([]hongyan.Account, error)
+	// DeleteAccount removes the account with its templates, token and holds.
+	// Conflict while any message of it is not final.
+	DeleteAccount(ctx context.Context, appID string) error
+
+	// PutHold records h; one hold per (AppID, Kind, Reason), the earlier Since is kept.
+	PutHold(ctx context.Context, h hongyan.Hold) error
+	// ClearHold removes the holds of an account with that kind and reason.
+	// Kind "*" and reason "*" mean any. It returns how many there were.
+	ClearHold(ctx context.Context, appID string, kind hongyan.MessageKind, reason string) (int, error)
+	// Holds lists all holds.
+	Holds(ctx context.Context) ([]hongyan.Hold, error)
+}
+
+// Templates keeps each account's templates.
+type Templates interface {
+	// PutTemplates inserts or updates by (AppID, TemplateID).
+	PutTemplates(ctx context.Context, ts []hongyan.Template) error
+	// Template finds one; NotFound (code unknown_template) otherwise.
+	Template(ctx context.Context, appID, templateID string) (hongyan.Template, error)
+	// Templates lists an account's, by title then id.
+	Templates(ctx context.Context, appID string) ([]hongyan.Template, error)
+	// DeleteTemplate removes one; NotFound when there is none.
+	DeleteTemplate(ctx context.Context, appID, templateID string) error
+	// SetTemplateStatus marks one as active, banned or removed.
+	SetTemplateStatus(ctx context.Context, appID, templateID, status, reason string) error
+}
+
+// Tokens keeps the one current access_token of each account (encrypted).
+type Tokens interface {
+	// Token returns the stored token; the zero Token when there is none.
+	Token(ctx context.Context, appID string) (hongyan.Token, error)
+	// SaveToken stores t if the stored generation is t.Generation-1, and reports
+	// whether it did. Another node may have been first.
+	SaveToken(ctx context.Context, t hongyan.Token) (bool, error)
+}
+
+// Keys keeps callers' API keys, as hashes.
+type Keys interface {
+	CreateKey(ctx context.Context, k hongyan.Key) error
+	// KeyByHash finds a key that is not revoked; NotFound otherwise.
+	KeyByHash(ctx context.Context, hash []byte) (hongyan.Key, error)
+	Keys(ctx context.Context) ([]hongyan.Key, error)
+	// RevokeKey ends a key; NotFound when there is none, nil when it was revoked already.
+	RevokeKey(ctx context.Context, id string) error
+	// TouchKeys records when keys were last used.
+	TouchKeys(ctx context.Context, used map[string]time.Time) error
+}
+
+// Messages keeps messages, their attempts and their receipts. The table is the
+// queue: state, due time, lease and fence are in the row.
+type Messages interface {
+	// InsertMessages stores messages and their idempotency keys in one
+	// transaction and returns one Inserted for each, in order. Concurrent calls
+	// share a commit. It never fails for one message because of another.
+	InsertMessages(ctx context.Context, ms []NewMessage) ([]Inserted, error)
+
+	// Message finds by ID; NotFound otherwise.
+	//
+	// Holds are a view: wherever messages are read (Message, Messages, Counts, and
+	// the states in Filter), a queued message whose account is under a hold that
+	// covers its kind shows as Held with that Hold and its reason. The row itself
+	// stays queued, so that pausing a million messages writes one row. Which hold
+	// covers which message is hongyan.Hold.Covers; of several the longest wins (an
+	// Until of zero is longest).
+	Message(ctx context.Context, id string) (hongyan.Message, error)
+	// Messages lists newest first. Payloads are included.
+	Messages(ctx context.Context, f Filter) (Page, error)
+	// Attempts lists the finished attempts of a message, oldest first.
+	Attempts(ctx context.Context, id string) ([]hongyan.Attempt, error)
+
+	// Claim leases due messages to a node: each becomes sending, its Attempts
+	// grow by one, FirstAt is set if it was zero. Within a stream urgent comes
+	// before normal before bulk, then the earlier DueAt. Held rows with a due
+	// time in the past are claimed like queued ones.
+	Claim(ctx context.Context, epoch int64, wants []Want) ([]hongyan.Message, error)
+	// ClaimOne leases the one message with that id whatever its due time, if it
+	// is queued or held; Conflict otherwise.
+	ClaimOne(ctx context.Context, epoch int64, id string) (hongyan.Message, error)
+	// FinishAttempts writes what became of leased messages, each only if its
+	// fence (Epoch, Attempts as claimed) still holds, and joins receipts that came
+	// first. The row's Attempts becomes Fence.Attempts - 1 + len(Result.Attempts):
+	// a claim settled without a call leaves no trace. Concurrent calls share a commit. Usage is added in the same transaction.
+	FinishAttempts(ctx context.Context, rs []Result) ([]Settled, error)
+	// Return gives untried leased messages back: queued again, Attempts one less,
+	// FirstAt cleared if the attempt was the first.
+	Return(ctx context.Context, fences []Fence) error
+	// Streams lists every (account, kind) with waiting messages that have a due
+	// time, and the earliest of those times. It costs in streams, not messages.
+	Streams(ctx context.Context) ([]Stream, error)
+
+	// Cancel ends a waiting message as cancelled; Conflict (with the state) otherwise.
+	// A message in doubt cannot be cancelled.
+	Cancel(ctx context.Context, id string) (hongyan.Message, error)
+	// Expire ends up to limit waiting messages without doubt whose ExpiresAt has
+	// passed and returns how many.
+	Expire(ctx context.Context, limit int) (int, error)
+	// HoldTemplate turns the queued messages of a template into held ones, up to
+	// limit, and returns how many. until zero = until released.
+	HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error)
+	// ReleaseTemplate makes up to limit held messages of a template queued again, due at due.
+	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
+
+	// Usage returns the counted calls of an account for the periods that contain now.
+	Usage(ctx context.Context, appID string) ([]hongyan.QuotaUsage, error)
+	// Counts returns how many messages are in each state, by account. It reads an
+	// index, not the messages; still, call it for people, not in a loop.
+	Counts(ctx context.Context) (map[string]map[hongyan.State]int64, error)
+}
+
+// NewMessage is a message to insert. With Message.Epoch set it is inserted
+// already leased (state sending, Attempts 1, FirstAt now); else as Message.State says.
+type NewMessage struct {
+	Message hongyan.Message
+	// IdempotencyKey is the caller's; "" = none. It lives IdempotencyTTL.
+	IdempotencyKey string
+	// BodyHash tells whether a repeated key comes with the same request.
+	BodyHash [32]byte
+}
+
+// IdempotencyTTL is how long a caller's Idempotency-Key answers the first message.
+const IdempotencyTTL = 24 * time.Hour
+
+// ClientMsgIDWindow is how long WeChat, and so we, treat a repeated
+// client_msg_id to one user as the same message (spec §4.2.6).
+const ClientMsgIDWindow = 10 * time.Minute
+
+// InsertOutcome says what became of a NewMessage.
+type InsertOutcome uint8
+
+// The outcomes.
+const (
+	InsertedNew       InsertOutcome = iota // a new row
+	InsertedReplay                         // the idempotency key's first message, same body
+	InsertedDuplicate                      // the first message with this (AppID, ToUser, caller's ClientMsgID) within the window
+	InsertedMismatch                       // the idempotency key exists with another body: nothing stored
+)
+
+// Inserted is the answer for one NewMessage. Message is the stored row, for
+// InsertedReplay and InsertedDuplicate the earlier one as it is now.
+type Inserted struct {
+	Outcome InsertOutcome
+	Message hongyan.Message
+}
+
+// Want asks for at most Max due messages of one stream.
+type Want struct {
+	AppID string
+	Kind  hongyan.MessageKind
+	Max   int
+	// NotBefore, when set, leaves messages that are not urgent and were due before
+	// it where they are (hongyan.Hold.Before).
+	NotBefore time.Time
+}
+
+// Stream is an (account, kind) with waiting messages.
+type Stream struct {
+	AppID string
+	Kind  hongyan.MessageKind
+	DueAt time.Time // the earliest
+}
+
+// Fence names a leased message as its holder knows it.
+type Fence struct {
+	Seq      int64
+	Epoch    int64
+	Attempts int // as claimed
+}
+
+// Result is what became of one leased message.
+type Result struct {
+	Fence
+	AppID    string
+	Attempts []hongyan.Attempt // the finished ones, usually one; the last becomes Message.Last
+	// The message's new state and what goes with it.
+	State        hongyan.State
+	Reason       string
+	DueAt        time.Time // zero on Held = until released
+	Hold         *hongyan.Hold
+	MsgID        int64
+	AcceptedAt   time.Time
+	Tries        int
+	DoubtSince   time.Time
+	InReview     bool
+	MayDuplicate bool
+	// Usage is counted in the same transaction: period starts are the caller's.
+	Usage []UsageDelta
+}
+
+// UsageDelta adds N calls to a counter.
+type UsageDelta struct {
+	AppID      string
+	Scope      string
+	Period     string
+	PeriodFrom time.Time
+	N          int64
+}
+
+// Settled tells whether a Result was applied, and the state the row is in now
+// (a receipt may have come first).
+type Settled struct {
+	Applied bool // false: the fence did not hold
+	State   hongyan.State
+}
+
+// Filter selects messages for a list. Zero fields do not filter.
+type Filter struct {
+	AppIDs     []string // nil = any
+	ToUser     string
+	TemplateID string
+	States     []hongyan.State
+	Since      time.Time // CreatedAt >= Since
+	Until      time.Time // CreatedAt < Until
+	Query      string    // exact id, client_msg_id, msgid or openid
+	Before     int64     // Seq < Before, the cursor; 0 = from the newest
+	Limit      int       // 1..1000
+}
+
+// Page is one page of a list. Next is the Before of the following page, 0 at the end.
+type Page struct {
+	Items []hongyan.Message
+	Next  int64
+}
+
+// Nodes keeps which processes are alive. The lease of a message belongs to the
+// node that holds it (design D4).
+type Nodes interface {
+	// Join adds a node and returns its epoch, larger than any before. A store
+	// that allows only one process (SQLite) fences all earlier epochs at once.
+	Join(ctx context.Context, name string, lease time.Duration) (epoch int64, err error)
+	// Renew extends a node's lease. Conflict when it had lapsed and was taken over.
+	Renew(ctx context.Context, epoch int64, lease time.Duration) error
+	// Leave ends a node's lease at once.
+	Leave(ctx context.Context, epoch int64) error
+	// TakeOver moves up to limit leased messages of dead nodes to epoch, still
+	// sending, and returns them: each may have been tried. Their Attempts and
+	// FirstAt stay; the caller settles them with the fence (epoch, Attempts).
+	TakeOver(ctx context.Context, epoch int64, limit int) ([]hongyan.Message, error)
+}
+
+// Events keeps what WeChat pushed, and the receipts found in it.
+type Events interface {
+	// InsertEvent stores e unless an event with its DedupeKey exists for the
+	// account (then its Duplicates grow) and reports whether it was new.
+	// Concurrent calls share a commit.
+	InsertEvent(ctx context.Context, e hongyan.Event) (bool, error)
+	// PendingEvents lists up to limit events not processed yet, oldest first.
+	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
+	// FinishEvents marks events processed and applies the receipts found in them,
+	// in one transaction: a receipt is stored by (AppID, MsgID), the first wins;
+	// the message that owns the msgid becomes delivered or undelivered if its
+	// rank is lower. Receipts without an owner stay orphans.
+	FinishEvents(ctx context.Context, done []EventDone) error
+	// Event finds one by id; Events lists newest first, before id (0 = newest).
+	Events(ctx context.Context, appID string, before int64, limit int) ([]hongyan.Event, error)
+
+	// Orphans lists up to limit receipts without an owner stored at least age ago, oldest first,
+	// and not older than 24 h.
+	Orphans(ctx context.Context, age time.Duration, limit int) ([]Orphan, error)
+	// Candidates lists the messages to a user created or attempted between from and to that await a
+	// receipt or may (accepted without receipt, in doubt, uncertain, sending), oldest first, at most 10.
+	Candidates(ctx context.Context, appID, toUser string, from, to time.Time) ([]hongyan.Message, error)
+	// JoinOrphan gives an orphan to a message (joined_by user_and_time) if the
+	// orphan is still one and the message still has no receipt; reports whether it did.
+	// The message may be queued for a retry: it ends too.
+	JoinOrphan(ctx context.Context, orphan int64, messageID string) (bool, error)
+}
+
+// EventDone is a processed event and the receipt in it, nil for other events.
+type EventDone struct {
+	EventID int64
+	Receipt *hongyan.Receipt
+}
+
+// Orphan is a stored receipt that nobody owns.
+type Orphan struct {
+	ID       int64
+	StoredAt time.Time
+	Receipt  hongyan.Receipt
+}
