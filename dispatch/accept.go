@@ -1,0 +1,395 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"hongyan"
+	"hongyan/store"
+	"hongyan/wechat"
+)
+
+// Limits of what is accepted.
+const (
+	maxClientMsgID = 64       // bytes; the figure of mass sending, the only one published (spec §13.1)
+	maxMetadata    = 16 << 10 // bytes
+	maxAhead       = 90 * 24 * time.Hour
+	maxURL         = 2048 // bytes; WeChat's own limit is unpublished (40039)
+	openIDLen      = 28   // characters (spec §1)
+	templateIDLen  = 43
+)
+
+// prepared is a request that passed every check.
+type prepared struct {
+	account *account
+	message hongyan.Message
+}
+
+// prepare checks a request and makes the message of it. Every error is a
+// *hongyan.Error that names the fields at fault.
+func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
+	now := hongyan.Millis(e.cfg.Store.Now())
+	if r.AppID == "" {
+		return prepared{}, hongyan.InvalidField("missing_field", "/appid", "appid is missing")
+	}
+	a, err := e.loadAccount(ctx, r.AppID)
+	if hongyan.IsKind(err, hongyan.NotFound) {
+		return prepared{}, hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", r.AppID)
+	}
+	if err != nil {
+		return prepared{}, err
+	}
+	m := hongyan.Message{
+		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: r.Kind, ToUser: r.ToUser, TemplateID: r.TemplateID,
+		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
+		RetryOf: r.RetryOf, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
+	}
+	if m.Kind == "" {
+		m.Kind = a.Kind.MessageKind()
+	}
+	if m.ClientMsgID == "" {
+		m.ClientMsgID = m.ID
+	}
+	var p problems
+	p.kind(a, m.Kind)
+	p.recipient(r)
+	p.times(r, &m, a, now)
+	p.extras(r)
+	p.ownFields(r, m.Kind)
+	if err := p.err(); err != nil {
+		return prepared{}, err
+	}
+	if err := e.checkData(ctx, a, r, m.Kind); err != nil {
+		return prepared{}, err
+	}
+	if m.Payload, err = payload(r, &m); err != nil {
+		return prepared{}, hongyan.Errorf(hongyan.Internal, "", "write the body of a message: %w", err)
+	}
+	return prepared{a, m}, nil
+}
+
+// problems collects broken rules.
+type problems struct {
+	code   string
+	fields []hongyan.FieldError
+}
+
+func (p *problems) add(code, pointer, format string, args ...any) {
+	if p.code == "" {
+		p.code = code
+	}
+	p.fields = append(p.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (p *problems) err() error {
+	if len(p.fields) == 0 {
+		return nil
+	}
+	return &hongyan.Error{Kind: hongyan.Invalid, Code: p.code, Message: p.fields[0].Detail, Fields: p.fields}
+}
+
+func (p *problems) kind(a *account, k hongyan.MessageKind) {
+	switch k {
+	case hongyan.KindTemplate:
+		if a.Kind == hongyan.MiniProgram || a.Kind == hongyan.SubscriptionAccount {
+			p.add("wrong_kind", "/kind", "kind %q needs a verified service account; %s is a %s", k, a.AppID, a.Kind)
+		}
+	case hongyan.KindMiniTemplate:
+		if a.Kind != hongyan.MiniProgram {
+			p.add("wrong_kind", "/kind", "kind %q needs a mini program; %s is a %s account", k, a.AppID, a.Kind)
+		}
+	default:
+		p.add("unknown_kind", "/kind", "kind %q is not one of template, mini_template", k)
+	}
+}
+
+func (p *problems) recipient(r *Request) {
+	switch {
+	case r.ToUser == "":
+		p.add("missing_field", "/touser", "touser is missing: the openid of the recipient")
+	case !validOpenID(r.ToUser):
+		p.add("malformed_openid", "/touser", "touser %q is not an openid: 28 characters, an \"o\" first, then letters, digits, \"-\" and \"_\"", clip(r.ToUser))
+	}
+	switch {
+	case r.TemplateID == "":
+		p.add("missing_field", "/template_id", "template_id is missing")
+	case len(r.TemplateID) > 2*templateIDLen:
+		p.add("malformed_template_id", "/template_id", "template_id %q is not a template_id: %d characters", clip(r.TemplateID), templateIDLen)
+	}
+}
+
+func validOpenID(s string) bool {
+	if len(s) != openIDLen || s[0] != 'o' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// clip keeps an offending value readable in an error.
+func clip(s string) string {
+	const keep = 60
+	if utf8.RuneCountInString(s) <= keep {
+		return s
+	}
+	return string([]rune(s)[:keep]) + "…"
+}
+
+func (p *problems) times(r *Request, m *hongyan.Message, a *account, now time.Time) {
+	m.DueAt = now
+	if r.SendAt.After(now) {
+		m.DueAt = hongyan.Millis(r.SendAt)
+	}
+	if r.SendAt.Sub(now) > maxAhead {
+		p.add("send_at_too_late", "/send_at", "send_at %s is more than 90 days ahead", r.SendAt.UTC().Format(time.RFC3339))
+	}
+	life := a.ExpireAfter
+	if life <= 0 {
+		life = hongyan.DefaultExpireAfter
+	}
+	m.ExpiresAt = m.DueAt.Add(life)
+	if r.ExpiresAt.IsZero() {
+		return
+	}
+	m.ExpiresAt = hongyan.Millis(r.ExpiresAt)
+	switch {
+	case !m.ExpiresAt.After(now):
+		p.add("expires_at_past", "/expires_at", "expires_at %s has passed (now %s)", m.ExpiresAt.Format(time.RFC3339), now.Format(time.RFC3339))
+	case !m.ExpiresAt.After(m.DueAt):
+		p.add("expires_at_before_send_at", "/expires_at", "expires_at %s is not after send_at %s", m.ExpiresAt.Format(time.RFC3339), m.DueAt.Format(time.RFC3339))
+	}
+}
+
+func (p *problems) extras(r *Request) {
+	if len(r.ClientMsgID) > maxClientMsgID {
+		p.add("client_msg_id_too_long", "/client_msg_id", "client_msg_id has %d bytes; at most %d", len(r.ClientMsgID), maxClientMsgID)
+	}
+	for _, c := range r.ClientMsgID {
+		if c < 0x21 || c > 0x7e {
+			p.add("malformed_client_msg_id", "/client_msg_id", "client_msg_id %q may hold visible ASCII characters only", clip(r.ClientMsgID))
+			break
+		}
+	}
+	if len(r.Metadata) > maxMetadata {
+		p.add("metadata_too_long", "/metadata", "metadata has %d bytes; at most %d", len(r.Metadata), maxMetadata)
+	}
+	if len(r.URL) > maxURL {
+		p.add("url_too_long", "/url", "url has %d bytes; at most %d", len(r.URL), maxURL)
+	}
+}
+
+// ownFields checks the fields that belong to one kind alone. Empty optional ones
+// are harmless, as they are at WeChat (design §9).
+func (p *problems) ownFields(r *Request, k hongyan.MessageKind) {
+	if k == hongyan.KindMiniTemplate {
+		if r.FormID == "" {
+			p.add("missing_field", "/form_id", "form_id is missing: a formId or prepay_id of the user")
+		}
+		p.foreign(k, map[string]bool{"url": r.URL != "", "miniprogram": !emptyMini(r.MiniProgram), "topcolor": r.TopColor != ""})
+		return
+	}
+	p.foreign(k, map[string]bool{"page": r.Page != "", "form_id": r.FormID != "", "emphasis_keyword": r.EmphasisKeyword != ""})
+	if mp := r.MiniProgram; mp != nil && mp.AppID == "" && mp.PagePath != "" {
+		p.add("missing_field", "/miniprogram/appid", "miniprogram.pagepath %q needs miniprogram.appid", clip(mp.PagePath))
+	}
+}
+
+func (p *problems) foreign(k hongyan.MessageKind, given map[string]bool) {
+	for _, name := range []string{"url", "miniprogram", "topcolor", "page", "form_id", "emphasis_keyword"} {
+		if given[name] {
+			p.add("field_of_another_kind", "/"+name, "%s does not belong to a message of kind %q", name, k)
+		}
+	}
+}
+
+func emptyMini(mp *MiniProgram) bool { return mp == nil || mp.AppID == "" && mp.PagePath == "" }
+
+// checkData holds the data against the template. A mini program's templates
+// cannot be listed (their interface is retired), so an unknown one is left to
+// WeChat to judge.
+func (e *Engine) checkData(ctx context.Context, a *account, r *Request, k hongyan.MessageKind) error {
+	en, err := e.template(ctx, a, r.TemplateID)
+	if hongyan.IsKind(err, hongyan.NotFound) {
+		if k == hongyan.KindMiniTemplate {
+			return checkKeys(r.Data)
+		}
+		p := hongyan.InvalidField("unknown_template", "/template_id", "%s holds no template %q", a.AppID, clip(r.TemplateID))
+		p.Hint = "list the account's templates, or sync them if it was added just now"
+		return p
+	}
+	if err != nil {
+		return err
+	}
+	if en.Status != "" && en.Status != "active" {
+		return hongyan.InvalidField("template_"+en.Status, "/template_id", "template %q is %s at WeChat", r.TemplateID, en.Status)
+	}
+	return checkAgainst(en, a, r, k)
+}
+
+func checkAgainst(en *entry, a *account, r *Request, k hongyan.MessageKind) error {
+	if len(r.Data) == 0 && k == hongyan.KindTemplate && len(en.params) > 0 {
+		return hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %v", en.params)
+	}
+	var p problems
+	for _, v := range wechat.ValidateData(en.content, r.Data, en.rules) {
+		switch {
+		case v.Kind == wechat.ProblemUnknownKey:
+			continue // WeChat ignores it
+		case !v.Fatal && v.Kind != wechat.ProblemMissing:
+			continue // not a rule WeChat has published
+		case a.CutValues && v.Kind == wechat.ProblemRule && cutValue(r.Data, v):
+			continue
+		case k == hongyan.KindMiniTemplate && v.Kind == wechat.ProblemMissing:
+			continue // an empty line is legal there (spec §6.2)
+		}
+		p.add("invalid_data", "/data/"+escapePointer(v.Key), "%s", v.Detail)
+	}
+	return p.err()
+}
+
+// checkKeys finds the one mistake that is visible without the template.
+func checkKeys(d Data) error {
+	var p problems
+	for _, v := range wechat.ValidateData(wechat.ParseContent(""), d, wechat.RulesHistorical) {
+		if v.Kind == wechat.ProblemDotData {
+			p.add("invalid_data", "/data/"+escapePointer(v.Key), "%s", v.Detail)
+		}
+	}
+	return p.err()
+}
+
+// payload writes WeChat's own body: what is sent, byte for byte.
+func payload(r *Request, m *hongyan.Message) ([]byte, error) {
+	data := r.Data
+	if data == nil {
+		data = Data{}
+	}
+	if m.Kind == hongyan.KindMiniTemplate {
+		return wechat.MarshalBody(&wechat.MiniTemplateMessage{
+			ToUser: m.ToUser, TemplateID: m.TemplateID, Page: r.Page, FormID: r.FormID, Data: data,
+			Color: r.Color, EmphasisKeyword: r.EmphasisKeyword,
+		})
+	}
+	msg := &wechat.TemplateMessage{
+		ToUser: m.ToUser, TemplateID: m.TemplateID, URL: r.URL, TopColor: r.TopColor, ClientMsgID: m.ClientMsgID, Data: data,
+	}
+	if !emptyMini(r.MiniProgram) {
+		msg.MiniProgram = r.MiniProgram
+	}
+	return wechat.MarshalBody(msg)
+}
+
+// payloadFormID reads the form_id back.
+func payloadFormID(body []byte) string {
+	var p struct {
+		FormID string `json:"form_id"`
+	}
+	if json.Unmarshal(body, &p) != nil {
+		return ""
+	}
+	return p.FormID
+}
+
+// Submitted is the answer for one request.
+type Submitted struct {
+	Message hongyan.Message
+	Outcome store.InsertOutcome
+	Err     error // a *hongyan.Error; nothing was stored then
+}
+
+// Submit checks and stores messages, one Submitted for each request in order.
+// A message for which a slot is free is stored already leased and sent at
+// once. The error is for a call that failed as a whole, e.g. on a full disk.
+func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) {
+	out := make([]Submitted, len(rs))
+	rows := make([]store.NewMessage, 0, len(rs))
+	streams := make([]*stream, 0, len(rs))
+	index := make([]int, 0, len(rs))
+	for i := range rs {
+		p, err := e.prepare(ctx, &rs[i])
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		s := e.lease(p.account, &p.message)
+		rows = append(rows, store.NewMessage{Message: p.message, IdempotencyKey: rs[i].IdempotencyKey, BodyHash: rs[i].BodyHash})
+		streams, index = append(streams, s), append(index, i)
+	}
+	if len(rows) == 0 {
+		return out, nil
+	}
+	inserted, err := e.cfg.Store.InsertMessages(ctx, rows)
+	e.inserted(rows, streams, inserted, err)
+	if err != nil {
+		return nil, err
+	}
+	for j, ins := range inserted {
+		out[index[j]].Message, out[index[j]].Outcome = ins.Message, ins.Outcome
+		if ins.Outcome == store.InsertedMismatch {
+			out[index[j]].Err = hongyan.Errorf(hongyan.Invalid, "idempotency_key_reused", "this Idempotency-Key was used with another request body in the last 24 hours")
+		}
+	}
+	return out, nil
+}
+
+// lease sets a slot aside for m if it may leave at once and marks it leased.
+func (e *Engine) lease(a *account, m *hongyan.Message) *stream {
+	now := e.cfg.Store.Now()
+	epoch := e.epoch.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.streamOf(a, m.Kind)
+	busy := epoch == 0 || e.stopping || e.broken || e.slots >= e.cfg.Slots
+	if busy || s.backlog || m.DueAt.After(now) || !s.open(now) || s.room() == 0 || a.bucket.available(now) == 0 {
+		return s
+	}
+	if room, rule := a.meter.room(now); room == 0 {
+		e.quotaReached(s, rule, now)
+		return s
+	}
+	e.reserve(s, 1, now)
+	m.Epoch = epoch
+	return s
+}
+
+// inserted starts what was stored leased, frees the slots of what was not
+// stored anew, and notes what waits.
+func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []store.Inserted, err error) {
+	now := e.cfg.Store.Now()
+	e.mu.Lock()
+	poke := false
+	var untried []hongyan.Message
+	for j := range rows {
+		s, m := streams[j], &rows[j].Message
+		fresh := err == nil && ins[j].Outcome == store.InsertedNew
+		switch {
+		case m.Epoch != 0 && fresh && (e.stopping || !s.open(now)):
+			untried = append(untried, ins[j].Message)
+		case m.Epoch != 0 && fresh:
+			s.reserved--
+			s.ready = append(s.ready, ins[j].Message)
+			e.startWorkers(s)
+		case m.Epoch != 0:
+			e.reserve(s, -1, now)
+		case fresh:
+			s.scheduled(m.DueAt, now)
+			poke = true
+		}
+		if err == nil {
+			e.metrics.inserted(m.AppID, m.Kind, int(ins[j].Outcome))
+		}
+	}
+	e.mu.Unlock()
+	e.giveBack(untried)
+	if poke {
+		e.poke()
+	}
+}

@@ -1,0 +1,252 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hongyan"
+	"hongyan/wechat"
+)
+
+// loadAccount returns the engine's view of an account, reading the store the
+// first time. appID may be an alias.
+func (e *Engine) loadAccount(ctx context.Context, appID string) (*account, error) {
+	e.mu.Lock()
+	a := e.accounts[appID]
+	e.mu.Unlock()
+	if a != nil {
+		return a, nil
+	}
+	stored, err := e.cfg.Store.Account(ctx, appID)
+	if err != nil {
+		return nil, err
+	}
+	usage, err := e.cfg.Store.Usage(ctx, stored.AppID)
+	if err != nil {
+		return nil, fmt.Errorf("load usage of %s: %w", stored.AppID, err)
+	}
+	holds, err := e.loadHolds(ctx, stored.AppID)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &account{
+		Account: stored,
+		client:  &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient()},
+		meter:   newMeter(stored.EffectiveQuotas(), usage),
+		bucket:  newBucket(stored.RatePerSecond, e.cfg.Store.Now()),
+		holds:   holds,
+	}
+	return e.keepAccount(appID, fresh), nil
+}
+
+// keepAccount remembers fresh under its AppID and the name it was asked by,
+// unless another goroutine was first.
+func (e *Engine) keepAccount(name string, fresh *account) *account {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a := e.accounts[fresh.AppID]; a != nil {
+		fresh = a
+	}
+	e.accounts[fresh.AppID] = fresh
+	e.accounts[name] = fresh
+	return fresh
+}
+
+func (e *Engine) loadHolds(ctx context.Context, appID string) ([]hongyan.Hold, error) {
+	all, err := e.cfg.Store.Holds(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load holds of %s: %w", appID, err)
+	}
+	var holds []hongyan.Hold
+	for _, h := range all {
+		if h.AppID == appID {
+			holds = append(holds, h)
+		}
+	}
+	return holds, nil
+}
+
+// streamOf returns the stream of a kind of an account, making it if needed.
+// The caller holds e.mu.
+func (e *Engine) streamOf(a *account, kind hongyan.MessageKind) *stream {
+	key := streamKey{a.AppID, kind}
+	s := e.streams[key]
+	if s == nil {
+		s = &stream{key: key, account: a, limit: float64(a.ceiling()), healthy: true}
+		e.streams[key] = s
+		e.order = append(e.order, s)
+	}
+	return s
+}
+
+// loadStreams finds what waits in the store.
+func (e *Engine) loadStreams(ctx context.Context) error {
+	waiting, err := e.cfg.Store.Streams(ctx)
+	if err != nil {
+		return fmt.Errorf("load streams: %w", err)
+	}
+	for _, w := range waiting {
+		a, err := e.loadAccount(ctx, w.AppID)
+		if err != nil {
+			return fmt.Errorf("load account %s of waiting messages: %w", w.AppID, err)
+		}
+		e.mu.Lock()
+		now, due := e.cfg.Store.Now(), w.DueAt
+		if before := a.quietBefore(w.Kind, now); due.Before(before) {
+			due = now.Add(pollEvery) // what is behind the quiet hours' messages is found by looking again
+		}
+		e.streamOf(a, w.Kind).scheduled(due, now)
+		e.mu.Unlock()
+	}
+	return nil
+}
+
+// AccountChanged makes the engine read an account, its holds and its templates
+// again before their next use. Call it after any change.
+func (e *Engine) AccountChanged(appID string) {
+	e.library.forget(appID)
+	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+	defer cancel()
+	if err := e.reload(ctx, appID); err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
+		e.log.Error("reload account", "appid", appID, "err", err)
+	}
+	e.poke()
+}
+
+// reloadTimeout bounds the reads of AccountChanged.
+const reloadTimeout = 10 * time.Second
+
+func (e *Engine) reload(ctx context.Context, appID string) error {
+	stored, err := e.cfg.Store.Account(ctx, appID)
+	if err != nil {
+		e.dropAccount(appID)
+		return err
+	}
+	holds, err := e.loadHolds(ctx, appID)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.accounts[stored.AppID]
+	if a == nil {
+		return nil
+	}
+	for name, other := range e.accounts { // the alias may have changed
+		if other == a && name != stored.AppID {
+			delete(e.accounts, name)
+		}
+	}
+	now := e.cfg.Store.Now()
+	if a.RatePerSecond != stored.RatePerSecond {
+		a.bucket = newBucket(stored.RatePerSecond, now)
+	}
+	if a.BaseURL != stored.BaseURL {
+		a.client = &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient()}
+	}
+	a.Account, a.holds, a.meter.rules = stored, holds, stored.EffectiveQuotas()
+	for _, s := range e.order {
+		if s.account == a {
+			s.limit = min(s.limit, float64(a.ceiling()))
+			s.backlog = true
+			if s.gateReason == hongyan.HoldToken {
+				s.gateUntil = now
+			}
+		}
+	}
+	return nil
+}
+
+// dropAccount forgets a deleted account and its streams.
+func (e *Engine) dropAccount(appID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gone := e.accounts[appID]
+	for name, a := range e.accounts {
+		if a == gone {
+			delete(e.accounts, name)
+		}
+	}
+}
+
+// addHold records a hold and stops the streams it covers.
+func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error {
+	h.AppID, h.Since = a.AppID, e.cfg.Store.Now()
+	if err := e.cfg.Store.PutHold(ctx, h); err != nil {
+		return fmt.Errorf("hold %s (%s): %w", a.AppID, h.Reason, err)
+	}
+	holds, err := e.loadHolds(ctx, a.AppID)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	a.holds = holds
+	untried := e.takeReadyLocked(a)
+	e.mu.Unlock()
+	e.giveBack(untried)
+	e.log.Warn("account held", "appid", a.AppID, "kind", h.Kind, "reason", h.Reason, "errcode", h.Errcode, "until", h.Until)
+	return nil
+}
+
+// clearHold removes holds and lets their streams go on.
+func (e *Engine) clearHold(ctx context.Context, a *account, kind hongyan.MessageKind, reason string) error {
+	n, err := e.cfg.Store.ClearHold(ctx, a.AppID, kind, reason)
+	if err != nil {
+		return fmt.Errorf("release %s (%s): %w", a.AppID, reason, err)
+	}
+	holds, err := e.loadHolds(ctx, a.AppID)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	a.holds = holds
+	e.mu.Unlock()
+	if n > 0 {
+		e.log.Info("account released", "appid", a.AppID, "kind", kind, "reason", reason)
+	}
+	e.poke()
+	return nil
+}
+
+// lapseHolds ends the holds whose time has come. A quota hold that ends at
+// night leaves the quiet hours behind for what it held (design §5.4).
+func (e *Engine) lapseHolds(ctx context.Context, now time.Time) error {
+	type lapsed struct {
+		a *account
+		h hongyan.Hold
+	}
+	var over []lapsed
+	e.mu.Lock()
+	for _, s := range e.order {
+		for _, h := range s.account.holds {
+			if !h.Until.IsZero() && !now.Before(h.Until) {
+				over = append(over, lapsed{s.account, h})
+			}
+		}
+	}
+	e.mu.Unlock()
+	for _, l := range over {
+		if quiet, ok := quietAfter(l.a.QuietHours, l.h); ok && quiet.Until.After(now) {
+			if err := e.addHold(ctx, l.a, quiet); err != nil {
+				return err
+			}
+		}
+		if err := e.clearHold(ctx, l.a, l.h.Kind, l.h.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quietAfter returns the hold that keeps the quiet hours for what h held.
+func quietAfter(q hongyan.QuietHours, h hongyan.Hold) (hongyan.Hold, bool) {
+	if h.Reason != hongyan.HoldQuota {
+		return hongyan.Hold{}, false
+	}
+	until := q.Next(h.Until)
+	return hongyan.Hold{
+		Kind: h.Kind, Reason: hongyan.HoldQuietHours, Until: until, Before: h.Until,
+		Release: "the end of the account's quiet hours; release sends one now",
+	}, until.After(h.Until)
+}

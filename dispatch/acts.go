@@ -1,0 +1,169 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"hongyan"
+	"hongyan/wechat"
+)
+
+// Cancel withdraws a waiting message. Conflict in any other state, and for a
+// message in doubt: it may have been shown already.
+func (e *Engine) Cancel(ctx context.Context, id string) (hongyan.Message, error) {
+	return e.cfg.Store.Cancel(ctx, id)
+}
+
+// Release sends a waiting message now, whatever its due time and hold; only an
+// account paused by an operator or stopped by WeChat keeps it (Conflict), and
+// a message in review cannot be released at all.
+func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error) {
+	m, err := e.cfg.Store.Message(ctx, id)
+	if err != nil {
+		return m, err
+	}
+	if !m.State.Waiting() {
+		return m, stateConflict(&m, "release")
+	}
+	if h := m.Hold; h != nil && (h.Reason == hongyan.HoldPaused || h.Reason == hongyan.HoldAccount) {
+		return m, hongyan.Errorf(hongyan.Conflict, "account_held", "message %s waits because its account is held (%s): resume the account instead", id, h.Reason)
+	}
+	a, err := e.loadAccount(ctx, m.AppID)
+	if err != nil {
+		return m, err
+	}
+	epoch := e.epoch.Load()
+	if epoch == 0 || !e.takeSlot(a, m.Kind) {
+		return m, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
+	}
+	leased, err := e.cfg.Store.ClaimOne(ctx, epoch, id)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.streamOf(a, m.Kind)
+	if err != nil {
+		e.reserve(s, -1, e.cfg.Store.Now())
+		return m, err
+	}
+	s.reserved--
+	s.inflight++ // at once, not behind what is ready: a person waits
+	e.workers.Go(func() { e.work(s, leased) })
+	return leased, nil
+}
+
+// takeSlot sets one slot aside beyond rate and hold.
+func (e *Engine) takeSlot(a *account, kind hongyan.MessageKind) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping || e.broken || e.slots >= e.cfg.Slots {
+		return false
+	}
+	e.reserve(e.streamOf(a, kind), 1, e.cfg.Store.Now())
+	return true
+}
+
+// Retry makes a new message of one that failed, expired or is uncertain; the
+// old one stays as it ended. The new one carries its own client_msg_id.
+func (e *Engine) Retry(ctx context.Context, id, callerID string) (hongyan.Message, error) {
+	old, err := e.cfg.Store.Message(ctx, id)
+	if err != nil {
+		return old, err
+	}
+	switch old.State {
+	case hongyan.Failed, hongyan.Expired, hongyan.Uncertain:
+	default:
+		return old, stateConflict(&old, "retry")
+	}
+	r, err := requestOf(&old)
+	if err != nil {
+		return old, hongyan.Errorf(hongyan.Internal, "", "read the body of message %s: %w", id, err)
+	}
+	r.CallerID, r.RetryOf = callerID, id
+	done, err := e.Submit(ctx, []Request{r})
+	if err != nil {
+		return old, err
+	}
+	return done[0].Message, done[0].Err
+}
+
+func stateConflict(m *hongyan.Message, act string) error {
+	return hongyan.Errorf(hongyan.Conflict, "wrong_state", "cannot %s message %s: it is %s", act, m.ID, m.State)
+}
+
+// requestOf turns a stored message back into the request it came from, without
+// its client_msg_id, times and idempotency key.
+func requestOf(m *hongyan.Message) (Request, error) {
+	r := Request{AppID: m.AppID, Kind: m.Kind, ToUser: m.ToUser, TemplateID: m.TemplateID, Priority: m.Priority, Metadata: m.Metadata}
+	if m.Kind == hongyan.KindMiniTemplate {
+		var body wechat.MiniTemplateMessage
+		if err := json.Unmarshal(m.Payload, &body); err != nil {
+			return r, err
+		}
+		r.Page, r.FormID, r.Data, r.Color, r.EmphasisKeyword = body.Page, body.FormID, body.Data, body.Color, body.EmphasisKeyword
+		return r, nil
+	}
+	var body wechat.TemplateMessage
+	if err := json.Unmarshal(m.Payload, &body); err != nil {
+		return r, err
+	}
+	r.URL, r.TopColor, r.MiniProgram, r.Data = body.URL, body.TopColor, body.MiniProgram, body.Data
+	return r, nil
+}
+
+// Pause stops an account at once: calls under way finish, nothing else leaves.
+func (e *Engine) Pause(ctx context.Context, appID string) error {
+	a, err := e.loadAccount(ctx, appID)
+	if err != nil {
+		return err
+	}
+	return e.addHold(ctx, a, hongyan.Hold{Reason: hongyan.HoldPaused, Release: "resume the account"})
+}
+
+// Resume lifts every hold on an account, the ones WeChat caused included: the
+// operator says that their cause is cured.
+func (e *Engine) Resume(ctx context.Context, appID string) error {
+	a, err := e.loadAccount(ctx, appID)
+	if err != nil {
+		return err
+	}
+	if err := e.clearHold(ctx, a, "*", "*"); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	for _, s := range e.order {
+		if s.account == a {
+			s.gateUntil, s.needProbe, s.failures, s.backlog = e.cfg.Store.Now(), false, 0, true
+		}
+	}
+	e.mu.Unlock()
+	e.poke()
+	return nil
+}
+
+// ReleaseTemplate lets the messages of a template go that is active again.
+func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) (int, error) {
+	a, err := e.loadAccount(ctx, appID)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for n := sweepBatch; n == sweepBatch; total += n {
+		n, err = e.cfg.Store.ReleaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate, e.cfg.Store.Now(), sweepBatch)
+		if err != nil {
+			return total, fmt.Errorf("release messages of template %s: %w", templateID, err)
+		}
+	}
+	e.AccountChanged(a.AppID)
+	return total, nil
+}
+
+// Quota lists an account's quota rules and what is left of them.
+func (e *Engine) Quota(ctx context.Context, appID string) ([]QuotaStatus, error) {
+	a, err := e.loadAccount(ctx, appID)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return a.meter.status(e.cfg.Store.Now()), nil
+}

@@ -1,0 +1,300 @@
+package dispatch
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"hongyan"
+	"hongyan/wechat"
+)
+
+// Waits between attempts (design §5.4, spec §9). They are durations from the
+// end of the attempt that failed.
+var transientWaits = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+
+// unansweredAt are the moments after the first unanswered attempt at which the
+// message is tried again: waits of 5 s, 30 s, 2 min and 5 min one after the
+// other. All lie inside WeChat's ten minutes.
+var unansweredAt = []time.Duration{5 * time.Second, 35 * time.Second, 155 * time.Second, 455 * time.Second}
+
+const (
+	// doubtWindow is how long WeChat drops a second message with the same
+	// client_msg_id (spec §4.2.6). windowMargin keeps the last attempt clear of
+	// its edge: clocks differ and requests take time.
+	doubtWindow  = 10 * time.Minute
+	windowMargin = 20 * time.Second
+
+	// A fresh prepay_id is not known to the message service at once (S88):
+	// every 5 s, for at most 2 minutes (S89, spec §6.3).
+	prepayWait  = 5 * time.Second
+	prepayLimit = 2 * time.Minute
+
+	// openIDPause is how long a user is left alone after 43117 (spec §9).
+	openIDPause = time.Hour
+	// notSentWait is the first pause of a message whose request never left. The
+	// account's gate, not the message, counts how often that happened.
+	notSentWait = time.Second
+	// tokenWait is the pause after WeChat refused a token that was just fetched.
+	tokenWait = 30 * time.Second
+)
+
+// Reasons of ended messages.
+const (
+	reasonErrcode    = "errcode"     // WeChat's errcode says why
+	reasonHTTPStatus = "http_status" // WeChat's front end refused the request itself
+	reasonNoAnswer   = "no_answer"
+	reasonInReview   = "in_review"
+	reasonDuplicate  = "duplicate" // an earlier attempt had arrived
+	reasonRetrying   = "retrying"
+	reasonExpired    = "expired"
+)
+
+// effectKind is what an answer means beyond its own message.
+type effectKind uint8
+
+const (
+	effectNone      effectKind = iota
+	effectGate                 // nothing of this stream leaves before Until
+	effectHold                 // hold the stream (Hold says why)
+	effectTemplate             // the template is banned or gone
+	effectUnhealthy            // fewer calls at once
+)
+
+// effect is that meaning.
+type effect struct {
+	kind   effectKind
+	until  time.Time
+	hold   hongyan.Hold
+	status string // of the template
+}
+
+// verdict is what becomes of a message after an attempt, or instead of one.
+type verdict struct {
+	state        hongyan.State
+	reason       string
+	due          time.Time
+	hold         *hongyan.Hold
+	msgID        int64
+	tries        int
+	doubtSince   time.Time
+	inReview     bool
+	mayDuplicate bool
+	effect       effect
+}
+
+// call is one attempt with what classifying it needs.
+type call struct {
+	attempt hongyan.Attempt
+	class   wechat.Class
+	http    int // the HTTP status of a refusal without an errcode; 0 otherwise
+}
+
+// decide says what becomes of m after c. It is a pure function of its
+// arguments, apart from jitter.
+func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdict {
+	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	switch c.attempt.Outcome {
+	case hongyan.NoAnswer:
+		if v.doubtSince.IsZero() {
+			v.doubtSince = c.attempt.StartedAt
+		}
+		v.effect = effect{kind: effectUnhealthy}
+		return retryUnanswered(a, m, v, now)
+	case hongyan.NotSent:
+		v.effect = effect{kind: effectUnhealthy}
+		return later(a, v, now, now.Add(notSentWait), hongyan.HoldUnreachable)
+	}
+	return decideAnswered(a, m, c, v, now)
+}
+
+func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, now time.Time) verdict {
+	code := wechat.Code(c.attempt.Errcode)
+	if c.http != 0 {
+		return ended(v, hongyan.Failed, reasonHTTPStatus)
+	}
+	if code == wechat.CodeOK {
+		v.msgID = c.attempt.MsgID
+		return ended(v, hongyan.Accepted, "")
+	}
+	if proof, ok := arrivedEarlier(m, v, code); ok {
+		return proof
+	}
+	switch c.class {
+	case wechat.ClassToken:
+		v.effect = effect{kind: effectGate, until: now.Add(tokenWait), hold: hongyan.Hold{Reason: hongyan.HoldToken, Errcode: int(code)}}
+		return later(a, v, now, now.Add(tokenWait), hongyan.HoldToken)
+	case wechat.ClassTransient:
+		return retryTransient(a, v, now)
+	case wechat.ClassQuota:
+		return holdQuota(a, m, v, code, now)
+	case wechat.ClassForm:
+		return retryForm(a, m, v, code, now)
+	case wechat.ClassAccount:
+		return stopAccount(a, m, v, c, now)
+	case wechat.ClassTemplate:
+		v.effect = effect{kind: effectTemplate, status: templateStatus(code)}
+	}
+	return ended(v, hongyan.Failed, reasonErrcode)
+}
+
+// arrivedEarlier recognises the answers that prove an earlier attempt reached
+// WeChat: nothing is sent again and no msgid is known.
+func arrivedEarlier(m *hongyan.Message, v verdict, code wechat.Code) (verdict, bool) {
+	doubt := !v.doubtSince.IsZero()
+	switch code {
+	case wechat.CodeInReview: // delivered by WeChat itself if it passes (spec §4.2.6)
+		v.inReview = true
+		return ended(v, hongyan.Accepted, reasonInReview), true
+	case wechat.CodeClientMsgIDExists, wechat.CodeRepeatedMsgID:
+		return ended(v, hongyan.Accepted, reasonDuplicate), m.Kind.HasClientMsgID()
+	case wechat.CodeDuplicate60s:
+		return ended(v, hongyan.Accepted, reasonDuplicate), doubt
+	case wechat.CodeFormIDUsed:
+		return ended(v, hongyan.Accepted, reasonDuplicate), doubt
+	}
+	return v, false
+}
+
+func ended(v verdict, s hongyan.State, reason string) verdict {
+	v.state, v.reason = s, reason
+	return v
+}
+
+// later queues m again for due, unless a doubtful attempt forbids it.
+func later(a *hongyan.Account, v verdict, now, due time.Time, reason string) verdict {
+	if last := windowEnd(v.doubtSince); !v.doubtSince.IsZero() && due.After(last) {
+		if !now.Before(last) {
+			return giveUp(a, v, now)
+		}
+		due = last
+	}
+	v.state, v.reason, v.due = hongyan.Queued, reason, due
+	return v
+}
+
+// windowEnd is the last moment a doubtful message may be tried again.
+func windowEnd(doubtSince time.Time) time.Time {
+	return doubtSince.Add(doubtWindow - windowMargin)
+}
+
+// giveUp ends a message whose outcome cannot be learnt, by the account's policy.
+func giveUp(a *hongyan.Account, v verdict, now time.Time) verdict {
+	switch {
+	case a.UncertainPolicy == hongyan.UncertainGiveUp:
+		return ended(v, hongyan.Failed, reasonNoAnswer)
+	case a.UncertainPolicy == hongyan.UncertainResend && !v.mayDuplicate:
+		v.mayDuplicate, v.doubtSince = true, time.Time{}
+		v.state, v.reason, v.due = hongyan.Queued, reasonNoAnswer, now
+		return v
+	}
+	return ended(v, hongyan.Uncertain, reasonNoAnswer)
+}
+
+func retryUnanswered(a *hongyan.Account, m *hongyan.Message, v verdict, now time.Time) verdict {
+	for _, at := range unansweredAt {
+		if due := v.doubtSince.Add(at); due.After(now) {
+			return later(a, v, now, due, reasonNoAnswer)
+		}
+	}
+	return giveUp(a, v, now)
+}
+
+func retryTransient(a *hongyan.Account, v verdict, now time.Time) verdict {
+	v.effect = effect{kind: effectUnhealthy}
+	if v.tries >= len(transientWaits) {
+		if !v.doubtSince.IsZero() {
+			return giveUp(a, v, now)
+		}
+		return ended(v, hongyan.Failed, reasonErrcode)
+	}
+	wait := jitter(transientWaits[v.tries])
+	v.tries++
+	return later(a, v, now, now.Add(wait), reasonRetrying)
+}
+
+// jitter spreads d over the tenth after it, so that a burst that failed
+// together does not come back together.
+func jitter(d time.Duration) time.Duration {
+	return d + time.Duration(rand.Int64N(int64(d)/10+1))
+}
+
+// holdQuota treats the codes that name a period: the scope waits for its end.
+func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Code, now time.Time) verdict {
+	switch code {
+	case wechat.CodeRecipientTooFrequent:
+		return holdRow(a, v, now, hongyan.Hold{Reason: hongyan.HoldOpenIDPacing, Until: now.Add(openIDPause), Errcode: int(code),
+			Release: "waits an hour for this user; release sends it now"})
+	case wechat.CodeMinuteQuota:
+		until := now.Truncate(time.Minute).Add(time.Minute)
+		v.effect = effect{kind: effectGate, until: until, hold: hongyan.Hold{Reason: hongyan.HoldQuota, Errcode: int(code)}}
+		return later(a, v, now, until, hongyan.HoldQuota)
+	}
+	until := hongyan.NextBeijingMidnight(now)
+	v.effect = effect{kind: effectHold, hold: hongyan.Hold{Kind: m.Kind, Reason: hongyan.HoldQuota, Until: until, Errcode: int(code),
+		Release: "Beijing midnight, or resume the account after clear_quota", Detail: "WeChat's daily limit for this API is used up"}}
+	if !v.doubtSince.IsZero() && until.After(windowEnd(v.doubtSince)) {
+		return giveUp(a, v, now)
+	}
+	return later(a, v, now, now, hongyan.HoldQuota)
+}
+
+// holdRow holds one message, unless it is in doubt and would outlive its window.
+func holdRow(a *hongyan.Account, v verdict, now time.Time, h hongyan.Hold) verdict {
+	h.Since = now
+	if !v.doubtSince.IsZero() && (h.Until.IsZero() || h.Until.After(windowEnd(v.doubtSince))) {
+		return giveUp(a, v, now)
+	}
+	v.state, v.reason, v.due, v.hold = hongyan.Held, h.Reason, h.Until, &h
+	return v
+}
+
+// retryForm treats the form_id codes: 41028 on a fresh prepay_id is a delay of
+// the platform (S88), everything else about a form_id is final.
+func retryForm(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Code, now time.Time) verdict {
+	fresh := code == wechat.CodeInvalidFormID && strings.HasPrefix(payloadFormID(m.Payload), "wx") && now.Sub(m.FirstAt) < prepayLimit
+	if fresh {
+		return later(a, v, now, now.Add(prepayWait), "prepay_not_ready")
+	}
+	if !v.doubtSince.IsZero() {
+		return giveUp(a, v, now)
+	}
+	return ended(v, hongyan.Failed, reasonErrcode)
+}
+
+// stopAccount holds everything the code speaks of until a person acts.
+func stopAccount(a *hongyan.Account, m *hongyan.Message, v verdict, c call, now time.Time) verdict {
+	code := wechat.Code(c.attempt.Errcode)
+	h := hongyan.Hold{Reason: hongyan.HoldAccount, Errcode: int(code), Detail: c.attempt.Errmsg,
+		Release: fmt.Sprintf("cure errcode %d, then resume the account", code)}
+	if code == wechat.CodeAPIUnauthorized { // this API only (design §5.4)
+		h.Kind = m.Kind
+	}
+	v.effect = effect{kind: effectHold, hold: h}
+	if !v.doubtSince.IsZero() {
+		return giveUp(a, v, now)
+	}
+	return later(a, v, now, now, hongyan.HoldAccount)
+}
+
+func templateStatus(code wechat.Code) string {
+	if code == wechat.CodeTemplateBanned {
+		return "banned"
+	}
+	return "removed"
+}
+
+// beforeSending says whether a leased message must not be sent after all.
+func beforeSending(a *hongyan.Account, m *hongyan.Message, now time.Time) (verdict, bool) {
+	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	switch {
+	case !m.DoubtSince.IsZero() && now.After(windowEnd(m.DoubtSince).Add(windowMargin/2)):
+		return giveUp(a, v, now), true
+	case !m.DoubtSince.IsZero():
+		return v, false
+	case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
+		return ended(v, hongyan.Expired, reasonExpired), true
+	}
+	return v, false
+}

@@ -1,0 +1,80 @@
+// Package dispatch is the life of a message: accept, claim, send, settle,
+// hold, retry. Submit stores messages; Run leases due ones, calls WeChat and
+// writes what became of each.
+//
+// Start with state.go (which states follow which), then accept.go, engine.go
+// and settle.go in that order. Receipts are package callback's, tokens package
+// token's.
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hongyan"
+	"hongyan/store"
+)
+
+// Tokens is what the engine needs of the access_token central server. Errors
+// are *hongyan.TokenError.
+type Tokens interface {
+	// AccessToken returns the current token of an account.
+	AccessToken(ctx context.Context, appID string) (string, error)
+	// Invalidate says that WeChat refused failed. It compares before it
+	// refreshes: if failed is no longer current nothing is fetched.
+	Invalidate(ctx context.Context, appID, failed string) error
+}
+
+// Config is what an Engine is built from.
+type Config struct {
+	Store  store.Store
+	Tokens Tokens
+	// HTTPClient calls WeChat; nil = wechat's default (connect 5 s, total 15 s).
+	HTTPClient *http.Client
+	// NodeName is this process in the nodes table; "" = "local".
+	NodeName string
+	// Slots is how many messages may be leased at once, and so how many may be
+	// doubtful after a crash. 0 = 1024.
+	Slots int
+	// Lease is how long a silent node keeps its messages; renewed every sixth of it. 0 = 60 s.
+	Lease time.Duration
+	// StopGrace is how long Run lets calls under way finish once its context ends. 0 = 10 s.
+	StopGrace time.Duration
+	// SyncTemplates reads an account's templates from WeChat into the store. It is
+	// asked, at most every half minute, when a message names a template that is
+	// not known. nil = never.
+	SyncTemplates func(ctx context.Context, appID string) error
+	Logger        *slog.Logger          // nil = discard
+	Registerer    prometheus.Registerer // where metrics go; nil = nowhere
+}
+
+// Request is a message somebody wants sent: WeChat's own fields and ours.
+// Zero fields take the defaults named in design §3.2.
+type Request struct {
+	AppID           string // AppID or alias of the account
+	Kind            hongyan.MessageKind
+	ToUser          string
+	TemplateID      string
+	URL             string
+	MiniProgram     *MiniProgram
+	TopColor        string
+	Page            string // mini_template
+	FormID          string // mini_template: form_id or prepay_id
+	EmphasisKeyword string // mini_template
+	Color           string // mini_template
+	Data            Data
+	ClientMsgID     string
+	SendAt          time.Time
+	ExpiresAt       time.Time
+	Priority        hongyan.Priority
+	Metadata        []byte // a JSON object, or nil
+
+	IdempotencyKey string
+	BodyHash       [32]byte
+	CallerID       string
+	RetryOf        string
+}

@@ -1,0 +1,211 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hongyan"
+)
+
+// Defaults of Config.
+const (
+	defaultSlots     = 1024
+	defaultLease     = 60 * time.Second
+	defaultStopGrace = 10 * time.Second
+	renewsPerLease   = 6
+)
+
+// Engine moves messages. Its methods are safe for concurrent use; Submit and
+// the acts of operators work before Run has begun and after it has ended, only
+// nothing leaves then.
+type Engine struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	library *library // templates, parsed
+
+	epoch   atomic.Int64 // 0 = not joined
+	wake    chan struct{}
+	done    *doneQueue
+	workers sync.WaitGroup
+	sendCtx context.Context // ends when calls under way must stop
+
+	mu       sync.Mutex
+	accounts map[string]*account
+	streams  map[streamKey]*stream
+	order    []*stream // for turns; a stream is never removed while it has work
+	turn     int
+	slots    int  // leased, or settled and not recorded yet
+	stopping bool // no new leases
+	broken   bool // results cannot be recorded: nothing new is sent
+	slotFree chan struct{}
+}
+
+// New returns an engine; it starts nothing.
+func New(cfg Config) *Engine {
+	if cfg.Slots <= 0 {
+		cfg.Slots = defaultSlots
+	}
+	if cfg.Lease <= 0 {
+		cfg.Lease = defaultLease
+	}
+	if cfg.StopGrace <= 0 {
+		cfg.StopGrace = defaultStopGrace
+	}
+	if cfg.NodeName == "" {
+		cfg.NodeName = "local"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{
+		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
+		library:  newLibrary(cfg.Store),
+		wake:     make(chan struct{}, 1),
+		done:     newDoneQueue(),
+		accounts: make(map[string]*account),
+		streams:  make(map[streamKey]*stream),
+		sendCtx:  context.Background(),
+	}
+}
+
+// Joined reports whether Run has joined the nodes and settled what a dead
+// process left: the engine sends.
+func (e *Engine) Joined() bool { return e.epoch.Load() != 0 }
+
+// Run joins, takes over what a dead process left, and sends until ctx ends.
+// Then it leases nothing more, returns what was not tried, gives calls under
+// way StopGrace, records their outcomes and leaves. It may be called once.
+func (e *Engine) Run(ctx context.Context) error {
+	sendCtx, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	e.sendCtx = sendCtx
+
+	epoch, err := e.cfg.Store.Join(ctx, e.cfg.NodeName, e.cfg.Lease)
+	if err != nil {
+		return fmt.Errorf("join as node %s: %w", e.cfg.NodeName, err)
+	}
+	recorder := make(chan struct{})
+	recordCtx, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRecording()
+	go func() { defer close(recorder); e.runRecorder(recordCtx) }()
+
+	if err := e.takeOver(ctx, epoch); err != nil {
+		e.done.close()
+		<-recorder
+		return err
+	}
+	if err := e.loadStreams(ctx); err != nil {
+		e.done.close()
+		<-recorder
+		return err
+	}
+	e.epoch.Store(epoch)
+	e.log.Info("engine joined", "node", e.cfg.NodeName, "epoch", epoch, "slots", e.cfg.Slots)
+
+	var helpers sync.WaitGroup
+	helpers.Go(func() { e.runRenewals(ctx, epoch) })
+	helpers.Go(func() { e.runSweeps(ctx) })
+	e.runClaims(ctx, epoch)
+	helpers.Wait()
+	e.stop(epoch, stopSending)
+	e.done.close()
+	select {
+	case <-recorder:
+	case <-time.After(e.cfg.StopGrace):
+		stopRecording() // the store does not take results; the next start finds them in doubt
+		<-recorder
+	}
+	if err := e.cfg.Store.Leave(recordCtx, epoch); err != nil {
+		return fmt.Errorf("leave as node %s: %w", e.cfg.NodeName, err)
+	}
+	e.log.Info("engine stopped", "epoch", epoch)
+	return nil
+}
+
+// stop gives back what was not tried and waits for what was.
+func (e *Engine) stop(epoch int64, stopSending context.CancelFunc) {
+	e.epoch.Store(0)
+	e.mu.Lock()
+	e.stopping = true
+	untried := e.takeReadyLocked(nil)
+	e.mu.Unlock()
+	e.giveBack(untried)
+
+	grace := time.AfterFunc(e.cfg.StopGrace, stopSending)
+	defer grace.Stop()
+	e.workers.Wait()
+	_ = epoch
+}
+
+// runRenewals keeps this node's lease. A lapse (another node took over) stops
+// new leases until the process is restarted: its results are fenced off.
+func (e *Engine) runRenewals(ctx context.Context, epoch int64) {
+	tick := time.NewTicker(e.cfg.Lease / renewsPerLease)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := e.cfg.Store.Renew(ctx, epoch, e.cfg.Lease)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case hongyan.IsKind(err, hongyan.Conflict):
+			e.log.Error("lease lost: another process took over; sending stops here", "epoch", epoch)
+			e.mu.Lock()
+			e.stopping = true
+			e.mu.Unlock()
+			return
+		default:
+			e.log.Warn("lease not renewed", "epoch", epoch, "err", err)
+		}
+	}
+}
+
+const (
+	expireEvery = time.Second
+	sweepEvery  = time.Minute
+	sweepBatch  = 500
+)
+
+// runSweeps ends messages whose time passed and removes what nobody can ask for.
+func (e *Engine) runSweeps(ctx context.Context) {
+	expire, sweep := time.NewTicker(expireEvery), time.NewTicker(sweepEvery)
+	defer expire.Stop()
+	defer sweep.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-expire.C:
+			var n int
+			for n = sweepBatch; n == sweepBatch && err == nil; {
+				n, err = e.cfg.Store.Expire(ctx, sweepBatch)
+			}
+		case <-sweep.C:
+			_, err = e.cfg.Store.Sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.log.Warn("sweep", "err", err)
+		}
+	}
+}
+
+// httpClient returns the client calls are made with; nil lets wechat choose.
+func (e *Engine) httpClient() *http.Client { return e.cfg.HTTPClient }
+
+// poke wakes the claimer.
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}

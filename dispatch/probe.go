@@ -1,0 +1,67 @@
+package dispatch
+
+import (
+	"time"
+
+	"hongyan"
+	"hongyan/wechat"
+)
+
+// startProbes makes one harmless call for every stream whose gate closed for
+// lack of answers and has waited long enough. Probing with
+// get_api_domain_ip instead of a message keeps an outage from making more
+// doubt (spec §2.11).
+func (e *Engine) startProbes(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping {
+		return
+	}
+	for _, s := range e.order {
+		if !s.needProbe || s.probing || now.Before(s.gateUntil) || !s.backlog && s.nextDue.IsZero() {
+			continue
+		}
+		s.probing = true
+		e.workers.Go(func() { e.probe(s) })
+	}
+}
+
+// probe opens the stream half, at one call at a time, when WeChat answers at all.
+func (e *Engine) probe(s *stream) {
+	answered := false
+	token, err := e.cfg.Tokens.AccessToken(e.sendCtx, s.key.appID)
+	if err == nil {
+		_, err = s.account.client.Do(e.sendCtx, wechat.Call{Endpoint: wechat.EndpointAPIDomainIP, AccessToken: token})
+		answered = wechat.OutcomeOf(err) == wechat.OutcomeAnswered
+	}
+	now := e.cfg.Store.Now()
+	e.mu.Lock()
+	s.probing = false
+	if answered {
+		s.needProbe, s.failures, s.limit = false, gateAfter-1, 1
+	} else {
+		s.failures++
+		s.closeGate(now.Add(gateWaits[min(s.failures-gateAfter, len(gateWaits)-1)]), hongyan.HoldUnreachable)
+	}
+	until := s.gateUntil
+	e.mu.Unlock()
+	e.showOutage(s, answered, until)
+	e.poke()
+}
+
+// showOutage makes an outage visible as a hold with a short life, and takes it
+// away when WeChat answers again.
+func (e *Engine) showOutage(s *stream, answered bool, until time.Time) {
+	var err error
+	if answered {
+		err = e.clearHold(e.sendCtx, s.account, s.key.kind, hongyan.HoldUnreachable)
+	} else if e.sendCtx.Err() == nil {
+		err = e.addHold(e.sendCtx, s.account, hongyan.Hold{
+			Kind: s.key.kind, Reason: hongyan.HoldUnreachable, Until: until,
+			Release: "WeChat answering again; asked every half minute", Detail: "WeChat does not answer",
+		})
+	}
+	if err != nil && e.sendCtx.Err() == nil {
+		e.log.Error("show outage", "appid", s.key.appID, "err", err)
+	}
+}

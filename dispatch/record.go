@@ -1,0 +1,159 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"hongyan"
+	"hongyan/store"
+)
+
+const (
+	// recordMax bounds one batch of results.
+	recordMax = 512
+	// recordRetry is the pause after the store refused a batch, e.g. on a full disk.
+	recordRetry = time.Second
+)
+
+// settled is an outcome on its way to the store. Its slot is kept until it is
+// recorded: what a crash leaves in doubt is never more than the slots.
+type settled struct {
+	s *stream
+	m hongyan.Message
+	o outcome
+}
+
+// doneQueue is an unbounded queue; slots bound it.
+type doneQueue struct {
+	mu     sync.Mutex
+	items  []settled
+	closed bool
+	signal chan struct{}
+}
+
+func newDoneQueue() *doneQueue { return &doneQueue{signal: make(chan struct{}, 1)} }
+
+func (q *doneQueue) put(x settled) {
+	q.mu.Lock()
+	q.items = append(q.items, x)
+	q.mu.Unlock()
+	q.poke()
+}
+
+func (q *doneQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.poke()
+}
+
+func (q *doneQueue) poke() {
+	select {
+	case q.signal <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for items and returns up to recordMax; false when closed and empty.
+func (q *doneQueue) take(ctx context.Context) ([]settled, bool) {
+	for {
+		q.mu.Lock()
+		n := min(len(q.items), recordMax)
+		batch := q.items[:n:n]
+		q.items = q.items[n:]
+		closed := q.closed
+		q.mu.Unlock()
+		if n > 0 {
+			return batch, true
+		}
+		if closed {
+			return nil, false
+		}
+		select {
+		case <-q.signal:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+// runRecorder writes outcomes until the queue is closed and empty. While the
+// store refuses, nothing new is sent: a send whose outcome cannot be recorded
+// must not begin.
+func (e *Engine) runRecorder(ctx context.Context) {
+	for {
+		batch, ok := e.done.take(ctx)
+		if !ok {
+			return
+		}
+		for {
+			err := e.recordBatch(ctx, batch)
+			if err == nil {
+				e.setBroken(false)
+				break
+			}
+			e.log.Error("record outcomes", "count", len(batch), "err", err)
+			e.setBroken(true)
+			select {
+			case <-time.After(recordRetry):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) recordBatch(ctx context.Context, batch []settled) error {
+	now := e.cfg.Store.Now()
+	results := make([]store.Result, len(batch))
+	e.mu.Lock()
+	for i := range batch {
+		b := &batch[i]
+		usage := b.s.account.meter.deltas(b.m.AppID, b.m.TemplateID, b.o.counted, now)
+		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, usage)
+	}
+	e.mu.Unlock()
+	done, err := e.cfg.Store.FinishAttempts(ctx, results)
+	if err != nil {
+		return err
+	}
+	e.recorded(batch, results, done, now)
+	return nil
+}
+
+// recorded frees slots, counts usage and notes when messages come back.
+func (e *Engine) recorded(batch []settled, results []store.Result, done []store.Settled, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range batch {
+		b := &batch[i]
+		meter := b.s.account.meter
+		e.slots--
+		meter.reserve(-1, now)
+		if b.o.reserved {
+			meter.addTemplate(b.m.TemplateID, -1, now)
+		}
+		if !done[i].Applied {
+			e.log.Warn("outcome fenced off: another node owns the message", "message", b.m.ID)
+			continue
+		}
+		meter.count(results[i].Usage)
+		if v := &b.o.verdict; done[i].State.Waiting() && !v.due.IsZero() {
+			b.s.scheduled(v.due, now)
+		}
+		e.metrics.settled(b.m.AppID, b.m.Kind, done[i].State)
+	}
+	e.poke()
+}
+
+func (e *Engine) setBroken(broken bool) {
+	e.mu.Lock()
+	changed := e.broken != broken
+	e.broken = broken
+	e.mu.Unlock()
+	if changed && !broken {
+		e.log.Info("outcomes can be recorded again")
+		e.poke()
+	}
+}

@@ -1,0 +1,310 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"hongyan"
+	"hongyan/store"
+	"hongyan/wechat"
+)
+
+// endpoints of the kinds.
+var endpoints = map[hongyan.MessageKind]wechat.Endpoint{
+	hongyan.KindTemplate:     wechat.EndpointTemplateSend,
+	hongyan.KindMiniTemplate: wechat.EndpointMiniTemplateSend,
+}
+
+// startWorkers begins calls for ready messages up to the stream's limit. The
+// caller holds e.mu.
+func (e *Engine) startWorkers(s *stream) {
+	for s.inflight < int(s.limit) && len(s.ready) > 0 && !e.stopping {
+		m := s.pop()
+		s.inflight++
+		e.workers.Go(func() { e.work(s, m) })
+	}
+}
+
+// pop takes the next ready message.
+func (s *stream) pop() hongyan.Message {
+	m := s.ready[0]
+	s.ready[0] = hongyan.Message{} // let the payload go
+	s.ready = s.ready[1:]
+	return m
+}
+
+// work sends m and then whatever else of the stream is ready.
+func (e *Engine) work(s *stream, m hongyan.Message) {
+	for {
+		o := e.attempt(s, &m)
+		next, more := e.settle(s, &m, o)
+		if !more {
+			return
+		}
+		m = next
+	}
+}
+
+// outcome is what an attempt came to.
+type outcome struct {
+	verdict  verdict
+	attempts []hongyan.Attempt
+	counted  int64 // calls that count against the quota
+	untried  bool  // nothing was done: give the message back
+	tokenErr *hongyan.TokenError
+	reserved bool // a call of the template was set aside
+}
+
+// attempt makes one call for m, and a second one when the first was refused
+// for its token.
+func (e *Engine) attempt(s *stream, m *hongyan.Message) outcome {
+	a := s.account
+	now := e.cfg.Store.Now()
+	if v, over := beforeSending(&a.Account, m, now); over {
+		return outcome{verdict: v}
+	}
+	e.mu.Lock()
+	rule := a.meter.reserveTemplate(m.TemplateID, now)
+	e.mu.Unlock()
+	if rule != nil {
+		return outcome{verdict: templateQuota(&a.Account, m, rule, now)}
+	}
+	o := e.callWithToken(a, m)
+	o.reserved = true
+	return o
+}
+
+// templateQuota holds a message whose template has used up a rule of ours.
+func templateQuota(a *hongyan.Account, m *hongyan.Message, rule *hongyan.QuotaRule, now time.Time) verdict {
+	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	return holdRow(a, v, now, hongyan.Hold{
+		Reason: hongyan.HoldQuota, Until: a.QuietHours.Next(hongyan.PeriodEnd(rule.Period, now)),
+		Release: "the next Beijing " + rule.Period, Detail: "the template's own limit is used up",
+	})
+}
+
+func (e *Engine) callWithToken(a *account, m *hongyan.Message) outcome {
+	var o outcome
+	ctx := e.sendCtx
+	for n := 0; ; n++ {
+		token, err := e.cfg.Tokens.AccessToken(ctx, a.AppID)
+		if err != nil {
+			return e.withoutToken(a, m, o, err)
+		}
+		c := e.call(ctx, a, m, token, m.Attempts+n)
+		o.attempts = append(o.attempts, c.attempt)
+		tokenRefused := c.attempt.Outcome == hongyan.Answered && c.class == wechat.ClassToken
+		if c.attempt.Outcome != hongyan.NotSent && !tokenRefused {
+			o.counted++
+		}
+		if tokenRefused && n == 0 {
+			if err := e.cfg.Tokens.Invalidate(ctx, a.AppID, token); err == nil {
+				continue
+			}
+		}
+		o.verdict = decide(&a.Account, m, c, e.cfg.Store.Now())
+		return o
+	}
+}
+
+// withoutToken gives the message back untried, or settles the attempt that was
+// refused for its token.
+func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err error) outcome {
+	tokenErr, ok := errors.AsType[*hongyan.TokenError](err)
+	if !ok {
+		tokenErr = &hongyan.TokenError{AppID: a.AppID, RetryAt: e.cfg.Store.Now().Add(tokenWait), Reason: "the token could not be read", Err: err}
+	}
+	o.tokenErr = tokenErr
+	if len(o.attempts) == 0 {
+		o.untried = true
+		return o
+	}
+	now := e.cfg.Store.Now()
+	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	o.verdict = later(&a.Account, v, now, now, hongyan.HoldToken)
+	return o
+}
+
+// call makes one call and classifies it.
+func (e *Engine) call(ctx context.Context, a *account, m *hongyan.Message, token string, n int) call {
+	c := call{attempt: hongyan.Attempt{N: n, StartedAt: hongyan.Millis(e.cfg.Store.Now())}}
+	endpoint := endpoints[m.Kind]
+	answer, err := a.client.Do(ctx, wechat.Call{Endpoint: endpoint, AccessToken: token, Body: m.Payload})
+	c.attempt.EndedAt = hongyan.Millis(e.cfg.Store.Now())
+	switch wechat.OutcomeOf(err) {
+	case wechat.OutcomeNotSent:
+		c.attempt.Outcome, c.class = hongyan.NotSent, wechat.ClassNotSent
+		c.attempt.Errmsg = err.Error()
+	case wechat.OutcomeNoAnswer:
+		c.attempt.Outcome, c.class = hongyan.NoAnswer, wechat.ClassNoAnswer
+		c.attempt.Errmsg = err.Error()
+	default:
+		c.answered(endpoint, answer, err)
+	}
+	e.metrics.attempt(a.AppID, m.Kind, c.attempt)
+	return c
+}
+
+// answered fills in what WeChat said.
+func (c *call) answered(endpoint wechat.Endpoint, answer wechat.Answer, err error) {
+	c.attempt.Outcome = hongyan.Answered
+	c.attempt.Errcode, c.attempt.Errmsg = int(answer.Code), answer.Msg
+	c.attempt.RID, c.attempt.MsgID = answer.RID, answer.MsgID
+	c.class = wechat.ClassOf(endpoint, answer.Code)
+	if status, ok := errors.AsType[*wechat.StatusError](err); ok {
+		c.http, c.attempt.Errmsg = status.HTTPStatus, status.Error()
+	}
+}
+
+// settle takes note of an outcome, hands it to the recorder and returns the
+// next ready message of the stream.
+func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (hongyan.Message, bool) {
+	now := e.cfg.Store.Now()
+	e.mu.Lock()
+	untried := e.noteLocked(s, m, &o, now)
+	var next hongyan.Message
+	more := s.inflight < int(s.limit)+1 && len(s.ready) > 0 && !e.stopping
+	if more {
+		next = s.pop()
+	} else {
+		s.inflight--
+	}
+	e.startWorkers(s) // the limit may have grown
+	wanting := s.backlog && s.worthClaiming()
+	e.mu.Unlock()
+
+	e.giveBack(untried)
+	if !o.untried {
+		e.done.put(settled{s: s, m: *m, o: o})
+	}
+	e.after(s, m, o)
+	if wanting {
+		e.poke()
+	}
+	return next, more
+}
+
+// noteLocked adjusts limit and gate to an outcome and returns the messages that
+// must go back untried because the gate closed. The caller holds e.mu.
+func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.Time) []hongyan.Message {
+	var back []hongyan.Message
+	if o.untried {
+		s.reserved++ // giveBack frees it
+		back = append(back, *m)
+	}
+	closed := false
+	if o.tokenErr != nil {
+		until := o.tokenErr.RetryAt
+		if o.tokenErr.Stopped {
+			until = now.Add(pollEvery) // the hold, which the token server wrote, is read by then
+		}
+		s.closeGate(until, hongyan.HoldToken)
+		closed = true
+	} else if len(o.attempts) > 0 {
+		closed = s.note(o.attempts[len(o.attempts)-1], o.verdict.effect, now)
+	}
+	if closed {
+		back = append(back, e.takeReadyLocked(s.account)...)
+	}
+	return back
+}
+
+// note adjusts limit and gate to an attempt and reports whether the gate closed.
+func (s *stream) note(last hongyan.Attempt, ef effect, now time.Time) bool {
+	if last.Outcome != hongyan.Answered {
+		return s.unanswered(now)
+	}
+	s.succeeded()
+	switch ef.kind {
+	case effectUnhealthy:
+		s.troubled(now)
+	case effectGate:
+		s.troubled(now)
+		s.closeGate(ef.until, ef.hold.Reason)
+		return true
+	}
+	return false
+}
+
+// after does what an answer means beyond its own message.
+func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
+	var err error
+	ctx := context.WithoutCancel(e.sendCtx)
+	switch ef := o.verdict.effect; {
+	case o.tokenErr != nil && o.tokenErr.Stopped:
+		e.refreshHolds(ctx, s.account)
+	case o.tokenErr != nil:
+		err = e.showTokenTrouble(ctx, s.account, o.tokenErr)
+	case ef.kind == effectHold:
+		err = e.addHold(ctx, s.account, ef.hold)
+	case ef.kind == effectTemplate:
+		err = e.templateGone(ctx, m, ef.status)
+	}
+	if err != nil {
+		e.log.Error("after an answer", "appid", m.AppID, "message", m.ID, "err", err)
+	}
+}
+
+// tokenTroubleWorthShowing is the shortest wait for a token that becomes a hold.
+const tokenTroubleWorthShowing = 2 * time.Second
+
+// showTokenTrouble makes a longer wait for a token visible as a hold.
+func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.TokenError) error {
+	now := e.cfg.Store.Now()
+	if te.RetryAt.Sub(now) < tokenTroubleWorthShowing {
+		return nil
+	}
+	e.mu.Lock()
+	for i := range a.holds {
+		if h := &a.holds[i]; h.Reason == hongyan.HoldToken && !h.Until.Before(te.RetryAt) {
+			e.mu.Unlock()
+			return nil
+		}
+	}
+	e.mu.Unlock()
+	return e.addHold(ctx, a, hongyan.Hold{
+		Reason: hongyan.HoldToken, Until: te.RetryAt, Errcode: te.Errcode, Detail: te.Reason,
+		Release: "an access_token; asked again at the time shown",
+	})
+}
+
+// refreshHolds reads an account's holds again: somebody else wrote one.
+func (e *Engine) refreshHolds(ctx context.Context, a *account) {
+	holds, err := e.loadHolds(ctx, a.AppID)
+	if err != nil {
+		e.log.Error("read holds", "appid", a.AppID, "err", err)
+		return
+	}
+	e.mu.Lock()
+	a.holds = holds
+	e.mu.Unlock()
+}
+
+// templateGone marks a banned or removed template and holds its messages.
+func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string) error {
+	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, "errcode "+status)
+	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
+		return err
+	}
+	e.library.forget(m.AppID)
+	for n := sweepBatch; n == sweepBatch; {
+		if n, err = e.cfg.Store.HoldTemplate(ctx, m.AppID, m.TemplateID, hongyan.HoldTemplate, time.Time{}, sweepBatch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resultOf turns a verdict into what the store writes.
+func resultOf(m *hongyan.Message, v verdict, attempts []hongyan.Attempt, usage []store.UsageDelta) store.Result {
+	r := store.Result{
+		Fence: store.Fence{Seq: m.Seq, Epoch: m.Epoch, Attempts: m.Attempts}, AppID: m.AppID, Attempts: attempts,
+		State: v.state, Reason: v.reason, DueAt: v.due, Hold: v.hold, MsgID: v.msgID,
+		Tries: v.tries, DoubtSince: v.doubtSince, InReview: v.inReview, MayDuplicate: v.mayDuplicate, Usage: usage,
+	}
+	if v.state == hongyan.Accepted && len(attempts) > 0 {
+		r.AcceptedAt = attempts[len(attempts)-1].EndedAt
+	}
+	return r
+}

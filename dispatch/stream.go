@@ -1,0 +1,212 @@
+package dispatch
+
+import (
+	"time"
+
+	"hongyan"
+	"hongyan/wechat"
+)
+
+// streamKey names a stream: the messages of one kind of one account. A stream
+// has its own concurrency, gate and backlog, so that no account waits for
+// another.
+type streamKey struct {
+	appID string
+	kind  hongyan.MessageKind
+}
+
+// stream is what the engine knows of one stream. Guarded by Engine.mu.
+type stream struct {
+	key     streamKey
+	account *account
+
+	ready    []hongyan.Message // leased, their calls not begun
+	inflight int               // calls under way
+	reserved int               // slots set aside for an insert or a claim under way
+
+	limit   float64 // concurrent calls at present: up by one a round, halved on trouble
+	halved  time.Time
+	healthy bool // the last outcome was an answer: leasing ahead is safe
+
+	backlog bool      // the store may hold due messages of it
+	nextDue time.Time // when the next waiting message is due; zero = none known
+
+	// gate closes the stream for a while without a person: WeChat does not answer,
+	// no token can be had, or a minute's quota is used up.
+	gateUntil  time.Time
+	gateReason string
+	failures   int  // attempts without an answer since the last answer
+	probing    bool // half open: one harmless call is under way
+	needProbe  bool // the gate closed for lack of answers: probe before sending
+}
+
+const (
+	// aheadFactor times the limit, at most aheadMax messages are leased ahead of
+	// their calls while WeChat answers. It hides the latency of a claim; in an
+	// outage nothing is leased ahead, so that a crash then leaves in doubt only
+	// what was truly tried.
+	aheadFactor = 2
+	aheadMax    = 512
+	// halveEvery keeps one burst of errors from collapsing the limit to one.
+	halveEvery = time.Second
+	// gateAfter is how many attempts in a row may stay without an answer before
+	// the stream's gate closes.
+	gateAfter = 3
+)
+
+// gateWaits are the gate's closing times as failures go on.
+var gateWaits = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
+
+// leased counts the messages this stream keeps a slot for, results aside.
+func (s *stream) leased() int { return len(s.ready) + s.inflight + s.reserved }
+
+// ahead returns how many messages may be leased beyond the calls under way.
+func (s *stream) ahead() int {
+	if !s.healthy {
+		return 0
+	}
+	return min(int(s.limit)*aheadFactor, aheadMax)
+}
+
+// room returns how many more messages may be leased.
+func (s *stream) room() int { return max(0, int(s.limit)+s.ahead()-s.leased()) }
+
+// open reports whether anything of the stream may leave now.
+func (s *stream) open(now time.Time) bool {
+	return !s.account.held(s.key.kind, now) && !now.Before(s.gateUntil) && !s.probing && !s.needProbe
+}
+
+// succeeded takes note of an answer: the gate opens and the limit grows by one
+// for each round of calls.
+func (s *stream) succeeded() {
+	s.failures, s.healthy = 0, true
+	if ceiling := float64(s.account.ceiling()); s.limit < ceiling {
+		s.limit = min(ceiling, s.limit+1/max(1, s.limit)+0.1)
+	}
+}
+
+// troubled halves the limit, at most once a second.
+func (s *stream) troubled(now time.Time) {
+	if now.Sub(s.halved) < halveEvery {
+		return
+	}
+	s.halved = now
+	s.limit = max(1, s.limit/2)
+}
+
+// unanswered takes note of a call without an answer and reports whether the
+// gate has just closed.
+func (s *stream) unanswered(now time.Time) bool {
+	s.failures++
+	s.healthy = false
+	s.troubled(now)
+	if s.failures < gateAfter || now.Before(s.gateUntil) {
+		return false
+	}
+	s.closeGate(now.Add(gateWaits[min(s.failures-gateAfter, len(gateWaits)-1)]), hongyan.HoldUnreachable)
+	s.needProbe, s.limit = true, 1
+	return true
+}
+
+func (s *stream) closeGate(until time.Time, reason string) {
+	if until.After(s.gateUntil) {
+		s.gateUntil, s.gateReason = until, reason
+	}
+}
+
+// scheduled takes note that a message of the stream waits until due.
+func (s *stream) scheduled(due, now time.Time) {
+	if !due.After(now) {
+		s.backlog = true
+		return
+	}
+	if s.nextDue.IsZero() || due.Before(s.nextDue) {
+		s.nextDue = due
+	}
+}
+
+// wakeAt returns when the stream next wants the claimer's attention; zero = only when poked.
+func (s *stream) wakeAt(now time.Time) time.Time {
+	if s.probing {
+		return time.Time{} // its end pokes
+	}
+	if s.needProbe {
+		return latest(s.gateUntil, now)
+	}
+	if !s.backlog {
+		return s.nextDue
+	}
+	if until := s.account.heldUntil(s.key.kind, now); !until.IsZero() {
+		return until
+	}
+	if now.Before(s.gateUntil) {
+		return s.gateUntil
+	}
+	return s.account.bucket.next(now)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// account is what the engine keeps of an account between messages. Guarded by
+// Engine.mu, but for the fields that never change.
+type account struct {
+	hongyan.Account
+	client *wechat.Client // never changes
+	meter  *meter
+	bucket bucket
+	holds  []hongyan.Hold
+}
+
+func (a *account) ceiling() int {
+	if a.MaxInFlight > 0 {
+		return a.MaxInFlight
+	}
+	return hongyan.DefaultMaxInFlight
+}
+
+// held reports whether a hold covers every message of kind k at now.
+func (a *account) held(k hongyan.MessageKind, now time.Time) bool {
+	for i := range a.holds {
+		if a.holds[i].Before.IsZero() && a.holds[i].Covers(k, hongyan.Normal, now, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// heldUntil returns when the holds on kind k end: zero when there is none, or
+// when only a person ends one (then heldForever is true of it).
+func (a *account) heldUntil(k hongyan.MessageKind, now time.Time) time.Time {
+	var until time.Time
+	for i := range a.holds {
+		h := &a.holds[i]
+		if !h.Before.IsZero() || !h.Covers(k, hongyan.Normal, now, now) {
+			continue
+		}
+		if h.Until.IsZero() {
+			return now.Add(farAway)
+		}
+		until = latest(until, h.Until)
+	}
+	return until
+}
+
+// farAway stands for "when somebody says so" in timers.
+const farAway = 24 * time.Hour
+
+// quietBefore returns the Before of a quiet-hours hold on kind k at now; zero = none.
+func (a *account) quietBefore(k hongyan.MessageKind, now time.Time) time.Time {
+	var before time.Time
+	for i := range a.holds {
+		h := &a.holds[i]
+		if !h.Before.IsZero() && (h.Kind == "" || h.Kind == k) && now.Before(h.Until) {
+			before = latest(before, h.Before)
+		}
+	}
+	return before
+}
