@@ -1,0 +1,60 @@
+# Everything here fails loudly when it cannot do its work; nothing is skipped.
+# Settings: ARGS for the command, PKG for the packages, COUNT for race, FUZZTIME per fuzz test.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PKG      ?= ./...
+COUNT    ?= 5
+FUZZTIME ?= 30s
+ARGS     ?=
+
+.PHONY: help check fmt vet staticcheck test race fuzz golden run demo bench
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+check: fmt vet staticcheck test ## format, vet, staticcheck, then all tests: what a change must pass
+
+fmt: ## list files that gofmt would change, and fail if there are any
+	@.ci/need go
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "gofmt would change these; run: gofmt -w ." >&2; echo "$$unformatted" >&2; exit 1; fi
+	@echo "gofmt: clean"
+
+vet: ## go vet
+	@.ci/need go
+	go vet ./...
+
+staticcheck: ## staticcheck, in the version go.mod names
+	@.ci/need go
+	go tool staticcheck ./...
+
+test: ## all tests once, under the race detector (PKG=./... by default)
+	@.ci/need go gcc
+	CGO_ENABLED=1 go test -race -timeout 15m $(PKG)
+
+race: ## the tests COUNT times in random order, under the race detector
+	@.ci/need go gcc
+	CGO_ENABLED=1 go test -race -count=$(COUNT) -shuffle=on -timeout 60m $(PKG)
+
+fuzz: ## every fuzz test for FUZZTIME
+	@.ci/need go
+	.ci/fuzz $(FUZZTIME)
+
+golden: ## rewrite golden files and printed documents from the code
+	@.ci/need go
+	.ci/golden
+
+run: ## the gateway on 127.0.0.1:7800 with ./data (ARGS="--listen …")
+	@.ci/need go
+	go run ./cmd/hongyan serve $(ARGS)
+
+demo: ## gateway and sandbox together, every fate of a message (ARGS=--exit to check and leave)
+	@.ci/need go
+	go run ./cmd/hongyan demo $(ARGS)
+
+bench: ## the benchmark: gateway and bare loop side by side (ARGS="--messages 100000")
+	@.ci/need go
+	go run ./cmd/hongyan bench $(ARGS)
