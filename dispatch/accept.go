@@ -243,7 +243,7 @@ func checkAgainst(en *entry, a *account, r *Request, k hongyan.MessageKind) erro
 		switch {
 		case v.Kind == wechat.ProblemUnknownKey:
 			continue // WeChat ignores it
-		case !v.Fatal && v.Kind != wechat.ProblemMissing:
+		case !v.Fatal && v.Kind != wechat.ProblemMissing && v.Kind != wechat.ProblemDotData:
 			continue // not a rule WeChat has published
 		case a.CutValues && v.Kind == wechat.ProblemRule && cutValue(r.Data, v):
 			continue

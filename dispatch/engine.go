@@ -29,11 +29,12 @@ type Engine struct {
 	metrics *metrics
 	library *library // templates, parsed
 
-	epoch   atomic.Int64 // 0 = not joined
-	wake    chan struct{}
-	done    *doneQueue
-	workers sync.WaitGroup
-	sendCtx context.Context // ends when calls under way must stop
+	epoch     atomic.Int64 // 0 = not joined
+	recordedN atomic.Int64
+	wake      chan struct{}
+	done      *doneQueue
+	workers   sync.WaitGroup
+	sendCtx   context.Context // ends when calls under way must stop
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -77,6 +78,9 @@ func New(cfg Config) *Engine {
 // Joined reports whether Run has joined the nodes and settled what a dead
 // process left: the engine sends.
 func (e *Engine) Joined() bool { return e.epoch.Load() != 0 }
+
+// Recorded returns how many outcomes this engine has recorded since it was made.
+func (e *Engine) Recorded() int64 { return e.recordedN.Load() }
 
 // Run joins, takes over what a dead process left, and sends until ctx ends.
 // Then it leases nothing more, returns what was not tried, gives calls under

@@ -139,6 +139,7 @@ func (e *Engine) recorded(batch []settled, results []store.Result, done []store.
 			continue
 		}
 		meter.count(results[i].Usage)
+		e.recordedN.Add(1)
 		if v := &b.o.verdict; done[i].State.Waiting() && !v.due.IsZero() {
 			b.s.scheduled(v.due, now)
 		}

@@ -1,0 +1,65 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+)
+
+// actor does what a child's role demands.
+type actor interface {
+	do(ctx context.Context, o order) (answer, error)
+	close() error
+}
+
+// Child is the main function of a child process: it obeys the orders on stdin
+// until there are no more.
+func Child(ctx context.Context, role string, stdin io.Reader, stdout, stderr io.Writer) error {
+	var a actor
+	switch role {
+	case roleUpstream:
+		a = &upstream{}
+	case roleBare:
+		a = &bareLoop{}
+	case roleLoad:
+		a = &load{}
+	case roleGateway:
+		a = &gateway{stderr: stderr}
+	default:
+		return fmt.Errorf("%s %q: roles are upstream, bare, load, gateway; `hongyan bench` starts them", ChildCommand, role)
+	}
+	lines := bufio.NewScanner(stdin)
+	out := json.NewEncoder(stdout)
+	for lines.Scan() {
+		var o order
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			return fmt.Errorf("read order: %w", err)
+		}
+		said, err := a.do(ctx, o)
+		if err != nil {
+			said.Err = err.Error()
+		}
+		if err := out.Encode(said); err != nil {
+			return err
+		}
+	}
+	return a.close()
+}
+
+// usage returns this process's CPU seconds and peak memory.
+func usage() answer {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return answer{Err: err.Error()}
+	}
+	const kbPerMB = 1024 // Linux gives Maxrss in kB
+	return answer{CPU: seconds(u.Utime) + seconds(u.Stime), RSS: float64(u.Maxrss) / kbPerMB}
+}
+
+func seconds(t syscall.Timeval) float64 {
+	return time.Duration(t.Nano()).Seconds()
+}
