@@ -1,0 +1,200 @@
+package sandbox
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"hongyan/wechat"
+)
+
+// maxBody bounds what a call may send; the platform's own limit is unpublished.
+const maxBody = 1 << 20
+
+// call is one request to a path of WeChat's, from arrival to answer.
+type call struct {
+	req     *http.Request
+	path    string
+	body    []byte
+	tooLong bool
+	broken  bool      // the body could not be read to its end
+	send    *sendBody // parsed body of the send endpoints
+	badBody wechat.Code
+	login   tokenRequest // parsed request of the token endpoints
+	touser  string       // for fault rules and the ledger
+
+	// Filled with the mutex held.
+	now       time.Time
+	tokenText string
+	token     *token
+	account   *account
+}
+
+// answer is what a call is answered with.
+type answer struct {
+	status      int // HTTP; 0 = 200
+	code        int // for ledger and stats
+	body        []byte
+	html        bool
+	msgID       int64
+	duplicateOf int64
+	accepted    *message
+}
+
+func newCall(r *http.Request) *call {
+	c := &call{req: r, path: r.URL.Path}
+	c.readBody()
+	return c
+}
+
+func (c *call) readBody() {
+	r := c.req
+	if r.Body == nil || r.ContentLength == 0 {
+		return
+	}
+	if r.ContentLength > maxBody {
+		c.tooLong = true
+		return
+	}
+	var err error
+	if r.ContentLength > 0 {
+		c.body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, c.body)
+	} else {
+		c.body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+		c.tooLong = len(c.body) > maxBody
+	}
+	c.broken = err != nil
+}
+
+// clientIP is the caller's address as the whitelist and 40164 see it.
+func (c *call) clientIP() netip.Addr {
+	host, _, err := net.SplitHostPort(c.req.RemoteAddr)
+	if err != nil {
+		host = c.req.RemoteAddr
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr.Unmap()
+}
+
+// serveWeChat answers one call of the platform's API.
+func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
+	c := newCall(r)
+	if c.broken {
+		panic(http.ErrAbortHandler) // the caller went away while sending: no call was received
+	}
+	ep := endpoints[c.path]
+	if ep.parse != nil {
+		ep.parse(c)
+	}
+	p := s.lock()
+	p.identify(c)
+	if f := p.faults.pick(p.dice, c); f != nil {
+		s.unlock()
+		s.spoil(w, c, ep, f)
+		return
+	}
+	a := p.answer(ep, c)
+	row := p.record(c, a, true)
+	s.unlock()
+	s.write(w, a, row)
+}
+
+// identify finds whose call it is, however dead its token.
+func (p *platform) identify(c *call) {
+	c.now = p.clock.now()
+	if c.login.given {
+		c.account = p.accounts[c.login.AppID.string()]
+		return
+	}
+	c.tokenText = c.req.URL.Query().Get("access_token")
+	if c.token = p.tokens[c.tokenText]; c.token != nil {
+		c.account = c.token.account
+	}
+}
+
+// appID is what the ledger and the fault rules know the caller by.
+func (c *call) appID() string {
+	switch {
+	case c.account != nil:
+		return c.account.appID
+	case c.login.given:
+		return c.login.AppID.string()
+	}
+	return ""
+}
+
+// answer applies the first steps of the order of checks (spec §2.9), which all
+// endpoints share, and then asks the endpoint.
+func (p *platform) answer(ep endpoint, c *call) answer {
+	if a, refused := p.frontEnd(ep, c); refused {
+		return a
+	}
+	if ep.serve == nil {
+		return p.fail(c, wechat.CodeInvalidURL)
+	}
+	if ep.needsToken {
+		if code := p.checkToken(c); code != wechat.CodeOK {
+			return p.fail(c, code)
+		}
+	}
+	return ep.serve(p, c)
+}
+
+// frontEnd is steps 1 and 2: what is refused before anybody looks at the token.
+func (p *platform) frontEnd(ep endpoint, c *call) (answer, bool) {
+	post := c.req.Method == http.MethodPost
+	switch {
+	case c.tooLong:
+		return httpAnswer(http.StatusRequestEntityTooLarge), true
+	case post && c.req.ContentLength < 0:
+		return httpAnswer(http.StatusPreconditionFailed), true
+	case *p.rules.RequireHTTPS && c.req.TLS == nil:
+		return p.fail(c, wechat.CodeRequireHTTPS), true
+	case ep.post && !post:
+		return p.fail(c, wechat.CodeRequirePOST), true
+	}
+	return answer{}, false
+}
+
+// httpAnswer is a refusal by the front end, with a page instead of an errcode.
+// The ledger and the stats show its status in place of the errcode.
+func httpAnswer(status int) answer {
+	title := strconv.Itoa(status) + " " + http.StatusText(status)
+	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" +
+		title + "</h1></center>\r\n</body>\r\n</html>\r\n"
+	return answer{status: status, code: status, body: []byte(page), html: true}
+}
+
+var (
+	jsonType = []string{"application/json; encoding=utf-8"} // "encoding", not "charset": spec §2.6
+	htmlType = []string{"text/html"}
+)
+
+// write sends the answer. The ledger's row already says "answered", so that a
+// caller who has read the answer finds it there; that is taken back when the
+// bytes could not be written.
+func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	if a.html {
+		h["Content-Type"] = htmlType
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
+	_, err := w.Write(a.body)
+	if err == nil {
+		err = http.NewResponseController(w).Flush()
+	}
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		s.mu.Lock()
+		row.Answered = false
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,106 @@
+package sandbox
+
+import (
+	"time"
+
+	"hongyan/wechat"
+)
+
+// message is one accepted template message on its way to its user.
+type message struct {
+	account *account
+	tmpl    *template
+	openid  string
+	msgID   int64
+	body    *sendBody
+	mini    bool
+	row     *LedgerEntry
+}
+
+// Fates in the ledger (design §3.5).
+const (
+	shownFate   = "shown"
+	pendingFate = "pending"
+	noFate      = "none"
+)
+
+// newMessage allots a msgid.
+func (p *platform) newMessage(c *call, t *template) *message {
+	m := &message{account: c.account, tmpl: t, openid: c.touser, body: c.send, mini: c.account.isMini()}
+	if m.msgID = p.dice.nextMsgID(); c.account.smallMsgID {
+		m.msgID = p.dice.nextSmallMsgID()
+	}
+	return m
+}
+
+// schedule sets the delivery of a message whose call is in the ledger. Without a
+// delay it happens here and now, so that a caller who has the answer finds the
+// message in the inbox.
+func (p *platform) schedule(m *message, row *LedgerEntry, now time.Time) {
+	m.row = row
+	row.Fate = pendingFate
+	if m.account.deliveryDelay == 0 {
+		m.fire(p, now)
+		return
+	}
+	p.timers.add(now.Add(m.account.deliveryDelay), m)
+}
+
+// fire delivers the message at its time. What the user is now decides, not what
+// he was when the call was accepted.
+func (m *message) fire(p *platform, at time.Time) {
+	status := m.status(p.look(m.openid))
+	m.row.Fate = status.fate
+	if status.fate == shownFate {
+		p.stats.delivered++
+		p.inbox.add(m.openid, &shown{at: at.UnixMilli(), message: m})
+	} else {
+		p.stats.undelivered++
+	}
+	if m.mini || fateOf(m.openid) == fateNoEvent {
+		return
+	}
+	p.emit(m.account, m.row, m.finished(status.text, at))
+}
+
+// delivery is one way a job can finish: our word for it and the platform's.
+type delivery struct{ fate, text string }
+
+// The spellings are those of the old wiki (spec §5.1, K13), each with its own spacing.
+var (
+	deliveredOK    = delivery{shownFate, "success"}
+	userBlocked    = delivery{"user_block", "failed:user block"}
+	systemFailed   = delivery{"system_failed", "failed: system failed"}
+	frequencyLimit = delivery{"freq_limit", "failed:freq limit"}
+)
+
+// status is how the delivery ends. A user who left between the call and the
+// delivery counts as a system failure: refusing is the only other word there is.
+func (m *message) status(u user) delivery {
+	switch {
+	case u.blocked:
+		return userBlocked
+	case u.fate == fateSysFail, u.frozen, !m.mini && !u.follows:
+		return systemFailed
+	case u.fate == fateFreqLimit:
+		return frequencyLimit
+	}
+	return deliveredOK
+}
+
+// jump is what the shown message opens when tapped.
+func (m *message) jump(u user) wechat.Jump {
+	in := wechat.JumpInput{
+		Era: m.account.era, URL: m.body.URL.string(),
+		Platform: u.phone(), OldClient: !u.miniProgram,
+	}
+	switch {
+	case m.mini && m.body.Page != "":
+		in.MiniProgram = &wechat.MiniProgram{AppID: m.account.appID, PagePath: m.body.Page.string()}
+	case m.mini:
+		return wechat.Jump{}
+	case m.body.MiniProgram.AppID != "":
+		in.MiniProgram = &wechat.MiniProgram{AppID: m.body.MiniProgram.AppID, PagePath: m.body.MiniProgram.PagePath}
+	}
+	return wechat.ResolveJump(in)
+}

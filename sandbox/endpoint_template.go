@@ -1,0 +1,125 @@
+package sandbox
+
+import (
+	"hongyan/wechat"
+)
+
+// templateDailyLimit bounds the management calls of a day. Unverified: the
+// platform publishes no figure for them.
+const templateDailyLimit = 100_000
+
+type templateList struct {
+	Items []templateItem `json:"template_list"`
+}
+
+type templateItem struct {
+	TemplateID      string `json:"template_id"`
+	Title           string `json:"title"`
+	PrimaryIndustry string `json:"primary_industry"`
+	DeputyIndustry  string `json:"deputy_industry"`
+	Content         string `json:"content"`
+	Example         string `json:"example"`
+}
+
+// serveTemplateList is get_all_private_template: no errcode on success (spec §4.2.4).
+func (p *platform) serveTemplateList(c *call) answer {
+	if code := c.mayManage(); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	list := templateList{Items: []templateItem{}}
+	for _, t := range c.account.templates {
+		if t.family == familyTemplate {
+			list.Items = append(list.Items, templateItem{
+				t.id, t.title, t.primaryIndustry, t.deputyIndustry, t.content, t.example,
+			})
+		}
+	}
+	return reply(list)
+}
+
+// mayManage is steps 5 and 6 for the template endpoints.
+func (c *call) mayManage() wechat.Code {
+	if !c.account.maySendTemplates() {
+		return wechat.CodeAPIUnauthorized
+	}
+	return c.account.charge(c.path, c.now, 0, templateDailyLimit)
+}
+
+type addTemplateRequest struct {
+	ShortID  wireText   `json:"template_id_short"`
+	Keywords []wireText `json:"keyword_name_list"`
+}
+
+type addTemplateAnswer struct {
+	ErrCode    int    `json:"errcode"`
+	ErrMsg     string `json:"errmsg"`
+	TemplateID string `json:"template_id"`
+}
+
+// serveTemplateAdd is api_add_template (spec §4.2.3). Adding one short id twice
+// makes two templates.
+func (p *platform) serveTemplateAdd(c *call) answer {
+	if code := c.mayManage(); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	var req addTemplateRequest
+	if code := c.unmarshal(&req); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	t, code := p.fromLibrary(c.account, req)
+	if code == wechat.CodeOK && c.account.count(familyTemplate) >= c.account.templateLimit {
+		code = wechat.CodeTooManyTemplates
+	}
+	if code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	c.account.addTemplate(t)
+	return reply(addTemplateAnswer{ErrMsg: "ok", TemplateID: t.id})
+}
+
+// fromLibrary makes the private template asked for, or says why not. The
+// historical library was closed in era E (spec §0.4).
+func (p *platform) fromLibrary(a *account, req addTemplateRequest) (*template, wechat.Code) {
+	short := req.ShortID.string()
+	if isHistoricalID(short) && !a.era.Before(wechat.EraE) {
+		return nil, wechat.CodeHistoricalTemplate
+	}
+	lib, known := library[short]
+	if !known {
+		return nil, wechat.CodeInvalidTemplateID
+	}
+	if lib.keywords == nil {
+		return lib.historical(p.dice.templateID()), wechat.CodeOK
+	}
+	names := make([]string, len(req.Keywords))
+	for i, name := range req.Keywords {
+		names[i] = name.string()
+	}
+	t, ok := lib.compose(p.dice.templateID(), names)
+	if !ok {
+		return nil, wechat.CodeInvalidKeywordName
+	}
+	return t, wechat.CodeOK
+}
+
+type deleteTemplateRequest struct {
+	TemplateID wireText `json:"template_id"`
+}
+
+// serveTemplateDelete is del_private_template: the slot is free again, sends with
+// the id answer 40037, and events of earlier sends still come (spec §4.2.5).
+func (p *platform) serveTemplateDelete(c *call) answer {
+	if code := c.mayManage(); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	var req deleteTemplateRequest
+	if code := c.unmarshal(&req); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	id := req.TemplateID.string()
+	if c.account.find(id, familyTemplate) == nil {
+		return p.fail(c, wechat.CodeInvalidTemplateID)
+	}
+	c.account.removeTemplate(id)
+	return ok()
+}

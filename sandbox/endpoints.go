@@ -1,0 +1,146 @@
+package sandbox
+
+import (
+	"fmt"
+
+	"hongyan/wechat"
+)
+
+// endpoint is one path of the platform.
+type endpoint struct {
+	post       bool          // anything but POST answers 43002
+	needsToken bool          // access_token is checked before anything else
+	parse      func(c *call) // reads the request, without the mutex
+	serve      func(p *platform, c *call) answer
+}
+
+// endpoints are the paths served; any other answers 40066. Listing calls take GET
+// and POST alike, because real clients send both (design §9).
+var endpoints = map[string]endpoint{
+	"/cgi-bin/token":             {parse: (*call).parseToken, serve: (*platform).serveToken},
+	"/cgi-bin/stable_token":      {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
+	"/cgi-bin/get_api_domain_ip": {needsToken: true, serve: (*platform).serveDomainIPs},
+
+	"/cgi-bin/template/get_all_private_template": {needsToken: true, serve: (*platform).serveTemplateList},
+	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
+	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
+
+	pathSend:     {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSend},
+	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveMiniSend},
+}
+
+const (
+	pathSend     = "/cgi-bin/message/template/send"
+	pathMiniSend = "/cgi-bin/message/wxopen/template/send"
+)
+
+type domainIPs struct {
+	IPList []string `json:"ip_list"`
+}
+
+// serveDomainIPs answers addresses of the documentation range: nobody should
+// connect to them.
+func (p *platform) serveDomainIPs(*call) answer {
+	return reply(domainIPs{IPList: []string{"203.0.113.10", "203.0.113.11", "203.0.113.12"}})
+}
+
+// tokenRequest is what both token endpoints are asked, from the query or the body.
+type tokenRequest struct {
+	given        bool
+	GrantType    wireText `json:"grant_type"`
+	AppID        wireText `json:"appid"`
+	Secret       wireText `json:"secret"`
+	ForceRefresh wireBool `json:"force_refresh"`
+}
+
+func (c *call) parseToken() {
+	q := c.req.URL.Query()
+	c.login = tokenRequest{
+		given: true, GrantType: wireText(q.Get("grant_type")),
+		AppID: wireText(q.Get("appid")), Secret: wireText(q.Get("secret")),
+	}
+}
+
+func (c *call) parseStableToken() {
+	c.badBody = c.unmarshal(&c.login)
+	c.login.given = true
+}
+
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int    `json:"expires_in"`
+}
+
+func (p *platform) serveToken(c *call) answer {
+	if a, refused := p.refuseLogin(c); refused {
+		return a
+	}
+	if !c.account.use(c.path, c.now, c.account.tokenDailyLimit) {
+		return p.fail(c, wechat.CodeDailyQuota)
+	}
+	c.account.plain.fetches++
+	return tokenReply(c, p.plainToken(c.account, c.now))
+}
+
+func (p *platform) serveStableToken(c *call) answer {
+	if c.badBody != wechat.CodeOK {
+		return p.fail(c, c.badBody)
+	}
+	if a, refused := p.refuseLogin(c); refused {
+		return a
+	}
+	if code := c.account.charge(c.path, c.now, stablePerMinute, stableDaily); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	c.account.stable.fetches++
+	if !c.login.ForceRefresh {
+		return tokenReply(c, p.stableToken(c.account, c.now))
+	}
+	t := p.forcedToken(c.account, c.now)
+	if t == nil {
+		return p.fail(c, wechat.CodeDailyQuota)
+	}
+	return tokenReply(c, t)
+}
+
+func tokenReply(c *call, t *token) answer {
+	left := t.expires.Sub(c.now)
+	return reply(tokenAnswer{AccessToken: t.text, ExpiresIn: int(left.Seconds())})
+}
+
+// refuseLogin checks appid before grant_type, as observed, then the secret and
+// the caller's address (spec §2.9).
+func (p *platform) refuseLogin(c *call) (answer, bool) {
+	a := c.account
+	switch {
+	case c.login.AppID == "":
+		return p.fail(c, wechat.CodeAppIDMissing), true
+	case a == nil:
+		return p.fail(c, wechat.CodeInvalidAppID), true
+	case c.login.GrantType != "client_credential":
+		return p.fail(c, wechat.CodeInvalidGrantType), true
+	case c.login.Secret == "":
+		return p.fail(c, wechat.CodeSecretMissing), true
+	case c.login.Secret.string() != a.secret:
+		return p.fail(c, wechat.CodeInvalidAppSecret), true
+	case !a.admits(c):
+		ip := c.clientIP()
+		text := fmt.Sprintf("invalid ip %s ipv6 ::ffff:%s, not in whitelist", ip, ip)
+		return p.failText(c, wechat.CodeIPNotInWhitelist, text), true
+	}
+	return answer{}, false
+}
+
+// admits applies the IP whitelist, from which mini programs are exempt (spec §3.1).
+func (a *account) admits(c *call) bool {
+	if a.isMini() || len(a.whitelist) == 0 {
+		return true
+	}
+	ip := c.clientIP()
+	for _, prefix := range a.whitelist {
+		if prefix.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}

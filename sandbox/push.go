@@ -1,0 +1,211 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"hongyan/wechat"
+)
+
+const (
+	// pushersPerAccount bounds the pushes to one server at a time, so that a slow
+	// one does not hold up the others. Unverified: the platform publishes no figure.
+	pushersPerAccount = 64
+	// maxPushAnswer bounds how much of the server's answer is read.
+	maxPushAnswer = 64 << 10
+	// pushUserAgent is what captures of real pushes show (spec §5.6).
+	pushUserAgent = "Mozilla/4.0"
+)
+
+// push is one event on its way to the account's server. Its body is the same at
+// every delivery; only the signature is made anew (spec §5.3).
+type push struct {
+	account *account
+	openid  string
+	row     *LedgerEntry // of the send it reports on; nil for follows
+	event   sealed
+	tries   int
+}
+
+// pushQueue is the waiting pushes of an account.
+type pushQueue struct {
+	waiting      queue[*push]
+	workers      int
+	listed       bool // in platform.ready
+	failedInRow  int  // events given up since the last that arrived
+	blockedUntil time.Time
+}
+
+// emit queues an event, if the account has a server and pushes are not blocked.
+func (p *platform) emit(a *account, row *LedgerEntry, ev event) {
+	if a.serverURL == "" {
+		return
+	}
+	p.enqueue(&push{account: a, openid: ev.openid, row: row, event: p.seal(a, ev)})
+}
+
+// enqueue loses the push while MarkFail blocks the account (spec §5.3).
+func (p *platform) enqueue(job *push) {
+	q := &job.account.pushes
+	if p.clock.now().Before(q.blockedUntil) {
+		p.stats.lost++
+		return
+	}
+	q.waiting.push(job)
+	if !q.listed {
+		q.listed = true
+		p.ready = append(p.ready, job.account)
+	}
+}
+
+// fire is a delivery after a failed one.
+func (job *push) fire(p *platform, _ time.Time) { p.enqueue(job) }
+
+// startPushers starts workers for the accounts that have pushes waiting. The
+// caller holds the mutex.
+func (s *Sandbox) startPushers(ctx context.Context, p *platform, workers *sync.WaitGroup) {
+	for _, a := range p.ready {
+		q := &a.pushes
+		q.listed = false
+		for n := min(q.waiting.len(), pushersPerAccount-q.workers); n > 0; n-- {
+			q.workers++
+			workers.Go(func() { s.pushLoop(ctx, p, a) })
+		}
+	}
+	p.ready = nil
+}
+
+// pushLoop pushes until the account's queue is empty. p is the platform it was
+// started for: after a reset it finishes what it holds and leaves the new one alone.
+func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
+	for {
+		s.mu.Lock()
+		job, ok := a.pushes.waiting.pop()
+		if !ok || ctx.Err() != nil || p != s.p {
+			a.pushes.workers--
+			s.mu.Unlock()
+			return
+		}
+		start := p.clock.now()
+		target := job.target(start, p.dice.nonce())
+		timeout := a.pushTimeout
+		s.mu.Unlock()
+
+		status, took := s.deliver(ctx, job, target, timeout)
+
+		s.mu.Lock()
+		if p == s.p && (ctx.Err() == nil || status != 0) {
+			p.settle(job, start, status, took)
+		}
+		s.unlock()
+	}
+}
+
+// target is the server's URL with the signed query (spec §5.2, §5.4).
+func (job *push) target(now time.Time, nonce string) string {
+	a := job.account
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	q := url.Values{}
+	q.Set("signature", wechat.Signature(a.callbackToken, timestamp, nonce))
+	q.Set("timestamp", timestamp)
+	q.Set("nonce", nonce)
+	q.Set("openid", job.openid)
+	if job.event.encrypt != "" {
+		q.Set("encrypt_type", "aes")
+		q.Set("msg_signature", wechat.MsgSignature(a.callbackToken, timestamp, nonce, job.event.encrypt))
+	}
+	u, err := url.Parse(a.serverURL)
+	if err != nil {
+		return a.serverURL // checked when it was set; the request will fail and be recorded
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += q.Encode()
+	return u.String()
+}
+
+// deliver makes one request and returns the HTTP status, 0 for none in time.
+func (s *Sandbox) deliver(ctx context.Context, job *push, target string, timeout time.Duration) (status int, took time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	status, err := s.post(ctx, job, target)
+	took = time.Since(start)
+	if err != nil {
+		s.opts.Logger.Warn("push failed", "appid", job.account.appID, "openid", job.openid, "error", redact(err))
+	}
+	return status, took
+}
+
+func (s *Sandbox) post(ctx context.Context, job *push, target string) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(job.event.body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", job.event.contentType)
+	req.Header.Set("User-Agent", pushUserAgent)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	// An answer counts when it is whole: a server that stalls in the middle has
+	// not answered in time.
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxPushAnswer)); err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, nil
+}
+
+// settle writes down one delivery and decides what comes next. Any 2xx is an
+// answer, whatever its text (design §9.10).
+func (p *platform) settle(job *push, start time.Time, status int, took time.Duration) {
+	if job.row != nil {
+		job.row.Pushes = append(job.row.Pushes, LedgerPush{At: stamp(start), HTTPStatus: status, MS: took.Milliseconds()})
+	}
+	q := &job.account.pushes
+	job.tries++
+	p.stats.pushes++
+	if status/100 == 2 {
+		q.failedInRow = 0
+		return
+	}
+	p.stats.failed++
+	if job.tries < job.account.pushDeliveries {
+		p.timers.add(start.Add(job.account.pushTimeout), job)
+		return
+	}
+	p.stats.lost++
+	q.failedInRow++
+	if after := job.account.markFailAfter; after > 0 && q.failedInRow >= after {
+		q.failedInRow = 0
+		q.blockedUntil = p.clock.now().Add(job.account.markFailBlock)
+	}
+}
+
+// newPushClient follows no redirects, as the platform is not known to, and uses
+// no proxy: what it calls is next door.
+func newPushClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: pushersPerAccount,
+			IdleConnTimeout:     30 * time.Second,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// redact drops the URL of a request error: its query carries signatures.
+func redact(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
+}

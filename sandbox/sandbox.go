@@ -1,0 +1,153 @@
+package sandbox
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options sets up a Sandbox. The zero value is a sandbox with everything at its
+// default.
+type Options struct {
+	// Seed drives every id, token and random choice: the same seed and the same
+	// calls give the same answers. 0 means 1. A long-lived sandbox that is restarted
+	// beside a gateway that is not should be given a new seed each time, or msgids
+	// of the first life come back in the second.
+	Seed int64
+	// Logger receives what goes wrong with pushes; nil discards it.
+	Logger *slog.Logger
+	// HTTPClient makes the pushes. nil means a client of the sandbox's own, which
+	// follows no redirects and uses no proxy.
+	HTTPClient *http.Client
+	// LedgerLimit is how many calls, and how many shown messages, are remembered;
+	// the oldest go first. 0 means 1,000,000.
+	LedgerLimit int
+	// DeliveryDelay is the time between accepting a message and delivering it, for
+	// accounts that set none. 0 means one second, a negative value means at once.
+	DeliveryDelay time.Duration
+	// AllowRemote lets the control API answer callers that are not on loopback.
+	AllowRemote bool
+}
+
+const (
+	defaultLedgerLimit   = 1_000_000
+	defaultDeliveryDelay = time.Second // spec §10, row 9: 0.2 to 3 s
+)
+
+func (o Options) withDefaults() Options {
+	if o.Seed == 0 {
+		o.Seed = 1
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.LedgerLimit <= 0 {
+		o.LedgerLimit = defaultLedgerLimit
+	}
+	switch {
+	case o.DeliveryDelay == 0:
+		o.DeliveryDelay = defaultDeliveryDelay
+	case o.DeliveryDelay < 0:
+		o.DeliveryDelay = 0
+	}
+	return o
+}
+
+// Sandbox is one local WeChat. All methods may be called from several
+// goroutines at once. Deliveries and pushes happen only while [Sandbox.Run] runs.
+type Sandbox struct {
+	opts   Options
+	client *http.Client
+	// wake tells Run that something became due or a push is waiting. Capacity one:
+	// a wake-up that is already pending covers every later one.
+	wake chan struct{}
+
+	mu sync.Mutex // guards platform; never held while anything is sent or read
+	p  *platform
+}
+
+// New returns a sandbox that holds the built-in seed. It starts no goroutine.
+func New(opts Options) *Sandbox {
+	opts = opts.withDefaults()
+	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1)}
+	if s.client = opts.HTTPClient; s.client == nil {
+		s.client = newPushClient()
+	}
+	s.p = newPlatform(opts, newDice(opts.Seed))
+	return s
+}
+
+// platform is everything the simulated WeChat knows. It has no lock and no I/O:
+// Sandbox guards it, and Reset replaces it as a whole.
+type platform struct {
+	opts  Options
+	dice  *dice
+	clock clock
+	rules Settings
+
+	accounts map[string]*account
+	order    []*account // by creation: the first of a kind is the default one
+	tokens   map[string]*token
+	users    map[string]*user
+	forms    map[string]*form
+	recent   recentSends
+	timers   timers
+	faults   faults
+	ledger   ledger
+	inbox    inbox
+	stats    stats
+	ready    []*account // accounts with pushes nobody has started on yet
+}
+
+func newPlatform(opts Options, d *dice) *platform {
+	p := &platform{
+		opts:     opts,
+		dice:     d,
+		accounts: map[string]*account{},
+		tokens:   map[string]*token{},
+		users:    map[string]*user{},
+		forms:    map[string]*form{},
+		recent:   recentSends{byKey: map[sendKey]int64{}},
+		ledger:   ledger{limit: opts.LedgerLimit},
+		inbox:    newInbox(opts.LedgerLimit),
+		stats:    newStats(),
+		rules:    Settings{MalformedToken40014: new(true), RequireHTTPS: new(false)},
+	}
+	p.plantSeed()
+	return p
+}
+
+// lock returns the platform with the mutex held; unlock gives it back.
+func (s *Sandbox) lock() *platform {
+	s.mu.Lock()
+	return s.p
+}
+
+// unlock releases the mutex and wakes Run if there is something for it to do
+// before the time it meant to wake by itself.
+func (s *Sandbox) unlock() {
+	waiting := s.p.needsRun()
+	s.mu.Unlock()
+	if waiting {
+		s.poke()
+	}
+}
+
+// poke wakes Run without waiting for it.
+func (s *Sandbox) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Reset goes back to the seed: accounts, users, tokens, faults, ledger and clock.
+// Ids go on where they were, so that no token and no msgid of before comes back.
+// Deliveries and pushes still waiting are dropped.
+func (s *Sandbox) Reset() {
+	s.lock()
+	s.p = newPlatform(s.opts, s.p.dice)
+	s.mu.Unlock()
+	s.poke()
+}

@@ -1,0 +1,207 @@
+package sandbox
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"hongyan/wechat"
+)
+
+const (
+	// templateIDLength is the length of every template id (spec §1).
+	templateIDLength = 43
+	// maxURL and maxPagePath bound jump targets in bytes.
+	// Unverified: the platform publishes no limit; 1024 is what is called safe (spec §4.2.6).
+	maxURL, maxPagePath = 1024, 1024
+	// dedupeWindow is how long one openid and client_msg_id make one message (spec §4.2.6).
+	dedupeWindow = 10 * time.Minute
+)
+
+// sendKey is what duplicates are known by.
+type sendKey struct {
+	account     *account
+	openid      string
+	clientMsgID string
+}
+
+// recentSends remembers the msgid of accepted sends with a client_msg_id for the
+// length of the window. order is by time, so forgetting is cheap.
+type recentSends struct {
+	byKey map[sendKey]int64
+	order []recentSend
+}
+
+type recentSend struct {
+	key sendKey
+	at  time.Time
+}
+
+func (r *recentSends) forget(now time.Time) {
+	n := 0
+	for n < len(r.order) && now.Sub(r.order[n].at) >= dedupeWindow {
+		delete(r.byKey, r.order[n].key)
+		n++
+	}
+	r.order = r.order[n:]
+}
+
+func (r *recentSends) remember(key sendKey, msgID int64, now time.Time) {
+	r.byKey[key] = msgID
+	r.order = append(r.order, recentSend{key, now})
+}
+
+// serveSend is message/template/send, in the platform's order (spec §2.9, steps 5
+// to 15).
+func (p *platform) serveSend(c *call) answer {
+	if !c.account.maySendTemplates() {
+		return p.fail(c, wechat.CodeAPIUnauthorized)
+	}
+	if code := c.spendQuotaAndParse(); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	t, code := c.recipientAndTemplate(familyTemplate)
+	if code == wechat.CodeOK {
+		code = p.checkJump(c)
+	}
+	if code == wechat.CodeOK {
+		code = p.checkRecipient(c.touser)
+	}
+	if code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	if text := dataProblem(t, c.send); text != "" {
+		return p.failText(c, wechat.CodeArgumentInvalid, text)
+	}
+	return p.accept(c, t)
+}
+
+// spendQuotaAndParse is steps 6 to 8: quotas, then the body.
+func (c *call) spendQuotaAndParse() wechat.Code {
+	a := c.account
+	if code := a.charge(c.path, c.now, a.minuteQuota, a.dailyQuota); code != wechat.CodeOK {
+		return code
+	}
+	return c.badBody
+}
+
+// recipientAndTemplate is steps 9 and 10.
+func (c *call) recipientAndTemplate(family string) (*template, wechat.Code) {
+	if !validOpenID(c.touser) || fateOf(c.touser) == fateBadID {
+		return nil, wechat.CodeInvalidOpenID
+	}
+	id := c.send.TemplateID.string()
+	if len(id) != templateIDLength {
+		return nil, wechat.CodeInvalidTemplateIDSize
+	}
+	t := c.account.find(id, family)
+	if t == nil {
+		return nil, wechat.CodeInvalidTemplateID
+	}
+	return t, wechat.CodeOK
+}
+
+// checkJump is step 11. A miniprogram member without appid is no jump, as many
+// SDKs send it empty (design §9).
+func (p *platform) checkJump(c *call) wechat.Code {
+	jump := c.send.MiniProgram
+	if jump.AppID != "" {
+		if !slices.Contains(c.account.linked, jump.AppID) {
+			return wechat.CodeInvalidAppID
+		}
+		if !p.validPage(jump.AppID, jump.PagePath) {
+			return wechat.CodeInvalidPagePath
+		}
+	}
+	if len(c.send.URL) > maxURL {
+		return wechat.CodeInvalidURLSize
+	}
+	return wechat.CodeOK
+}
+
+// validPage reports whether the mini program can have that page: it is in the
+// list of released pages, or, without such a list, looks like a path.
+func (p *platform) validPage(appid, page string) bool {
+	if page == "" {
+		return true
+	}
+	if len(page) > maxPagePath || strings.Contains(page, "://") || strings.ContainsAny(page, " \t\r\n") {
+		return false
+	}
+	mini := p.accounts[appid]
+	if mini == nil || len(mini.pages) == 0 {
+		return true
+	}
+	path, _, _ := strings.Cut(page, "?")
+	return slices.Contains(mini.pages, strings.TrimPrefix(path, "/"))
+}
+
+// checkRecipient is step 12.
+func (p *platform) checkRecipient(openid string) wechat.Code {
+	u := p.look(openid)
+	switch {
+	case !u.follows:
+		return wechat.CodeRequireSubscribe
+	case u.blacklisted:
+		return wechat.CodeRecipientBlacklisted
+	case u.frozen:
+		return wechat.CodeUserLimited
+	}
+	return wechat.CodeOK
+}
+
+// dataProblem is step 13: the errmsg of 47003, or "". Only the first problem is
+// named, and data that is no object has every parameter empty (spec §4.3).
+func dataProblem(t *template, body *sendBody) string {
+	data, isObject := parseData(body.Data)
+	if !isObject && len(t.params) > 0 {
+		return emptyText(t.params[0])
+	}
+	for _, problem := range wechat.ValidateData(t.parsed, data, t.rules) {
+		switch {
+		case !problem.Fatal:
+		case problem.Kind == wechat.ProblemRule:
+			return "argument invalid! data." + problem.Key + ".value invalid"
+		default:
+			return emptyText(strings.TrimSuffix(problem.Key, ".DATA"))
+		}
+	}
+	return ""
+}
+
+func emptyText(key string) string { return "argument invalid! data." + key + ".value is empty" }
+
+// accept is steps 14 and 15: duplicates of the last ten minutes get the first
+// one's msgid and nothing more; others get a msgid and are delivered later.
+func (p *platform) accept(c *call, t *template) answer {
+	key := sendKey{c.account, c.touser, c.send.ClientMsgID.string()}
+	if key.clientMsgID != "" {
+		p.recent.forget(c.now)
+		if first, seen := p.recent.byKey[key]; seen {
+			return p.duplicate(c, first)
+		}
+	}
+	m := p.newMessage(c, t)
+	if key.clientMsgID != "" {
+		p.recent.remember(key, m.msgID, c.now)
+	}
+	a := sent(m.msgID)
+	a.accepted = m
+	return a
+}
+
+// duplicate answers a repeated client_msg_id by the account's switch. Unverified:
+// the platform's answer is undocumented (spec §4.2.6, K19).
+func (p *platform) duplicate(c *call, first int64) answer {
+	var a answer
+	switch c.account.duplicateAnswer {
+	case duplicate45065:
+		a = p.fail(c, wechat.CodeClientMsgIDExists)
+	case duplicate44007:
+		a = p.fail(c, wechat.CodeRepeatedMsgID)
+	default:
+		a = sent(first)
+	}
+	a.duplicateOf = first
+	return a
+}
