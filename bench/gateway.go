@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hongyan"
 	"hongyan/dispatch"
 	"hongyan/server"
 	"hongyan/wechat"
@@ -113,7 +114,7 @@ func (g *gateway) feed(ctx context.Context, o order, next *atomic.Int64) error {
 
 func request(appID string, i int) dispatch.Request {
 	return dispatch.Request{
-		AppID: appID, ToUser: openID(i), TemplateID: templateID, URL: "https://shop.example.com/orders/1001?from=wechat",
+		Priority: hongyan.Normal, AppID: appID, ToUser: openID(i), TemplateID: templateID, URL: "https://shop.example.com/orders/1001?from=wechat",
 		Data: wechat.Data{
 			"character_string1": {Value: "A1001-2026-11-20"}, "thing2": {Value: "黑巧克力礼盒"},
 			"amount3": {Value: "￥39.80"}, "time4": {Value: "2026-11-20 10:15"},

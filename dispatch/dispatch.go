@@ -70,7 +70,7 @@ type Request struct {
 	ClientMsgID     string
 	SendAt          time.Time
 	ExpiresAt       time.Time
-	Priority        hongyan.Priority
+	Priority        hongyan.Priority // its zero value is Urgent: set it
 	Metadata        []byte // a JSON object, or nil
 
 	IdempotencyKey string

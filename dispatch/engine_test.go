@@ -303,7 +303,7 @@ func TestWhatIsDueLaterWaitsAndWhatIsTooLateExpires(t *testing.T) {
 		w.sleep(time.Minute)
 		w.want(s, hongyan.Held, hongyan.HoldPaused)
 		w.sleep(15 * time.Minute)
-		w.want(s, hongyan.Expired, "expired")
+		w.want(s, hongyan.Expired, "")
 		if err := w.engine().Resume(t.Context(), sandbox.SeedServiceAppID); err != nil {
 			t.Fatal(err)
 		}

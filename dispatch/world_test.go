@@ -219,7 +219,7 @@ func (w *world) engine() *dispatch.Engine { return w.gateway.Load().engine }
 // order returns a request for the seed's typed template.
 func order(openID string) dispatch.Request {
 	return dispatch.Request{
-		AppID: sandbox.SeedServiceAppID, ToUser: openID, TemplateID: sandbox.SeedTemplateOrder,
+		AppID: sandbox.SeedServiceAppID, ToUser: openID, TemplateID: sandbox.SeedTemplateOrder, Priority: hongyan.Normal,
 		Data: wechat.Data{
 			"character_string1": {Value: "A1001"}, "thing2": {Value: "巧克力"},
 			"amount3": {Value: "￥39.80"}, "time4": {Value: "2026-11-20 10:15"},
