@@ -1,0 +1,129 @@
+package api
+
+import "github.com/danielgtaylor/huma/v2"
+
+// The words of the API's documents. Headings are in English and Chinese.
+
+const apiDescription = `Hongyan (鸿雁) gets WeChat template messages to people and knows what became of each one.
+
+Send an API key as "Authorization: Bearer hyk_…". Times are RFC 3339; answers use UTC with milliseconds. Bodies are JSON and read strictly: unknown or repeated fields and wrong types are refused. Lists are {"items":[…],"next_cursor":"…"|null}; give next_cursor as cursor to go on.
+
+Refusals are application/problem+json (RFC 9457): code is stable and for programs, type leads to a page that explains it, errors names the fields, retryable says whether the same request may succeed later.
+
+Open to everybody: GET /healthz (the process answers), GET /readyz (200 when messages can be taken and sent, else 503 and why), GET /problems/{code}. GET /metrics is for Prometheus and takes a key off loopback.
+
+发送微信模板消息，并且知道每一条的下落。请求头带 "Authorization: Bearer hyk_…"。错误以 application/problem+json 返回，type 指向解释页面。`
+
+var apiTags = []*huma.Tag{
+	{Name: "messages", Description: "Messages 消息"},
+	{Name: "events", Description: "Events 事件推送"},
+	{Name: "accounts", Description: "Accounts 账号"},
+	{Name: "templates", Description: "Templates 模板"},
+	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
+	{Name: "quotas", Description: "Quotas 额度"},
+	{Name: "keys", Description: "API keys 密钥"},
+}
+
+var aboutSend = about{
+	summary: "Send a message / 发送消息",
+	description: `Takes WeChat's own body plus appid and a few fields of ours, stores the message and answers 202. Nothing is stored when it is refused.
+
+An Idempotency-Key header (1 to 255 visible characters) makes a repeated request answer the first message with 200 and Idempotency-Replayed: true for 24 hours; the same key with another body is refused with 422. A repeated client_msg_id to one user within 10 minutes answers the first message with 200 as well.
+
+data is an object such as {"thing1":"巧克力","amount2":{"value":"￥39.80"}}: not JSON inside a string, and keys without .DATA. Values are strings; numbers are refused, because their text would be a guess.`,
+}
+
+var aboutListMessages = about{
+	summary:     "List messages / 查询消息",
+	description: "Newest first. attempts holds the last finished attempt only; read one message to see all of them.",
+}
+
+var aboutGetMessage = about{
+	summary:     "Read a message / 查看消息",
+	description: "With all finished attempts, the receipt, and WeChat's own body as payload.",
+}
+
+var aboutCancel = about{
+	summary:     "Cancel a message / 取消消息",
+	description: "Possible while it is queued or held and was never tried in doubt; otherwise 409.",
+}
+
+var aboutRetry = about{
+	summary: "Retry a message / 重发消息", status: 202,
+	description: "Makes a new message of one that failed, expired or is uncertain, with retry_of; the old one stays as it ended. Otherwise 409.",
+}
+
+var aboutRelease = about{
+	summary:     "Release a message / 放行消息",
+	description: "Lets a queued or held message go now; otherwise 409.",
+}
+
+var aboutListEvents = about{
+	summary:     "List events / 查询事件",
+	description: "What WeChat pushed for an account, newest first, as it came.",
+}
+
+var aboutCreateAccount = about{
+	summary: "Add an account / 添加账号", status: 201,
+	description: "Secrets are stored encrypted and never answered. Put callback_url_path behind the gateway's public address into WeChat's console.",
+}
+
+var aboutListAccounts = about{summary: "List accounts / 账号列表", description: "Those the key covers, by appid. The list has one page."}
+
+var aboutGetAccount = about{summary: "Read an account / 查看账号"}
+
+var aboutUpdateAccount = about{
+	summary: "Change an account / 修改账号",
+	description: `Fields that are left out stay as they are; an empty string, 0 or an empty list goes back to the default.
+
+Rotation: a new callback.token or callback.aes_key keeps the old one valid beside it, until the next change. An empty one clears both.`,
+}
+
+var aboutDeleteAccount = about{
+	summary:     "Remove an account / 删除账号",
+	description: "With its templates and token. 409 while a message of it has not ended. Ended messages stay.",
+}
+
+var aboutPause = about{summary: "Pause an account / 暂停账号", description: "Its messages are accepted and wait, shown as held."}
+
+var aboutResume = about{summary: "Resume an account / 恢复账号", description: "Ends a pause, and the holds that a person must end."}
+
+var aboutListTemplates = about{summary: "List templates / 模板列表", description: "As last synchronised. The list has one page."}
+
+var aboutSyncTemplates = about{
+	summary:     "Synchronise templates / 同步模板",
+	description: "Asks WeChat and stores its list. Templates that are missing there are marked as removed, never deleted. A ban we know of is lifted, and what waited for it goes: if it stands, WeChat's next refusal brings it back. Mini programs: WeChat retired the list; register templates with PUT.",
+}
+
+var aboutAddTemplate = about{
+	summary: "Add a template / 添加模板", status: 201,
+	description: "Adds a template of WeChat's library to the account at WeChat, then synchronises. WeChat gives a new id each time it is asked.",
+}
+
+var aboutPutTemplate = about{
+	summary:     "Register a template by hand / 手工登记模板",
+	description: "For accounts whose templates cannot be listed: mini programs (小程序). Copy title and content from WeChat's console. A later sync replaces it if WeChat lists it.",
+}
+
+var aboutDeleteTemplate = about{
+	summary:     "Delete a template / 删除模板",
+	description: "At WeChat, then here. Mini programs: here only.",
+}
+
+var aboutGetToken = about{
+	summary:     "Read the access_token / 查看 access_token",
+	description: "The one current token of the account, its age, what remains of it, and who fetched it. Give it to nobody who should not send in the account's name.",
+}
+
+var aboutRefreshToken = about{
+	summary: "Refresh the access_token / 刷新 access_token", optionalBody: true,
+	description: "With failed_token: compares first, and fetches only if that token is still the current one. Without it: fetches in any case.",
+}
+
+var aboutGetQuota = about{summary: "Read quotas / 查看额度", description: "Every rule of the account with what is used and what remains in the present period."}
+
+var aboutCreateKey = about{summary: "Make an API key / 创建密钥", status: 201, description: "The key is shown this once; only its hash is kept."}
+
+var aboutListKeys = about{summary: "List API keys / 密钥列表", description: "Without the keys themselves. The list has one page."}
+
+var aboutRevokeKey = about{summary: "Revoke an API key / 吊销密钥", description: "At once on this node, within 30 seconds on others."}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hongyan/client"
+	"hongyan/sandbox"
+)
+
+const testAESKey = "hongyanSandboxEncodingAESKey0123456789abcdE"
+
+func TestAccountLife(t *testing.T) {
+	g := newGateway(t)
+	ctx := t.Context()
+	created, err := g.admin.CreateAccount(ctx, client.AccountRequest{
+		AppID: "wx0f1e2d3c4b5a6978", Secret: "the-app-secret", Name: "商城", Alias: "shop", BaseURL: "http://127.0.0.1:7900",
+		Callback: &client.CallbackInput{Token: new("token1"), AESKey: new(testAESKey), Mode: new("safe")},
+		Rate:     &client.Rate{PerSecond: 20}, Quotas: []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
+		QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true, TokenSource: "plain", UncertainPolicy: "resend",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := client.Account{
+		AppID: "wx0f1e2d3c4b5a6978", SecretSet: true, Kind: "service", Name: "商城", Alias: "shop", BaseURL: "http://127.0.0.1:7900",
+		Callback:        client.CallbackStatus{Mode: "safe", TokenSet: true, AESKeySet: true},
+		CallbackURLPath: "/callback/wx0f1e2d3c4b5a6978", Rate: client.Rate{PerSecond: 20},
+		Quotas:          []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
+		UncertainPolicy: "resend", TokenSource: "plain", QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true,
+		Holds: []client.Hold{}, CreatedAt: created.CreatedAt, UpdatedAt: created.UpdatedAt,
+	}
+	if diff := cmp.Diff(want, created); diff != "" {
+		t.Errorf("created (-want +got):\n%s", diff)
+	}
+	read, err := g.admin.Account(ctx, "shop")
+	if diff := cmp.Diff(want, read); err != nil || diff != "" {
+		t.Errorf("read by alias: %v (-want +got):\n%s", err, diff)
+	}
+	_, err = g.admin.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: "x"})
+	wantProblem(t, err, 409, "account_exists")
+
+	patched, err := g.admin.UpdateAccount(ctx, "shop", client.AccountPatch{Name: new("新名"), Quotas: new([]client.Quota{}), QuietHours: new("off"), MaxInFlight: new(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Name, want.QuietHours, want.MaxInFlight, want.UpdatedAt = "新名", "off", 50, patched.UpdatedAt
+	want.Quotas = []client.Quota{{Scope: "account", Period: "day", Limit: 100_000}}
+	if diff := cmp.Diff(want, patched); diff != "" {
+		t.Errorf("patched (-want +got):\n%s", diff)
+	}
+	if err := g.admin.DeleteAccount(ctx, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.admin.Account(ctx, "shop")
+	wantProblem(t, err, 404, "unknown_account")
+	if got, want := g.changed, slices.Repeat([]string{"wx0f1e2d3c4b5a6978"}, 3); !slices.Equal(got, want) {
+		t.Errorf("changed %v, want %v", got, want)
+	}
+}
+
+func TestCallbackSecretsRotate(t *testing.T) {
+	g := newGateway(t)
+	ctx := t.Context()
+	if _, err := g.admin.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: "s", Callback: &client.CallbackInput{Token: new("token1")}}); err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		name, token             string
+		wantCurrent, wantBefore string
+	}{
+		{"a new token keeps the old one", "token2", "token2", "token1"},
+		{"the same token changes nothing", "token2", "token2", "token1"},
+		{"a third forgets the first", "token3", "token3", "token2"},
+		{"an empty one clears both", "", "", ""},
+	}
+	for _, step := range steps {
+		if _, err := g.admin.UpdateAccount(ctx, "wx0f1e2d3c4b5a6978", client.AccountPatch{Callback: &client.CallbackInput{Token: &step.token}}); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		a, err := g.store.Account(ctx, "wx0f1e2d3c4b5a6978")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, before := a.Callback.Token.Reveal(), a.Callback.PreviousToken.Reveal(); got != step.wantCurrent || before != step.wantBefore {
+			t.Errorf("%s: token %q, previous %q, want %q and %q", step.name, got, before, step.wantCurrent, step.wantBefore)
+		}
+	}
+}
+
+func TestBadAccountsAreRefusedAndStoreNothing(t *testing.T) {
+	g := newGateway(t)
+	const good = `"appid":"wx0f1e2d3c4b5a6978","secret":"s"`
+	tests := []struct {
+		name, body string
+		pointers   []string
+	}{
+		{"nothing", `{}`, []string{"/appid", "/secret"}},
+		{"an appid in capitals", `{"appid":"WX0F1E2D3C4B5A6978","secret":"s"}`, []string{"/appid"}},
+		{"an unknown kind", `{` + good + `,"kind":"enterprise"}`, []string{"/kind"}},
+		{"http off loopback", `{` + good + `,"base_url":"http://api.weixin.qq.com"}`, []string{"/base_url"}},
+		{"http to a name that only looks like loopback", `{` + good + `,"base_url":"http://127.0.0.1.example.com"}`, []string{"/base_url"}},
+		{"a base URL with a query", `{` + good + `,"base_url":"https://api.weixin.qq.com/?a=1"}`, []string{"/base_url"}},
+		{"a base URL with a password", `{` + good + `,"base_url":"https://a:b@api.weixin.qq.com"}`, []string{"/base_url"}},
+		{"a base URL of another scheme", `{` + good + `,"base_url":"ftp://127.0.0.1"}`, []string{"/base_url"}},
+		{"an alias with a capital", `{` + good + `,"alias":"Shop"}`, []string{"/alias"}},
+		{"an alias like an appid", `{` + good + `,"alias":"wx0f1e2d3c4b5a6979"}`, []string{"/alias"}},
+		{"a long name", `{` + good + `,"name":"` + strings.Repeat("名", 65) + `"}`, []string{"/name"}},
+		{"a short callback token", `{` + good + `,"callback":{"token":"ab"}}`, []string{"/callback/token"}},
+		{"a callback token with a sign", `{` + good + `,"callback":{"token":"abc-d"}}`, []string{"/callback/token"}},
+		{"an AES key of 42 characters", `{` + good + `,"callback":{"aes_key":"` + testAESKey[1:] + `"}}`, []string{"/callback/aes_key"}},
+		{"an unknown mode", `{` + good + `,"callback":{"mode":"aes"}}`, []string{"/callback/mode"}},
+		{"safe mode without secrets", `{` + good + `,"callback":{"mode":"safe"}}`, []string{"/callback/aes_key", "/callback/token"}},
+		{"compatible mode without a key", `{` + good + `,"callback":{"mode":"compatible","token":"abc"}}`, []string{"/callback/aes_key"}},
+		{"a negative rate", `{` + good + `,"rate":{"per_second":-1}}`, []string{"/rate/per_second"}},
+		{"a quota of nothing", `{` + good + `,"quotas":[{"scope":"account","period":"day","limit":0}]}`, []string{"/quotas/0/limit"}},
+		{"a quota of unknown scope and period", `{` + good + `,"quotas":[{"scope":"user","period":"week","limit":1}]}`, []string{"/quotas/0/period", "/quotas/0/scope"}},
+		{"two quotas for the same", `{` + good + `,"quotas":[{"scope":"account","period":"day","limit":1},{"scope":"account","period":"day","limit":2}]}`, []string{"/quotas/1"}},
+		{"an unknown policy and source", `{` + good + `,"uncertain_policy":"ask","token_source":"external"}`, []string{"/token_source", "/uncertain_policy"}},
+		{"bad quiet hours", `{` + good + `,"quiet_hours":"at night"}`, []string{"/quiet_hours"}},
+		{"too many calls at once", `{` + good + `,"max_in_flight":1001}`, []string{"/max_in_flight"}},
+		{"a life of a second", `{` + good + `,"expire_after_seconds":1}`, []string{"/expire_after_seconds"}},
+		{"an endless life", `{` + good + `,"expire_after_seconds":9223372036854775807}`, []string{"/expire_after_seconds"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := g.do("POST", "/v1/accounts", tt.body)
+			p := got.problem(t)
+			checkProblem(t, got, p, 422, "invalid_account")
+			var pointers []string
+			for _, e := range p.Errors {
+				pointers = append(pointers, e.Pointer)
+			}
+			if diff := cmp.Diff(tt.pointers, pointers); diff != "" {
+				t.Errorf("pointers (-want +got):\n%s\n%s", diff, got.body)
+			}
+		})
+	}
+	for _, field := range []string{"egress_proxy", "downstreams"} {
+		got := g.do("POST", "/v1/accounts", fmt.Sprintf(`{%s,%q:""}`, good, field))
+		if p := got.problem(t); got.status != 400 || p.Code != "unknown_field" {
+			t.Errorf("%s: status %d, problem %+v, want 400 unknown_field", field, got.status, p)
+		}
+	}
+	accounts, err := g.admin.Accounts(t.Context())
+	if err != nil || len(accounts.Items) != 0 {
+		t.Errorf("accounts %v, %v, want none", accounts.Items, err)
+	}
+}
+
+func TestPatchThatBreaksARuleChangesNothing(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	before, err := g.admin.Account(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{`{"alias":"NO"}`, `{"secret":""}`, `{"callback":{"mode":"safe"}}`, `{"appid":"wx0000000000000000"}`, `{"kind":"test"}`, `{"name":"x","rate":{"per_second":-1}}`} {
+		if got := g.do("PATCH", "/v1/accounts/shop", body); got.status != 422 && got.status != 400 {
+			t.Errorf("%s: status %d, want 422 or 400", body, got.status)
+		}
+	}
+	after, err := g.admin.Account(t.Context(), "shop")
+	if diff := cmp.Diff(before, after); err != nil || diff != "" {
+		t.Errorf("%v, changed (-before +after):\n%s", err, diff)
+	}
+}
+
+func TestAnswersHaveNoSecrets(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	if _, err := g.admin.UpdateAccount(t.Context(), "shop", client.AccountPatch{Callback: &client.CallbackInput{Token: new("callbacktoken1"), AESKey: new(testAESKey)}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/v1/accounts", "/v1/accounts/shop", "/v1/keys", "/v1/accounts/shop/templates", "/v1/accounts/shop/quota", "/v1/messages"} {
+		got := g.do("GET", path, "")
+		for _, secret := range []string{sandbox.SeedServiceSecret, "callbacktoken1", testAESKey, testAdminKey} {
+			if got.status != 200 || strings.Contains(got.body, secret) {
+				t.Errorf("GET %s: status %d, secret in %s", path, got.status, got.body)
+			}
+		}
+	}
+}

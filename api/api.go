@@ -1,0 +1,119 @@
+// Package api is Hongyan's own HTTP API: /v1, its documentation, and the
+// health and metrics pages. It decodes strictly, knows who asks, and turns
+// errors into problems (RFC 9457); what happens to a message is package
+// dispatch's business, and the WeChat-compatible surface package compat's.
+//
+// Start with routes.go, which shows every path. Then problem.go (how an error
+// becomes an answer), strict.go (how JSON is read) and send.go (the one path
+// that is built for speed). There is one file per noun; the JSON types are
+// package client's.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hongyan/dispatch"
+	"hongyan/store"
+	"hongyan/token"
+)
+
+// Config is what an API is built from.
+type Config struct {
+	Store  store.Store
+	Engine *dispatch.Engine
+	Tokens *token.Central
+	// AdminKeyHash is the SHA-256 of the administrator's key. All zero = there is none.
+	AdminKeyHash [32]byte
+	// Changed is called with the appid after an account or its templates
+	// changed, so that whoever remembers them forgets; nil = nobody does.
+	Changed func(appID string)
+	// HTTPClient calls WeChat for templates; nil = wechat's default.
+	HTTPClient *http.Client
+	// Version is shown in the OpenAPI document; "" = "dev".
+	Version string
+	// Gatherer adds the engine's metrics to /metrics; nil = none.
+	Gatherer prometheus.Gatherer
+	Logger   *slog.Logger // nil = discard
+}
+
+// API answers HTTP. It is safe for concurrent use.
+type API struct {
+	cfg     Config
+	log     *slog.Logger
+	keys    *keyCache
+	metrics *metrics
+	ready   readiness
+	handler http.Handler
+	docs    documents
+}
+
+// New builds the API. It starts nothing; see Run.
+func New(cfg Config) *API {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func(string) {}
+	}
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	a := &API{
+		cfg:     cfg,
+		log:     cfg.Logger,
+		keys:    newKeyCache(cfg.Store, cfg.AdminKeyHash),
+		metrics: newMetrics(cfg.Gatherer),
+	}
+	mux := http.NewServeMux()
+	a.routes(mux)
+	a.handler = a.around(mux)
+	return a
+}
+
+func (a *API) syncer() Syncer {
+	return Syncer{Store: a.cfg.Store, Tokens: a.cfg.Tokens, HTTPClient: a.cfg.HTTPClient}
+}
+
+// Handler answers /v1/, /healthz, /readyz, /metrics, /openapi.json, /docs and
+// /problems/, and a problem with status 404 for anything else.
+func (a *API) Handler() http.Handler { return a.handler }
+
+// touchEvery is how often the times keys were last used are written: often
+// enough for people, one small write for all keys.
+const touchEvery = 30 * time.Second
+
+// Run writes in batches when keys were last used, and once more when ctx ends.
+// It returns nil after that.
+func (a *API) Run(ctx context.Context) error {
+	tick := time.NewTicker(touchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			a.touchKeys(ctx)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchGrace)
+			defer cancel()
+			a.touchKeys(last)
+			return nil
+		}
+	}
+}
+
+// touchGrace bounds the last write, when everything is stopping.
+const touchGrace = 2 * time.Second
+
+func (a *API) touchKeys(ctx context.Context) {
+	used := a.keys.used()
+	if len(used) == 0 {
+		return
+	}
+	if err := a.cfg.Store.TouchKeys(ctx, used); err != nil {
+		a.log.Warn("write when keys were last used", "keys", len(used), "err", err)
+	}
+}

@@ -1,0 +1,189 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"hongyan/client"
+	"hongyan/dispatch"
+	"hongyan/sandbox"
+	"hongyan/sandbox/sandboxtest"
+	"hongyan/store"
+	"hongyan/store/sqlite"
+	"hongyan/token"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+const testAdminKey = "hyk_test-admin-key-0000000000000000000000000000"
+
+// wechatURL is the sandbox on the in-memory network, under a name that may go
+// without https.
+const wechatURL = "http://127.0.0.1"
+
+// gateway is the API on real parts: SQLite, token server, engine and a sandbox
+// for WeChat, on an in-memory network.
+type gateway struct {
+	t       *testing.T
+	store   store.Store
+	engine  *dispatch.Engine
+	api     *API
+	sandbox *sandboxtest.Server
+	admin   *client.Client
+	changed []string // appids given to Config.Changed
+}
+
+// newGateway builds a gateway whose engine does not run: what is accepted stays queued.
+func newGateway(t *testing.T) *gateway {
+	t.Helper()
+	keyring, err := store.NewKeyring(bytes.Repeat([]byte{7}, store.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "hongyan.db"), Keyring: keyring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	g := &gateway{t: t, store: db, sandbox: sandboxtest.NewInMemory(t)}
+	g.sandbox.RegisterHost("127.0.0.1", g.sandbox.Sandbox.Handler())
+	tokens := token.New(token.Config{Store: db, HTTPClient: g.sandbox.Client})
+	syncer := Syncer{Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client}
+	g.engine = dispatch.New(dispatch.Config{Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client, SyncTemplates: syncer.Sync})
+	g.api = New(Config{
+		Store: db, Engine: g.engine, Tokens: tokens, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)),
+		HTTPClient: g.sandbox.Client,
+		Changed: func(appID string) {
+			g.changed = append(g.changed, appID)
+			g.engine.AccountChanged(appID)
+			tokens.AccountChanged(appID)
+		},
+	})
+	g.admin = g.client(testAdminKey)
+	return g
+}
+
+// run starts the engine until the test ends.
+func (g *gateway) run() {
+	g.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.engine.Run(ctx) }()
+	g.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			g.t.Errorf("engine: %v", err)
+		}
+	})
+}
+
+// direct answers requests without a connection; RemoteAddr is what httptest says.
+type direct struct{ handler http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	r.RemoteAddr = "192.0.2.1:1234"
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+func (g *gateway) client(key string) *client.Client {
+	c := client.New("http://gateway.test", key)
+	c.HTTPClient = &http.Client{Transport: direct{g.api.Handler()}}
+	return c
+}
+
+// seed adds the sandbox's two accounts and the service account's templates.
+func (g *gateway) seed() {
+	g.t.Helper()
+	for _, a := range []client.AccountRequest{
+		{AppID: sandbox.SeedServiceAppID, Secret: sandbox.SeedServiceSecret, Alias: "shop", BaseURL: wechatURL},
+		{AppID: sandbox.SeedMiniAppID, Secret: sandbox.SeedMiniSecret, Kind: "mini_program", BaseURL: wechatURL},
+	} {
+		g.addAccount(a)
+	}
+	if _, err := g.admin.SyncTemplates(g.t.Context(), "shop"); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *gateway) addAccount(req client.AccountRequest) {
+	g.t.Helper()
+	if _, err := g.admin.CreateAccount(g.t.Context(), req); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// answer is a response, read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// problem decodes a refusal.
+func (a answer) problem(t *testing.T) client.Problem {
+	t.Helper()
+	if got, want := a.header.Get("Content-Type"), "application/problem+json"; got != want {
+		t.Errorf("Content-Type %q, want %q; body %s", got, want, a.body)
+	}
+	var p client.Problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
+		t.Fatalf("problem %s: %v", a.body, err)
+	}
+	return p
+}
+
+// do sends a raw request with the administrator's key, unless headers say otherwise.
+func (g *gateway) do(method, path, body string, headers ...string) answer {
+	g.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+testAdminKey)
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i+1] == "" {
+			r.Header.Del(headers[i])
+			continue
+		}
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	g.api.Handler().ServeHTTP(w, r)
+	raw, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return answer{w.Code, w.Header(), string(raw)}
+}
+
+// key makes an API key.
+func (g *gateway) key(role string, appIDs ...string) client.NewKey {
+	g.t.Helper()
+	k, err := g.admin.CreateKey(g.t.Context(), client.KeyRequest{Name: role, Role: role, AppIDs: appIDs})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return k
+}
+
+// order is a message that passes every check.
+func order(openID string) client.MessageRequest {
+	return client.MessageRequest{
+		AppID: sandbox.SeedServiceAppID, ToUser: openID, TemplateID: sandbox.SeedTemplateOrder,
+		Data: map[string]client.Field{
+			"character_string1": {Value: "A1001"}, "thing2": {Value: "巧克力"},
+			"amount3": {Value: "￥39.80", Color: "#173177"}, "time4": {Value: "2026-11-20 10:15"},
+		},
+	}
+}

@@ -1,0 +1,198 @@
+package api
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"hongyan"
+	"hongyan/dispatch"
+	"hongyan/wechat"
+)
+
+// messageBody is client.MessageRequest as the gateway reads it: the same
+// fields, decoded into WeChat's shapes without a copy in between. A test
+// compares the two.
+type messageBody struct {
+	AppID           string         `json:"appid"`
+	ToUser          string         `json:"touser"`
+	TemplateID      string         `json:"template_id"`
+	URL             string         `json:"url"`
+	MiniProgram     *jump          `json:"miniprogram"`
+	TopColor        string         `json:"topcolor"`
+	Page            string         `json:"page"`
+	FormID          string         `json:"form_id"`
+	EmphasisKeyword string         `json:"emphasis_keyword"`
+	Color           string         `json:"color"`
+	Data            messageData    `json:"data"`
+	Kind            string         `json:"kind"`
+	ClientMsgID     string         `json:"client_msg_id"`
+	SendAt          time.Time      `json:"send_at"`
+	ExpiresAt       time.Time      `json:"expires_at"`
+	Priority        string         `json:"priority"`
+	Metadata        jsontext.Value `json:"metadata"`
+}
+
+// jump is wechat.MiniProgram, read strictly.
+type jump struct {
+	AppID    string `json:"appid"`
+	PagePath string `json:"pagepath"`
+}
+
+// messageData is wechat.Data, read strictly.
+type messageData wechat.Data
+
+// dotData is what people append to keys because the template's content shows it.
+const dotData = ".DATA"
+
+// UnmarshalJSONFrom reads an object of bare strings and {"value","color"}
+// objects. The two classic mistakes get errors of their own.
+func (d *messageData) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case jsontext.KindNull:
+		return dec.SkipValue()
+	case jsontext.KindBeginObject:
+	case jsontext.KindString:
+		return badField("data_is_string", string(dec.StackPointer()), "data must be a JSON object, not a string that contains JSON; do not encode it twice")
+	default:
+		return wrongType(dec, "an object")
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	data := make(messageData, 8)
+	var dotted *hongyan.Error
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		key := name.String()
+		if strings.HasSuffix(key, dotData) {
+			dotted = addDotted(dotted, string(dec.StackPointer()), key)
+		}
+		field, err := readField(dec)
+		if err != nil {
+			return err
+		}
+		data[key] = field
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	if dotted != nil {
+		return dotted
+	}
+	*d = data
+	return nil
+}
+
+func addDotted(e *hongyan.Error, pointer, key string) *hongyan.Error {
+	short := strings.TrimSuffix(key, dotData)
+	found := badField("dot_data_key", pointer, "the key is %q, not %q: .DATA belongs to the template's text only", clip(short), clip(key))
+	if e == nil {
+		return found
+	}
+	e.Fields = append(e.Fields, found.Fields...)
+	return e
+}
+
+// readField reads one value of data.
+func readField(dec *jsontext.Decoder) (wechat.Field, error) {
+	switch dec.PeekKind() {
+	case jsontext.KindString:
+		value, err := dec.ReadToken()
+		if err != nil {
+			return wechat.Field{}, err
+		}
+		return wechat.Field{Value: value.String()}, nil
+	case jsontext.KindBeginObject:
+		return readFieldObject(dec)
+	case jsontext.KindNumber:
+		return wechat.Field{}, badField("wrong_type", string(dec.StackPointer()), "expected a string or {\"value\":…}, got a number; put it in quotes, so that it is shown as it is written")
+	default:
+		return wechat.Field{}, wrongType(dec, "a string or {\"value\":…}")
+	}
+}
+
+func readFieldObject(dec *jsontext.Decoder) (field wechat.Field, err error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return field, err
+	}
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return field, err
+		}
+		var to *string
+		switch key := name.String(); key {
+		case "value":
+			to = &field.Value
+		case "color":
+			to = &field.Color
+		default:
+			return field, badField("unknown_field", string(dec.StackPointer()), "there is no field %q here; a value has value and color", clip(key))
+		}
+		if dec.PeekKind() != jsontext.KindString {
+			return field, wrongType(dec, "a string")
+		}
+		value, err := dec.ReadToken()
+		if err != nil {
+			return field, err
+		}
+		*to = value.String()
+	}
+	_, err = dec.ReadToken()
+	return field, err
+}
+
+// wrongType is an error about the value dec would read next. A value that is
+// no JSON at all is reported as that.
+func wrongType(dec *jsontext.Decoder, want string) error {
+	pointer, kind := string(dec.StackPointer()), dec.PeekKind()
+	if kind == jsontext.KindInvalid {
+		_, err := dec.ReadToken()
+		return err
+	}
+	return badField("wrong_type", pointer, "expected %s, got %s", want, kindWord(kind))
+}
+
+// request checks the little that is not the engine's to check, and translates.
+func (b *messageBody) request() (dispatch.Request, error) {
+	priority, err := hongyan.ParsePriority(b.Priority)
+	if err != nil {
+		return dispatch.Request{}, err
+	}
+	switch kind := hongyan.MessageKind(b.Kind); kind {
+	case "", hongyan.KindTemplate, hongyan.KindMiniTemplate:
+	default:
+		return dispatch.Request{}, badField("unknown_kind", "/kind", "kind %q is not one of template, mini_template", clip(b.Kind))
+	}
+	metadata, err := metadataObject(b.Metadata)
+	if err != nil {
+		return dispatch.Request{}, err
+	}
+	req := dispatch.Request{
+		AppID: b.AppID, Kind: hongyan.MessageKind(b.Kind), ToUser: b.ToUser, TemplateID: b.TemplateID,
+		URL: b.URL, TopColor: b.TopColor, Page: b.Page, FormID: b.FormID,
+		EmphasisKeyword: b.EmphasisKeyword, Color: b.Color, Data: wechat.Data(b.Data),
+		ClientMsgID: b.ClientMsgID, SendAt: b.SendAt, ExpiresAt: b.ExpiresAt,
+		Priority: priority, Metadata: metadata,
+	}
+	if b.MiniProgram != nil && *b.MiniProgram != (jump{}) { // an empty one is what some callers send for none
+		req.MiniProgram = &wechat.MiniProgram{AppID: b.MiniProgram.AppID, PagePath: b.MiniProgram.PagePath}
+	}
+	return req, nil
+}
+
+func metadataObject(v jsontext.Value) ([]byte, error) {
+	switch kind := v.Kind(); {
+	case len(v) == 0 || kind == jsontext.KindNull:
+		return nil, nil
+	case kind != jsontext.KindBeginObject:
+		return nil, badField("wrong_type", "/metadata", "expected an object, got %s", kindWord(kind))
+	default:
+		return v, nil
+	}
+}

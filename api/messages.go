@@ -1,0 +1,168 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"hongyan"
+	"hongyan/client"
+	"hongyan/store"
+)
+
+type messagePath struct {
+	ID string `path:"id" doc:"The message's id."`
+}
+
+func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Message], error) {
+	m, err := a.message(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	attempts, err := a.cfg.Store.Attempts(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &out[client.Message]{*viewMessageWhole(&m, attempts, a.cfg.Store.Now())}, nil
+}
+
+// message reads a message the caller may see. One of an account that the key
+// does not cover does not exist for it.
+func (a *API) message(ctx context.Context, id string) (hongyan.Message, error) {
+	m, err := a.cfg.Store.Message(ctx, id)
+	if err == nil && !infoOf(ctx).caller.covers(m.AppID) {
+		err = hongyan.Errorf(hongyan.NotFound, "unknown_message", "there is no message %q", clip(id))
+	}
+	return m, err
+}
+
+type messageList struct {
+	AppID      string `query:"appid" doc:"An account, by appid or alias."`
+	ToUser     string `query:"touser" doc:"An openid."`
+	TemplateID string `query:"template_id"`
+	State      string `query:"state" doc:"One or more states, separated by commas." example:"queued,held"`
+	Since      string `query:"since" doc:"Created at or after this, RFC 3339."`
+	Until      string `query:"until" doc:"Created before this, RFC 3339."`
+	Query      string `query:"q" doc:"An exact id, client_msg_id, msgid or openid."`
+	Cursor     string `query:"cursor" doc:"next_cursor of the page before."`
+	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+}
+
+func (a *API) listMessages(ctx context.Context, in *messageList) (*out[client.List[client.Message]], error) {
+	f, err := a.messageFilter(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.cfg.Store.Messages(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	now := a.cfg.Store.Now()
+	list := client.List[client.Message]{Items: make([]client.Message, 0, len(page.Items)), NextCursor: cursorFor("m", page.Next)}
+	for i := range page.Items {
+		list.Items = append(list.Items, *viewMessage(&page.Items[i], now))
+	}
+	return &out[client.List[client.Message]]{list}, nil
+}
+
+func (a *API) messageFilter(ctx context.Context, in *messageList) (f store.Filter, err error) {
+	f = store.Filter{ToUser: in.ToUser, TemplateID: in.TemplateID, Query: in.Query, Limit: in.Limit}
+	if f.AppIDs, err = a.filterAccounts(ctx, in.AppID); err != nil {
+		return f, err
+	}
+	if f.States, err = parseStates(in.State); err != nil {
+		return f, err
+	}
+	if f.Since, err = parseTime("/query/since", in.Since); err != nil {
+		return f, err
+	}
+	if f.Until, err = parseTime("/query/until", in.Until); err != nil {
+		return f, err
+	}
+	f.Before, err = readCursor("m", in.Cursor)
+	return f, err
+}
+
+// filterAccounts returns the accounts a list is about: the one asked for, or
+// all the caller may see (nil = any).
+func (a *API) filterAccounts(ctx context.Context, appID string) ([]string, error) {
+	c := infoOf(ctx).caller
+	if appID == "" {
+		return c.appIDs, nil
+	}
+	account, err := a.account(ctx, appID)
+	if err != nil {
+		return nil, err
+	}
+	return []string{account.AppID}, nil
+}
+
+func parseStates(words string) ([]hongyan.State, error) {
+	if words == "" {
+		return nil, nil
+	}
+	var states []hongyan.State
+	for word := range strings.SplitSeq(words, ",") {
+		s, err := hongyan.ParseState(strings.TrimSpace(word))
+		if err != nil {
+			return nil, badField("unknown_state", "/query/state", "unknown state %q; states are %s", clip(word), stateWords())
+		}
+		if !slices.Contains(states, s) {
+			states = append(states, s)
+		}
+	}
+	return states, nil
+}
+
+func stateWords() string {
+	var words []string
+	for _, s := range hongyan.States() {
+		words = append(words, s.String())
+	}
+	return strings.Join(words, ", ")
+}
+
+// parseTime reads a time of the query. A + that was not escaped has become a
+// space on the way; no time has spaces, so it is put back.
+func parseTime(pointer, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(text, " ", "+"))
+	if err != nil {
+		return time.Time{}, badField("bad_time", pointer, "%q is not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00", clip(text))
+	}
+	return hongyan.Millis(t), nil
+}
+
+func (a *API) cancelMessage(ctx context.Context, in *messagePath) (*out[client.Message], error) {
+	return a.act(ctx, in.ID, a.cfg.Engine.Cancel)
+}
+
+func (a *API) releaseMessage(ctx context.Context, in *messagePath) (*out[client.Message], error) {
+	return a.act(ctx, in.ID, a.cfg.Engine.Release)
+}
+
+// act does something to a message the caller may see and shows it afterwards.
+func (a *API) act(ctx context.Context, id string, do func(context.Context, string) (hongyan.Message, error)) (*out[client.Message], error) {
+	if _, err := a.message(ctx, id); err != nil {
+		return nil, err
+	}
+	m, err := do(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &out[client.Message]{*viewMessage(&m, a.cfg.Store.Now())}, nil
+}
+
+func (a *API) retryMessage(ctx context.Context, in *messagePath) (*created[client.Message], error) {
+	if _, err := a.message(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	m, err := a.cfg.Engine.Retry(ctx, in.ID, infoOf(ctx).caller.id)
+	if err != nil {
+		return nil, err
+	}
+	return &created[client.Message]{"/v1/messages/" + m.ID, *viewMessage(&m, a.cfg.Store.Now())}, nil
+}

@@ -1,0 +1,48 @@
+package api
+
+import "net/http"
+
+// routes shows every path. Each says which role may call it.
+func (a *API) routes(mux *http.ServeMux) {
+	h := a.newHuma(mux)
+
+	// Callers: messages.
+	mux.HandleFunc("POST /v1/messages", a.sendMessage) // sender; documented by describeSend
+	a.describeSend(h)
+	handle(a, h, "GET /v1/messages", reader, a.listMessages, aboutListMessages)
+	handle(a, h, "GET /v1/messages/{id}", reader, a.getMessage, aboutGetMessage)
+	handle(a, h, "POST /v1/messages/{id}/cancel", sender, a.cancelMessage, aboutCancel)
+	handle(a, h, "POST /v1/messages/{id}/retry", sender, a.retryMessage, aboutRetry)
+	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
+	handle(a, h, "GET /v1/events", reader, a.listEvents, aboutListEvents)
+
+	// Operators: accounts, and what hangs on them.
+	handle(a, h, "POST /v1/accounts", admin, a.createAccount, aboutCreateAccount)
+	handle(a, h, "GET /v1/accounts", reader, a.listAccounts, aboutListAccounts)
+	handle(a, h, "GET /v1/accounts/{appid}", reader, a.getAccount, aboutGetAccount)
+	handle(a, h, "PATCH /v1/accounts/{appid}", admin, a.updateAccount, aboutUpdateAccount)
+	handle(a, h, "DELETE /v1/accounts/{appid}", admin, a.deleteAccount, aboutDeleteAccount)
+	handle(a, h, "POST /v1/accounts/{appid}/pause", admin, a.pauseAccount, aboutPause)
+	handle(a, h, "POST /v1/accounts/{appid}/resume", admin, a.resumeAccount, aboutResume)
+	handle(a, h, "GET /v1/accounts/{appid}/templates", reader, a.listTemplates, aboutListTemplates)
+	handle(a, h, "POST /v1/accounts/{appid}/templates/sync", admin, a.syncTemplates, aboutSyncTemplates)
+	handle(a, h, "POST /v1/accounts/{appid}/templates", admin, a.addTemplate, aboutAddTemplate)
+	handle(a, h, "PUT /v1/accounts/{appid}/templates/{template_id}", admin, a.putTemplate, aboutPutTemplate)
+	handle(a, h, "DELETE /v1/accounts/{appid}/templates/{template_id}", admin, a.deleteTemplate, aboutDeleteTemplate)
+	handle(a, h, "GET /v1/accounts/{appid}/token", admin, a.getToken, aboutGetToken)
+	handle(a, h, "POST /v1/accounts/{appid}/token/refresh", admin, a.refreshToken, aboutRefreshToken)
+	handle(a, h, "GET /v1/accounts/{appid}/quota", reader, a.getQuota, aboutGetQuota)
+	handle(a, h, "POST /v1/keys", admin, a.createKey, aboutCreateKey)
+	handle(a, h, "GET /v1/keys", admin, a.listKeys, aboutListKeys)
+	handle(a, h, "DELETE /v1/keys/{id}", admin, a.revokeKey, aboutRevokeKey)
+
+	// Anybody: monitoring and documentation.
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.HandleFunc("GET /metrics", a.metricsPage) // a key off loopback
+	a.docs = newDocuments(h.OpenAPI())
+	mux.HandleFunc("GET /openapi.json", a.docs.serveOpenAPI)
+	mux.HandleFunc("GET /docs", a.docs.servePage)
+	mux.HandleFunc("GET /problems/{code}", a.problemPage)
+	mux.HandleFunc("/", a.notFound(mux))
+}

@@ -1,0 +1,247 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"hongyan"
+)
+
+// maxBody bounds a request's body, in bytes: a message of WeChat's stays below
+// a few kilobytes.
+const maxBody = 1 << 20
+
+// maxDrain is how much of a body that is too long is still read, in bytes: a
+// caller that is cut off in the middle of writing never sees our answer.
+const maxDrain = 32 << 20
+
+// bodyTimeout is how long a caller may take to send its body.
+const bodyTimeout = 30 * time.Second
+
+// buffers are reused for bodies in and out.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled keeps one large body from staying in memory for good, in bytes.
+const maxPooled = 64 << 10
+
+func getBuffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= maxPooled {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// readBody reads r's body into buf. It sets no deadline on writers that know none.
+func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
+	hasDeadline := huma.SetReadDeadline(w, time.Now().Add(bodyTimeout)) == nil
+	n, err := buf.ReadFrom(io.LimitReader(r.Body, maxBody+1))
+	if err == nil && n > maxBody {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+		err = &hongyan.Error{Kind: hongyan.Invalid, Code: "body_too_large", Message: fmt.Sprintf("the body is longer than %d bytes", maxBody)}
+	} else if err != nil {
+		err = &hongyan.Error{Kind: hongyan.Invalid, Code: "body_not_read", Message: "the body did not arrive completely", Err: err}
+	}
+	if hasDeadline {
+		// A deadline that stays would end the request's context later on.
+		_ = huma.SetReadDeadline(w, time.Time{})
+	}
+	return err
+}
+
+// strictOptions refuse what a lenient reader would guess at. Repeated names and
+// invalid UTF-8 are refused by default.
+var strictOptions = json.JoinOptions(json.RejectUnknownMembers(true))
+
+// decodeStrict reads one JSON value into v. Its errors are *hongyan.Error with
+// a pointer, and never repeat a value: it may be a secret.
+func decodeStrict(data []byte, v any) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return badField("bad_json", "", "the body is empty; it must be a JSON object")
+	}
+	if err := json.Unmarshal(data, v, strictOptions); err != nil {
+		return explainJSON(err)
+	}
+	return nil
+}
+
+// encodeOptions let text through that came from WeChat with broken characters;
+// refusing to answer would help nobody.
+var encodeOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+// encode writes v as one line of JSON.
+func encode(w io.Writer, v any) error {
+	if err := json.MarshalWrite(w, v, encodeOptions); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// badField is an error about one field of the body.
+func badField(code, pointer, format string, args ...any) *hongyan.Error {
+	return hongyan.InvalidField(code, pointer, format, args...)
+}
+
+// explainJSON says in our words what is wrong with a JSON text.
+func explainJSON(err error) *hongyan.Error {
+	if own, ok := errors.AsType[*hongyan.Error](err); ok {
+		return own
+	}
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return explainSyntax(s)
+	}
+	if s, ok := errors.AsType[*json.SemanticError](err); ok {
+		return explainType(s)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return badField("bad_json", "", "the JSON ends too early")
+	}
+	e := badField("bad_json", "", "the body is not JSON")
+	e.Err = err
+	return e
+}
+
+func explainSyntax(s *jsontext.SyntacticError) *hongyan.Error {
+	pointer := string(s.JSONPointer)
+	switch {
+	case errors.Is(s, jsontext.ErrDuplicateName):
+		return badField("duplicate_field", pointer, "the field %q is given twice", s.JSONPointer.LastToken())
+	case errors.Is(s, io.ErrUnexpectedEOF):
+		return badField("bad_json", pointer, "the JSON ends too early, at byte %d", s.ByteOffset)
+	case strings.Contains(s.Err.Error(), "UTF-8"):
+		return badField("bad_json", pointer, "the text is not UTF-8, at byte %d", s.ByteOffset)
+	default:
+		return badField("bad_json", pointer, "not JSON, at byte %d", s.ByteOffset)
+	}
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+func explainType(s *json.SemanticError) *hongyan.Error {
+	pointer := string(s.JSONPointer)
+	switch {
+	case errors.Is(s, json.ErrUnknownName):
+		return unknownField(s)
+	case s.GoType == timeType && s.JSONKind == jsontext.KindString:
+		return badField("bad_time", pointer, "not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00")
+	case s.GoType == timeType:
+		return badField("wrong_type", pointer, "expected a time in a string, got %s", kindWord(s.JSONKind))
+	case s.GoType == nil:
+		return badField("wrong_type", pointer, "the value does not fit this field")
+	default:
+		return badField("wrong_type", pointer, "expected %s, got %s", typeWord(s.GoType), kindWord(s.JSONKind))
+	}
+}
+
+// maxName bounds a field name that is repeated in an answer, in bytes.
+const maxName = 64
+
+func unknownField(s *json.SemanticError) *hongyan.Error {
+	name := s.JSONPointer.LastToken()
+	if len(name) > maxName {
+		return badField("unknown_field", string(s.JSONPointer.Parent()), "there is a field here whose name is %d bytes long", len(name))
+	}
+	detail := fmt.Sprintf("there is no field %q here", name)
+	if near := nearestField(s.GoType, name); near != "" {
+		detail += fmt.Sprintf("; did you mean %q?", near)
+	}
+	return badField("unknown_field", string(s.JSONPointer), "%s", detail)
+}
+
+func kindWord(k jsontext.Kind) string {
+	switch k {
+	case jsontext.KindString:
+		return "a string"
+	case jsontext.KindNumber:
+		return "a number"
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return "true or false"
+	case jsontext.KindNull:
+		return "null"
+	case jsontext.KindBeginObject:
+		return "an object"
+	case jsontext.KindBeginArray:
+		return "an array"
+	default:
+		return "something else"
+	}
+}
+
+func typeWord(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return typeWord(t.Elem())
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+// minPart is how long a name must be to be taken for a part of a longer one.
+const minPart = 4
+
+// nearestField returns the JSON name of t closest to name, "" when none is
+// close enough to be what was meant.
+func nearestField(t reflect.Type, name string) string {
+	if t == nil || t.Kind() != reflect.Struct {
+		return ""
+	}
+	best, bestDistance := "", len(name)/3+2
+	for i := range t.NumField() {
+		known, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if known == "" || known == "-" {
+			continue
+		}
+		d := distance(strings.ToLower(name), known)
+		if len(name) >= minPart && strings.Contains(known, strings.ToLower(name)) {
+			d = min(d, 1) // "path" for "pagepath"
+		}
+		if d < bestDistance {
+			best, bestDistance = known, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be inserted, deleted or replaced to turn a into b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,220 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"hongyan"
+	"hongyan/client"
+	"hongyan/wechat"
+)
+
+// upstreamTimeout bounds a request that waits for WeChat: a token fetch and two
+// calls at the client's 15 s each.
+const upstreamTimeout = 45 * time.Second
+
+// errTemplateGone is what WeChat says of a template the account does not hold.
+const errTemplateGone wechat.Code = 40037
+
+func (a *API) listTemplates(ctx context.Context, in *accountPath) (*out[client.List[client.Template]], error) {
+	account, err := a.account(ctx, in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.cfg.Store.Templates(ctx, account.AppID)
+	if err != nil {
+		return nil, err
+	}
+	list := client.List[client.Template]{Items: make([]client.Template, 0, len(known))}
+	for i := range known {
+		list.Items = append(list.Items, *viewTemplate(&known[i]))
+	}
+	return &out[client.List[client.Template]]{list}, nil
+}
+
+// syncTemplates is an operator's sync: it also lifts bans, because the operator
+// may have settled them with WeChat. A ban that stands comes back with the
+// next refusal.
+func (a *API) syncTemplates(ctx context.Context, in *accountPath) (*out[client.TemplateSync], error) {
+	account, err := a.account(ctx, in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	report, err := a.sync(ctx, &account)
+	if err != nil {
+		return nil, err
+	}
+	return &out[client.TemplateSync]{*report}, nil
+}
+
+// sync is Syncer.sync, followed by what the engine must know.
+func (a *API) sync(ctx context.Context, account *hongyan.Account) (*client.TemplateSync, error) {
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	changes, err := a.syncer().sync(ctx, account, true)
+	if err != nil {
+		return nil, err
+	}
+	a.cfg.Changed(account.AppID)
+	return &changes.report, a.revive(ctx, account.AppID, changes.revived)
+}
+
+// revive lets the messages go that waited for templates which are active again.
+func (a *API) revive(ctx context.Context, appID string, templateIDs []string) error {
+	for _, id := range templateIDs {
+		if _, err := a.cfg.Engine.ReleaseTemplate(ctx, appID, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type templateAddInput struct {
+	AppID string `path:"appid" doc:"appid or alias."`
+	Body  body[client.TemplateAdd]
+}
+
+// addTemplate adds a library template at WeChat, then syncs to learn its text.
+func (a *API) addTemplate(ctx context.Context, in *templateAddInput) (*created[client.Template], error) {
+	account, err := a.account(ctx, in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	if account.Kind == hongyan.MiniProgram {
+		return nil, handRegistered
+	}
+	want := in.Body.Value
+	if want.TemplateIDShort == "" {
+		return nil, badField("invalid_template", "/template_id_short", "the number of a template in WeChat's library is required")
+	}
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	id, err := a.syncer().wechat(&account).AddTemplate(ctx, wechat.AddTemplateRequest(want))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.sync(ctx, &account); err != nil {
+		return nil, err
+	}
+	t, err := a.cfg.Store.Template(ctx, account.AppID, id)
+	if err != nil {
+		return nil, err
+	}
+	return &created[client.Template]{templateLocation(&t), *viewTemplate(&t)}, nil
+}
+
+func templateLocation(t *hongyan.Template) string {
+	return "/v1/accounts/" + t.AppID + "/templates/" + t.TemplateID
+}
+
+type templatePath struct {
+	AppID      string `path:"appid" doc:"appid or alias."`
+	TemplateID string `path:"template_id"`
+}
+
+// deleteTemplate removes a template at WeChat, then here. Where WeChat has it
+// no more, or has no such call, only our copy goes.
+func (a *API) deleteTemplate(ctx context.Context, in *templatePath) (*none, error) {
+	account, err := a.account(ctx, in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.cfg.Store.Template(ctx, account.AppID, in.TemplateID)
+	if err != nil {
+		return nil, err
+	}
+	if t.Kind != hongyan.KindMiniTemplate {
+		ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+		defer cancel()
+		if err := a.syncer().wechat(&account).DeleteTemplate(ctx, t.TemplateID); err != nil && !goneAtWeChat(err) {
+			return nil, err
+		}
+	}
+	if err := a.cfg.Store.DeleteTemplate(ctx, account.AppID, t.TemplateID); err != nil {
+		return nil, err
+	}
+	a.cfg.Changed(account.AppID)
+	return nil, nil
+}
+
+func goneAtWeChat(err error) bool {
+	e, ok := errors.AsType[*wechat.Error](err)
+	return ok && e.Code == errTemplateGone
+}
+
+type templatePutInput struct {
+	AppID      string `path:"appid" doc:"appid or alias."`
+	TemplateID string `path:"template_id"`
+	Body       body[client.TemplatePut]
+}
+
+// putTemplate registers a template by hand.
+func (a *API) putTemplate(ctx context.Context, in *templatePutInput) (*out[client.Template], error) {
+	account, err := a.account(ctx, in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	t := hongyan.Template{
+		AppID: account.AppID, TemplateID: in.TemplateID, Title: in.Body.Value.Title, Content: in.Body.Value.Content, Example: in.Body.Value.Example,
+		Kind: account.Kind.MessageKind(), Status: templateActive, SyncedAt: hongyan.Millis(a.cfg.Store.Now()),
+	}
+	if err := checkTemplate(&t); err != nil {
+		return nil, err
+	}
+	before, err := a.cfg.Store.Template(ctx, account.AppID, t.TemplateID)
+	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
+		return nil, err
+	}
+	if err := a.cfg.Store.PutTemplates(ctx, []hongyan.Template{t}); err != nil {
+		return nil, err
+	}
+	a.cfg.Changed(account.AppID)
+	if err == nil && before.Status != templateActive {
+		if err := a.revive(ctx, account.AppID, []string{t.TemplateID}); err != nil {
+			return nil, err
+		}
+	}
+	return &out[client.Template]{*viewTemplate(&t)}, nil
+}
+
+// Limits of a template registered by hand; WeChat's own are far shorter.
+const (
+	maxTemplateID    = 64
+	maxTemplateTitle = 64   // characters
+	maxTemplateText  = 4096 // bytes
+)
+
+func checkTemplate(t *hongyan.Template) error {
+	var f faults
+	if len(t.TemplateID) > maxTemplateID || strings.ContainsFunc(t.TemplateID, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '/' }) {
+		f.add("/path/template_id", "must be 1 to %d visible ASCII characters", maxTemplateID)
+	}
+	if n := utf8.RuneCountInString(t.Title); n == 0 || n > maxTemplateTitle {
+		f.add("/title", "must have 1 to %d characters", maxTemplateTitle)
+	}
+	switch {
+	case len(t.Content) > maxTemplateText:
+		f.add("/content", "longer than %d bytes", maxTemplateText)
+	case len(wechat.ParseContent(t.Content).Params()) == 0:
+		f.add("/content", "has no key such as {{keyword1.DATA}}")
+	}
+	if len(t.Example) > maxTemplateText {
+		f.add("/example", "longer than %d bytes", maxTemplateText)
+	}
+	return f.err("invalid_template")
+}
+
+func viewTemplate(t *hongyan.Template) *client.Template {
+	keys := wechat.ParseContent(t.Content).Params()
+	if keys == nil {
+		keys = []string{}
+	}
+	return &client.Template{
+		TemplateID: t.TemplateID, Title: t.Title, PrimaryIndustry: t.PrimaryIndustry, DeputyIndustry: t.DeputyIndustry,
+		Content: t.Content, Example: t.Example, Kind: string(t.Kind), Keys: keys,
+		Status: t.Status, StatusReason: t.StatusReason, SyncedAt: client.At(t.SyncedAt),
+	}
+}

@@ -1,0 +1,249 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MessageRequest asks for one message: WeChat's own body, and a few fields of
+// ours. Zero fields are left out.
+type MessageRequest struct {
+	AppID           string           `json:"appid" doc:"The account, by appid or alias." example:"wx0f1e2d3c4b5a6978"`
+	ToUser          string           `json:"touser" doc:"The openid of the recipient."`
+	TemplateID      string           `json:"template_id" doc:"A template the account holds."`
+	URL             string           `json:"url,omitempty" doc:"Where a tap leads. kind template only."`
+	MiniProgram     *MiniProgram     `json:"miniprogram,omitempty" doc:"The mini program page a tap opens; wins over url. kind template only."`
+	TopColor        string           `json:"topcolor,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
+	Page            string           `json:"page,omitempty" doc:"Where a tap leads. kind mini_template only."`
+	FormID          string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only."`
+	EmphasisKeyword string           `json:"emphasis_keyword,omitempty" doc:"The keyword shown enlarged. kind mini_template only." example:"keyword1.DATA"`
+	Color           string           `json:"color,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
+	Data            map[string]Field `json:"data" doc:"A value for every key of the template, e.g. {\"thing1\":\"巧克力\"}. An object, not JSON in a string; keys without .DATA."`
+	Kind            string           `json:"kind,omitempty" enum:"template,mini_template" doc:"Default: by the kind of the account."`
+	ClientMsgID     string           `json:"client_msg_id,omitempty" doc:"Passed to WeChat, which drops a second message with it for 10 minutes; so do we. Default: our id."`
+	SendAt          time.Time        `json:"send_at,omitzero" doc:"Not before this. Default: now."`
+	ExpiresAt       time.Time        `json:"expires_at,omitzero" doc:"Not after this. Default: the account's setting, 24 h after send_at."`
+	Priority        string           `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default normal."`
+	Metadata        json.RawMessage  `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the message."`
+	// IdempotencyKey (1 to 255 visible characters) makes a repeated call answer
+	// the first message for 24 hours. "" = none. It travels as a header.
+	IdempotencyKey string `json:"-"`
+}
+
+// MiniProgram is a jump into a mini program linked with the account.
+type MiniProgram struct {
+	AppID    string `json:"appid"`
+	PagePath string `json:"pagepath,omitempty"`
+}
+
+// Field is the value of one template key. Without a colour it is a bare string on the wire.
+type Field struct {
+	Value string
+	Color string // "#RRGGBB"; WeChat ignores it today
+}
+
+type fieldObject struct {
+	Value string `json:"value"`
+	Color string `json:"color,omitempty"`
+}
+
+// MarshalJSON writes a bare string, or an object when there is a colour.
+func (f Field) MarshalJSON() ([]byte, error) {
+	if f.Color == "" {
+		return encode(f.Value) // json.Marshal would escape <, > and &
+	}
+	return encode(fieldObject(f))
+}
+
+// UnmarshalJSON reads both forms.
+func (f *Field) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		f.Color = ""
+		return json.Unmarshal(b, &f.Value)
+	}
+	return json.Unmarshal(b, (*fieldObject)(f))
+}
+
+// Message is a message as the gateway knows it now.
+type Message struct {
+	ID          string  `json:"id" example:"msg_0199f2f1c0de7abc8def0123456789ab"`
+	AppID       string  `json:"appid"`
+	Kind        string  `json:"kind" enum:"template,mini_template"`
+	ToUser      string  `json:"touser"`
+	TemplateID  string  `json:"template_id"`
+	State       string  `json:"state" enum:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered"`
+	Reason      string  `json:"reason" doc:"Why it is in that state, e.g. user_block, quota, no_answer; empty where none is needed."`
+	Final       bool    `json:"final" doc:"true: nothing more will happen to it."`
+	ClientMsgID string  `json:"client_msg_id" doc:"What WeChat was given."`
+	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string."`
+	Errcode     *int    `json:"errcode" doc:"WeChat's last answer; null while there is none."`
+	Errmsg      string  `json:"errmsg"`
+	RID         string  `json:"rid" doc:"WeChat's request id."`
+
+	DueAt      *Time `json:"due_at" doc:"Not before this; null while it waits to be released."`
+	ExpiresAt  *Time `json:"expires_at"`
+	CreatedAt  Time  `json:"created_at"`
+	UpdatedAt  Time  `json:"updated_at"`
+	AcceptedAt *Time `json:"accepted_at" doc:"When WeChat took it."`
+
+	Attempts []Attempt `json:"attempts" nullable:"false" doc:"The finished calls to WeChat: all of them when one message is read, the last one in lists."`
+	Receipt  *Receipt  `json:"receipt" doc:"What WeChat's event said; null while it has not come."`
+	Hold     *Hold     `json:"hold" doc:"Why it waits; null unless state is held."`
+
+	Priority       string          `json:"priority" enum:"urgent,normal,bulk"`
+	Metadata       json.RawMessage `json:"metadata" doc:"The caller's object, or null."`
+	RetryOf        *string         `json:"retry_of" doc:"The message this one was made from by retry."`
+	InReview       bool            `json:"in_review" doc:"WeChat reviews it (40252) and delivers it itself if it passes."`
+	MayDuplicate   bool            `json:"may_duplicate" doc:"It was sent again after WeChat's window for duplicates had closed, by the account's policy."`
+	ReceiptOverdue bool            `json:"receipt_overdue" doc:"Accepted more than 24 h ago and still no event."`
+	Payload        json.RawMessage `json:"payload,omitempty" doc:"WeChat's own body. Only when one message is read."`
+}
+
+// Attempt is one finished call to WeChat.
+type Attempt struct {
+	N         int     `json:"n" doc:"1 for the first."`
+	StartedAt Time    `json:"started_at"`
+	EndedAt   *Time   `json:"ended_at"`
+	Outcome   string  `json:"outcome" enum:"answered,no_answer,not_sent"`
+	Errcode   *int    `json:"errcode" doc:"null unless answered."`
+	Errmsg    string  `json:"errmsg"`
+	RID       string  `json:"rid"`
+	MsgID     *string `json:"msgid"`
+}
+
+// Receipt is what WeChat's event told about a message.
+type Receipt struct {
+	Status   string `json:"status" enum:"success,user_block,system_failed,freq_limit,other"`
+	At       Time   `json:"at"`
+	JoinedBy string `json:"joined_by" enum:"msgid,user_and_time" doc:"How the event was matched."`
+	Raw      string `json:"raw" doc:"The Status text as it came."`
+}
+
+// Hold is why something waits.
+type Hold struct {
+	Reason  string `json:"reason" doc:"paused, quota, account_stopped, token, unreachable, template, openid_pacing."`
+	Since   Time   `json:"since"`
+	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
+	Release string `json:"release" doc:"What ends it, for people."`
+	Detail  string `json:"detail"`
+}
+
+// Sent is the answer to Send.
+type Sent struct {
+	Message
+	// Replayed says that the idempotency key's first message was answered.
+	Replayed bool
+}
+
+// Send posts a message. It returns once the gateway has stored it.
+func (c *Client) Send(ctx context.Context, m MessageRequest) (Sent, error) {
+	what := call{method: http.MethodPost, path: "/v1/messages", body: m}
+	if m.IdempotencyKey != "" {
+		what.header = http.Header{"Idempotency-Key": {m.IdempotencyKey}}
+	}
+	var sent Sent
+	what.result = &sent.Message
+	header, err := c.do(ctx, what)
+	if err != nil {
+		return Sent{}, err
+	}
+	sent.Replayed = header.Get("Idempotency-Replayed") == "true"
+	return sent, nil
+}
+
+// Message reads one message with all its attempts and its payload.
+func (c *Client) Message(ctx context.Context, id string) (Message, error) {
+	return one[Message](ctx, c, call{method: http.MethodGet, path: "/v1/messages/" + segment(id)})
+}
+
+// MessageFilter selects messages; zero fields do not filter.
+type MessageFilter struct {
+	AppID        string
+	ToUser       string
+	TemplateID   string
+	States       []string
+	Since, Until time.Time // of created_at: Since included, Until not
+	Query        string    // an exact id, client_msg_id, msgid or openid
+	Cursor       string
+	Limit        int // 1..1000; 0 = 50
+}
+
+func (f MessageFilter) values() url.Values {
+	q := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("appid", f.AppID)
+	set("touser", f.ToUser)
+	set("template_id", f.TemplateID)
+	set("state", strings.Join(f.States, ","))
+	set("q", f.Query)
+	set("cursor", f.Cursor)
+	if !f.Since.IsZero() {
+		set("since", f.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if !f.Until.IsZero() {
+		set("until", f.Until.UTC().Format(time.RFC3339Nano))
+	}
+	if f.Limit != 0 {
+		set("limit", strconv.Itoa(f.Limit))
+	}
+	return q
+}
+
+// Messages reads one page, newest first.
+func (c *Client) Messages(ctx context.Context, f MessageFilter) (List[Message], error) {
+	return one[List[Message]](ctx, c, call{method: http.MethodGet, path: "/v1/messages", query: f.values()})
+}
+
+// AllMessages walks through every page, newest first. It ends after an error.
+func (c *Client) AllMessages(ctx context.Context, f MessageFilter) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			page, err := c.Messages(ctx, f)
+			if err != nil {
+				yield(Message{}, fmt.Errorf("list messages: %w", err))
+				return
+			}
+			for _, m := range page.Items {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			if page.NextCursor == nil {
+				return
+			}
+			f.Cursor = *page.NextCursor
+		}
+	}
+}
+
+// Cancel withdraws a waiting message. A Problem with status 409 says that it
+// had left, or may have.
+func (c *Client) Cancel(ctx context.Context, id string) (Message, error) {
+	return c.act(ctx, id, "cancel")
+}
+
+// Retry makes a new message from one that failed, expired or is uncertain, and
+// returns the new one.
+func (c *Client) Retry(ctx context.Context, id string) (Message, error) {
+	return c.act(ctx, id, "retry")
+}
+
+// Release lets a held or scheduled message go now.
+func (c *Client) Release(ctx context.Context, id string) (Message, error) {
+	return c.act(ctx, id, "release")
+}
+
+func (c *Client) act(ctx context.Context, id, act string) (Message, error) {
+	return one[Message](ctx, c, call{method: http.MethodPost, path: "/v1/messages/" + segment(id) + "/" + act})
+}
