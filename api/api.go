@@ -19,6 +19,7 @@ import (
 
 	"hongyan/dispatch"
 	"hongyan/store"
+	"hongyan/template"
 	"hongyan/token"
 )
 
@@ -29,11 +30,11 @@ type Config struct {
 	Tokens *token.Central
 	// AdminKeyHash is the SHA-256 of the administrator's key. All zero = there is none.
 	AdminKeyHash [32]byte
-	// Changed is called with the appid after an account or its templates
-	// changed, so that whoever remembers them forgets; nil = nobody does.
+	// Changed is called with the appid after an account changed, so that whoever
+	// remembers it forgets; nil = nobody does.
 	Changed func(appID string)
-	// HTTPClient calls WeChat for templates; nil = wechat's default.
-	HTTPClient *http.Client
+	// Templates syncs, adds and deletes templates at WeChat.
+	Templates *template.Shelf
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.
@@ -73,10 +74,6 @@ func New(cfg Config) *API {
 	a.routes(mux)
 	a.handler = a.around(mux)
 	return a
-}
-
-func (a *API) syncer() Syncer {
-	return Syncer{Store: a.cfg.Store, Tokens: a.cfg.Tokens, HTTPClient: a.cfg.HTTPClient}
 }
 
 // Handler answers /v1/, /healthz, /readyz, /metrics, /openapi.json, /docs and

@@ -19,6 +19,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/template"
 	"hongyan/token"
 )
 
@@ -57,16 +58,25 @@ func newGateway(t *testing.T) *gateway {
 	g := &gateway{t: t, store: db, sandbox: sandboxtest.NewInMemory(t)}
 	g.sandbox.RegisterHost("127.0.0.1", g.sandbox.Sandbox.Handler())
 	tokens := token.New(token.Config{Store: db, HTTPClient: g.sandbox.Client})
-	syncer := Syncer{Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client}
-	g.engine = dispatch.New(dispatch.Config{Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client, SyncTemplates: syncer.Sync})
+	changed := func(appID string) {
+		g.changed = append(g.changed, appID)
+		g.engine.AccountChanged(appID)
+		tokens.AccountChanged(appID)
+	}
+	shelf := template.New(template.Config{
+		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client, Changed: changed,
+		Released: func(ctx context.Context, appID, id string) error {
+			_, err := g.engine.ReleaseTemplate(ctx, appID, id)
+			return err
+		},
+	})
+	g.engine = dispatch.New(dispatch.Config{
+		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client,
+		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
+	})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)),
-		HTTPClient: g.sandbox.Client,
-		Changed: func(appID string) {
-			g.changed = append(g.changed, appID)
-			g.engine.AccountChanged(appID)
-			tokens.AccountChanged(appID)
-		},
+		Templates: shelf, Changed: changed,
 	})
 	g.admin = g.client(testAdminKey)
 	return g

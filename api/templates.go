@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,9 +14,6 @@ import (
 // upstreamTimeout bounds a request that waits for WeChat: a token fetch and two
 // calls at the client's 15 s each.
 const upstreamTimeout = 45 * time.Second
-
-// errTemplateGone is what WeChat says of a template the account does not hold.
-const errTemplateGone wechat.Code = 40037
 
 func (a *API) listTemplates(ctx context.Context, in *accountPath) (*out[client.List[client.Template]], error) {
 	account, err := a.account(ctx, in.AppID)
@@ -35,41 +31,19 @@ func (a *API) listTemplates(ctx context.Context, in *accountPath) (*out[client.L
 	return &out[client.List[client.Template]]{list}, nil
 }
 
-// syncTemplates is an operator's sync: it also lifts bans, because the operator
-// may have settled them with WeChat. A ban that stands comes back with the
-// next refusal.
+// syncTemplates is an operator's sync: it also lifts bans.
 func (a *API) syncTemplates(ctx context.Context, in *accountPath) (*out[client.TemplateSync], error) {
 	account, err := a.account(ctx, in.AppID)
 	if err != nil {
 		return nil, err
 	}
-	report, err := a.sync(ctx, &account)
-	if err != nil {
-		return nil, err
-	}
-	return &out[client.TemplateSync]{*report}, nil
-}
-
-// sync is Syncer.sync, followed by what the engine must know.
-func (a *API) sync(ctx context.Context, account *hongyan.Account) (*client.TemplateSync, error) {
 	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
 	defer cancel()
-	changes, err := a.syncer().sync(ctx, account, true)
+	found, err := a.cfg.Templates.SyncLiftingBans(ctx, account.AppID)
 	if err != nil {
 		return nil, err
 	}
-	a.cfg.Changed(account.AppID)
-	return &changes.report, a.revive(ctx, account.AppID, changes.revived)
-}
-
-// revive lets the messages go that waited for templates which are active again.
-func (a *API) revive(ctx context.Context, appID string, templateIDs []string) error {
-	for _, id := range templateIDs {
-		if _, err := a.cfg.Engine.ReleaseTemplate(ctx, appID, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return &out[client.TemplateSync]{client.TemplateSync(found)}, nil
 }
 
 type templateAddInput struct {
@@ -83,23 +57,13 @@ func (a *API) addTemplate(ctx context.Context, in *templateAddInput) (*created[c
 	if err != nil {
 		return nil, err
 	}
-	if account.Kind == hongyan.MiniProgram {
-		return nil, handRegistered
-	}
 	want := in.Body.Value
 	if want.TemplateIDShort == "" {
 		return nil, badField("invalid_template", "/template_id_short", "the number of a template in WeChat's library is required")
 	}
 	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
 	defer cancel()
-	id, err := a.syncer().wechat(&account).AddTemplate(ctx, wechat.AddTemplateRequest(want))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.sync(ctx, &account); err != nil {
-		return nil, err
-	}
-	t, err := a.cfg.Store.Template(ctx, account.AppID, id)
+	t, err := a.cfg.Templates.Add(ctx, account.AppID, want.TemplateIDShort, want.KeywordNameList)
 	if err != nil {
 		return nil, err
 	}
@@ -115,34 +79,15 @@ type templatePath struct {
 	TemplateID string `path:"template_id"`
 }
 
-// deleteTemplate removes a template at WeChat, then here. Where WeChat has it
-// no more, or has no such call, only our copy goes.
+// deleteTemplate removes a template at WeChat, then here.
 func (a *API) deleteTemplate(ctx context.Context, in *templatePath) (*none, error) {
 	account, err := a.account(ctx, in.AppID)
 	if err != nil {
 		return nil, err
 	}
-	t, err := a.cfg.Store.Template(ctx, account.AppID, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
-	if t.Kind != hongyan.KindMiniTemplate {
-		ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
-		defer cancel()
-		if err := a.syncer().wechat(&account).DeleteTemplate(ctx, t.TemplateID); err != nil && !goneAtWeChat(err) {
-			return nil, err
-		}
-	}
-	if err := a.cfg.Store.DeleteTemplate(ctx, account.AppID, t.TemplateID); err != nil {
-		return nil, err
-	}
-	a.cfg.Changed(account.AppID)
-	return nil, nil
-}
-
-func goneAtWeChat(err error) bool {
-	e, ok := errors.AsType[*wechat.Error](err)
-	return ok && e.Code == errTemplateGone
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	return nil, a.cfg.Templates.Delete(ctx, account.AppID, in.TemplateID)
 }
 
 type templatePutInput struct {
@@ -159,23 +104,12 @@ func (a *API) putTemplate(ctx context.Context, in *templatePutInput) (*out[clien
 	}
 	t := hongyan.Template{
 		AppID: account.AppID, TemplateID: in.TemplateID, Title: in.Body.Value.Title, Content: in.Body.Value.Content, Example: in.Body.Value.Example,
-		Kind: account.Kind.MessageKind(), Status: templateActive, SyncedAt: hongyan.Millis(a.cfg.Store.Now()),
 	}
 	if err := checkTemplate(&t); err != nil {
 		return nil, err
 	}
-	before, err := a.cfg.Store.Template(ctx, account.AppID, t.TemplateID)
-	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
+	if t, err = a.cfg.Templates.Register(ctx, t); err != nil {
 		return nil, err
-	}
-	if err := a.cfg.Store.PutTemplates(ctx, []hongyan.Template{t}); err != nil {
-		return nil, err
-	}
-	a.cfg.Changed(account.AppID)
-	if err == nil && before.Status != templateActive {
-		if err := a.revive(ctx, account.AppID, []string{t.TemplateID}); err != nil {
-			return nil, err
-		}
 	}
 	return &out[client.Template]{*viewTemplate(&t)}, nil
 }

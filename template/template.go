@@ -2,12 +2,13 @@
 // them, adds one from the library, deletes one, and takes one by hand where
 // WeChat offers no list (mini programs: their interface is retired).
 //
-// Start with Shelf.Sync. What may be put into a template is package wechat's
+// Start with Shelf.Sync and compare.go. What may be put into a template is package wechat's
 // grammar; whether a message fits is package dispatch's.
 package template
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -52,43 +53,59 @@ func New(cfg Config) *Shelf {
 	return &Shelf{cfg}
 }
 
-// Diff is what a sync found, as template_ids.
-type Diff struct {
+// Changes is what a sync found, as template_ids.
+type Changes struct {
 	Added, Updated, Missing []string
-	Total                   int // templates at WeChat
+	Unchanged               int
 }
 
 // Sync reads the account's templates from WeChat (get_all_private_template).
-// Nothing is deleted here: a template that WeChat no longer lists is marked
-// removed. Errors of WeChat are *wechat.Error.
-func (s *Shelf) Sync(ctx context.Context, appID string) (Diff, error) {
+// Nothing is deleted here: messages refer to templates, so one that WeChat no
+// longer lists is marked removed. Being listed does not mean that a banned
+// template may be sent: it stays banned. Errors of WeChat are *wechat.Error.
+func (s *Shelf) Sync(ctx context.Context, appID string) (Changes, error) {
+	return s.sync(ctx, appID, false)
+}
+
+// SyncLiftingBans is an operator's sync: bans are lifted, because the operator
+// may have settled them with WeChat. A ban that stands comes back with the
+// next refusal.
+func (s *Shelf) SyncLiftingBans(ctx context.Context, appID string) (Changes, error) {
+	return s.sync(ctx, appID, true)
+}
+
+func (s *Shelf) sync(ctx context.Context, appID string, liftBans bool) (Changes, error) {
 	a, err := s.cfg.Store.Account(ctx, appID)
 	if err != nil {
-		return Diff{}, err
+		return Changes{}, err
 	}
 	if a.Kind == hongyan.MiniProgram {
-		return Diff{}, hongyan.Errorf(hongyan.Conflict, "no_template_list", "%s is a mini program: WeChat has retired the list of its template messages; register a template by hand", a.AppID)
+		return Changes{}, errByHand
 	}
-	listed, err := s.client(&a).ListTemplates(ctx)
+	theirs, err := s.client(&a).ListTemplates(ctx)
 	if err != nil {
-		return Diff{}, fmt.Errorf("list templates of %s: %w", a.AppID, err)
+		return Changes{}, fmt.Errorf("list templates of %s: %w", a.AppID, err)
 	}
-	known, err := s.cfg.Store.Templates(ctx, a.AppID)
+	ours, err := s.cfg.Store.Templates(ctx, a.AppID)
 	if err != nil {
-		return Diff{}, err
+		return Changes{}, err
 	}
-	plan := compare(a.AppID, known, listed, s.cfg.Store)
-	if err := s.cfg.Store.PutTemplates(ctx, plan.put); err != nil {
-		return Diff{}, fmt.Errorf("store templates of %s: %w", a.AppID, err)
+	p := compare(&a, ours, theirs, hongyan.Millis(s.cfg.Store.Now()), liftBans)
+	if err := s.cfg.Store.PutTemplates(ctx, p.put); err != nil {
+		return Changes{}, fmt.Errorf("store templates of %s: %w", a.AppID, err)
 	}
-	for _, id := range plan.Missing {
-		if err := s.cfg.Store.SetTemplateStatus(ctx, a.AppID, id, Removed, "no longer listed by WeChat"); err != nil {
-			return Diff{}, err
+	for _, id := range p.Missing {
+		if err := s.cfg.Store.SetTemplateStatus(ctx, a.AppID, id, Removed, "not in WeChat's list at the last sync"); err != nil {
+			return Changes{}, err
 		}
 	}
 	s.cfg.Changed(a.AppID)
-	return plan.Diff, s.release(ctx, a.AppID, plan.revived)
+	return p.Changes, s.release(ctx, a.AppID, p.revived)
 }
+
+// errByHand explains why templates of mini programs cannot be fetched.
+var errByHand = &hongyan.Error{Kind: hongyan.Invalid, Code: "templates_by_hand", Message: "WeChat retired the list of mini program templates",
+	Hint: "Register each one with PUT /v1/accounts/{appid}/templates/{template_id}."}
 
 // release lets go what was held for templates that are back.
 func (s *Shelf) release(ctx context.Context, appID string, ids []string) error {
@@ -97,100 +114,70 @@ func (s *Shelf) release(ctx context.Context, appID string, ids []string) error {
 	}
 	for _, id := range ids {
 		if err := s.cfg.Released(ctx, appID, id); err != nil {
-			return err
+			return fmt.Errorf("release messages of template %s: %w", id, err)
 		}
 	}
 	return nil
 }
 
-// plan is what a sync does.
-type plan struct {
-	Diff
-	put     []hongyan.Template
-	revived []string // active again
-}
-
-func compare(appID string, known []hongyan.Template, listed []wechat.Template, clock store.Store) plan {
-	old := make(map[string]hongyan.Template, len(known))
-	for _, t := range known {
-		old[t.TemplateID] = t
-	}
-	p := plan{Diff: Diff{Added: []string{}, Updated: []string{}, Missing: []string{}, Total: len(listed)}}
-	for _, w := range listed {
-		t := fromWire(appID, w)
-		t.SyncedAt = hongyan.Millis(clock.Now())
-		before, exists := old[t.TemplateID]
-		delete(old, t.TemplateID)
-		switch {
-		case !exists:
-			p.Added = append(p.Added, t.TemplateID)
-		case before.Status == Banned: // being listed does not lift a ban
-			t.Status, t.StatusReason = before.Status, before.StatusReason
-		case before.Status == Removed:
-			p.revived = append(p.revived, t.TemplateID)
-			p.Updated = append(p.Updated, t.TemplateID)
-		case before.Content != t.Content || before.Title != t.Title:
-			p.Updated = append(p.Updated, t.TemplateID)
-		}
-		p.put = append(p.put, t)
-	}
-	for _, t := range known {
-		if _, gone := old[t.TemplateID]; gone && t.Status != Removed {
-			p.Missing = append(p.Missing, t.TemplateID)
-		}
-	}
-	return p
-}
-
-func fromWire(appID string, w wechat.Template) hongyan.Template {
-	return hongyan.Template{
-		AppID: appID, TemplateID: w.TemplateID, Title: w.Title, PrimaryIndustry: w.PrimaryIndustry,
-		DeputyIndustry: w.DeputyIndustry, Content: w.Content, Example: w.Example,
-		Kind: hongyan.KindTemplate, Status: Active,
-	}
-}
-
-// Add takes a template from the library (api_add_template) and syncs.
+// Add takes a template from WeChat's library (api_add_template), then syncs to
+// learn its text.
 func (s *Shelf) Add(ctx context.Context, appID, shortID string, keywords []string) (hongyan.Template, error) {
 	a, err := s.cfg.Store.Account(ctx, appID)
 	if err != nil {
 		return hongyan.Template{}, err
 	}
+	if a.Kind == hongyan.MiniProgram {
+		return hongyan.Template{}, errByHand
+	}
 	id, err := s.client(&a).AddTemplate(ctx, wechat.AddTemplateRequest{TemplateIDShort: shortID, KeywordNameList: keywords})
 	if err != nil {
 		return hongyan.Template{}, fmt.Errorf("add template %s to %s: %w", shortID, a.AppID, err)
 	}
-	if _, err := s.Sync(ctx, a.AppID); err != nil {
+	if _, err := s.SyncLiftingBans(ctx, a.AppID); err != nil {
 		return hongyan.Template{}, err
 	}
 	return s.cfg.Store.Template(ctx, a.AppID, id)
 }
 
-// Delete deletes a template at WeChat (del_private_template), then here. One
-// that WeChat does not know any more is deleted here all the same.
+// Delete deletes a template at WeChat (del_private_template), then here. Where
+// WeChat has it no more, or has no such call, only our copy goes.
 func (s *Shelf) Delete(ctx context.Context, appID, templateID string) error {
 	a, err := s.cfg.Store.Account(ctx, appID)
 	if err != nil {
 		return err
 	}
-	if _, err := s.cfg.Store.Template(ctx, a.AppID, templateID); err != nil {
+	t, err := s.cfg.Store.Template(ctx, a.AppID, templateID)
+	if err != nil {
 		return err
 	}
-	if a.Kind != hongyan.MiniProgram {
-		err := s.client(&a).DeleteTemplate(ctx, templateID)
-		if we, ok := asWeChat(err); err != nil && (!ok || we.Code != wechat.CodeInvalidTemplateID) {
+	if t.Kind != hongyan.KindMiniTemplate {
+		if err := s.client(&a).DeleteTemplate(ctx, templateID); err != nil && !goneAtWeChat(err) {
 			return fmt.Errorf("delete template %s of %s: %w", templateID, a.AppID, err)
 		}
 	}
-	err = s.cfg.Store.DeleteTemplate(ctx, a.AppID, templateID)
+	if err := s.cfg.Store.DeleteTemplate(ctx, a.AppID, templateID); err != nil {
+		return err
+	}
 	s.cfg.Changed(a.AppID)
-	return err
+	return nil
 }
 
-// Register keeps a template as given, for accounts whose templates WeChat does not list.
+func goneAtWeChat(err error) bool {
+	said, ok := errors.AsType[*wechat.Error](err)
+	return ok && said.Code == wechat.CodeInvalidTemplateID
+}
+
+// Register keeps a template as given, for accounts whose templates WeChat does
+// not list. AppID, TemplateID, Title, Content and Example are the caller's.
 func (s *Shelf) Register(ctx context.Context, t hongyan.Template) (hongyan.Template, error) {
 	a, err := s.cfg.Store.Account(ctx, t.AppID)
 	if err != nil {
+		return t, err
+	}
+	before, err := s.cfg.Store.Template(ctx, a.AppID, t.TemplateID)
+	known := err == nil
+	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		return t, err
 	}
 	t.AppID, t.Kind, t.Status, t.SyncedAt = a.AppID, a.Kind.MessageKind(), Active, hongyan.Millis(s.cfg.Store.Now())
@@ -198,6 +185,9 @@ func (s *Shelf) Register(ctx context.Context, t hongyan.Template) (hongyan.Templ
 		return t, fmt.Errorf("store template %s of %s: %w", t.TemplateID, a.AppID, err)
 	}
 	s.cfg.Changed(a.AppID)
+	if known && before.Status != Active {
+		return t, s.release(ctx, a.AppID, []string{t.TemplateID})
+	}
 	return t, nil
 }
 
