@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"hongyan/client"
+)
+
+type accountCommands struct {
+	Add    accountAdd    `cmd:"" help:"Add an account."`
+	List   accountList   `cmd:"" help:"List accounts and what holds them."`
+	Pause  accountPause  `cmd:"" help:"Keep an account's messages from leaving."`
+	Resume accountResume `cmd:"" help:"Let them leave again, and end holds that need a person."`
+}
+
+type accountAdd struct {
+	gatewayFlags    `embed:""`
+	AppID           string   `arg:"" name:"appid" help:"WeChat's appid."`
+	SecretFile      string   `placeholder:"FILE" help:"File with the AppSecret; - reads standard input."`
+	Secret          string   `help:"The AppSecret itself. Other users of the machine can see command lines: prefer --secret-file."`
+	Kind            string   `default:"service" enum:"service,mini_program,subscription,test" help:"${enum}; default ${default}."`
+	Name            string   `help:"For people."`
+	Alias           string   `help:"A short word usable in place of the appid."`
+	BaseURL         string   `name:"base-url" placeholder:"URL" help:"Where WeChat is; default https://api.weixin.qq.com."`
+	CallbackToken   string   `placeholder:"TOKEN" help:"Token (令牌) set in WeChat's console for pushes."`
+	CallbackAESKey  string   `name:"callback-aes-key" placeholder:"KEY" help:"EncodingAESKey, 43 characters; not needed in plain mode."`
+	CallbackMode    string   `default:"plain" enum:"plain,compatible,safe" help:"${enum}; default ${default}."`
+	Rate            float64  `placeholder:"N" help:"Messages per second at most; default no limit of ours."`
+	Quota           []string `placeholder:"SCOPE/PERIOD/N" help:"A limit such as account/day/100000 or template/month/10000; may be repeated."`
+	UncertainPolicy string   `default:"hold" enum:"hold,resend,give_up" help:"${enum}; default ${default}."`
+	TokenSource     string   `default:"stable" enum:"stable,plain" help:"${enum}; default ${default}."`
+	QuietHours      string   `placeholder:"HH:MM-HH:MM" help:"Beijing hours, or off; default 22:00-08:00."`
+}
+
+func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
+	request, err := c.request(w)
+	if err != nil {
+		return err
+	}
+	gateway := c.client(w)
+	a, err := gateway.CreateAccount(ctx, request)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(a)
+	}
+	out := w.out()
+	out.line("added %s %s (%s)", a.AppID, a.Name, a.Kind)
+	out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
+	out.next("hongyan template sync %s", a.AppID)
+	return nil
+}
+
+func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
+	secret, err := c.secret(w)
+	if err != nil {
+		return client.AccountRequest{}, err
+	}
+	r := client.AccountRequest{
+		AppID: c.AppID, Secret: secret, Kind: c.Kind, Name: c.Name, Alias: c.Alias, BaseURL: c.BaseURL,
+		UncertainPolicy: c.UncertainPolicy, TokenSource: c.TokenSource, QuietHours: c.QuietHours,
+		Callback: c.callback(),
+	}
+	if c.Rate != 0 {
+		r.Rate = &client.Rate{PerSecond: c.Rate}
+	}
+	for _, text := range c.Quota {
+		q, err := parseQuota(text)
+		if err != nil {
+			return client.AccountRequest{}, err
+		}
+		r.Quotas = append(r.Quotas, q)
+	}
+	return r, nil
+}
+
+func (c *accountAdd) callback() *client.CallbackInput {
+	in := &client.CallbackInput{Mode: &c.CallbackMode}
+	if c.CallbackToken != "" {
+		in.Token = &c.CallbackToken
+	}
+	if c.CallbackAESKey != "" {
+		in.AESKey = &c.CallbackAESKey
+	}
+	return in
+}
+
+// maxSecretFile bounds what is read as a secret, in bytes.
+const maxSecretFile = 4096
+
+// secret reads the AppSecret from where the flags say.
+func (c *accountAdd) secret(w *surroundings) (string, error) {
+	if (c.Secret == "") == (c.SecretFile == "") {
+		return "", wrongUse("give --secret-file FILE, or - to read it from standard input", "the AppSecret must come from exactly one place")
+	}
+	if c.Secret != "" {
+		return c.Secret, nil
+	}
+	source := w.stdin
+	if c.SecretFile != "-" {
+		f, err := os.Open(c.SecretFile)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		source = f
+	}
+	content, err := io.ReadAll(io.LimitReader(source, maxSecretFile))
+	return strings.TrimSpace(string(content)), err
+}
+
+func parseQuota(text string) (client.Quota, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) == 3 {
+		if limit, err := strconv.ParseInt(parts[2], 10, 64); err == nil {
+			return client.Quota{Scope: parts[0], Period: parts[1], Limit: limit}, nil
+		}
+	}
+	return client.Quota{}, wrongUse("write something like account/day/100000", "--quota %q is not SCOPE/PERIOD/N", text)
+}
+
+type accountList struct {
+	gatewayFlags `embed:""`
+}
+
+func (c *accountList) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	list, err := gateway.Accounts(ctx)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(list)
+	}
+	out := w.out()
+	if len(list.Items) == 0 {
+		out.line("no accounts")
+		out.next("hongyan account add APPID --secret-file FILE")
+		return nil
+	}
+	rows := make([][]cell, len(list.Items))
+	for i, a := range list.Items {
+		rows[i] = []cell{text(a.AppID), text(a.Alias), text(a.Kind), text(a.Name), holdsCell(a.Holds)}
+	}
+	out.table([]string{"APPID", "ALIAS", "KIND", "NAME", "HELD BY"}, rows)
+	out.next("hongyan quota %s", list.Items[0].AppID)
+	return nil
+}
+
+// holdsCell shows what keeps an account's messages from leaving.
+func holdsCell(holds []client.Hold) cell {
+	if len(holds) == 0 {
+		return cell{"-", grey}
+	}
+	words := make([]string, len(holds))
+	for i, h := range holds {
+		words[i] = h.Reason
+		if h.Release != "" {
+			words[i] += fmt.Sprintf(" (%s)", h.Release)
+		}
+	}
+	return cell{strings.Join(words, ", "), amber}
+}
+
+type accountPause struct {
+	gatewayFlags `embed:""`
+	AppID        string `arg:"" name:"appid" help:"Appid or alias."`
+}
+
+func (c *accountPause) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	a, err := gateway.PauseAccount(ctx, c.AppID)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(a)
+	}
+	out := w.out()
+	out.line("%s is paused: its messages are accepted and wait", a.AppID)
+	out.next("hongyan account resume %s", a.AppID)
+	return nil
+}
+
+type accountResume struct {
+	gatewayFlags `embed:""`
+	AppID        string `arg:"" name:"appid" help:"Appid or alias."`
+}
+
+func (c *accountResume) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	a, err := gateway.ResumeAccount(ctx, c.AppID)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(a)
+	}
+	out := w.out()
+	out.line("%s is sending", a.AppID)
+	out.next("hongyan message list --appid %s --state held,queued", a.AppID)
+	return nil
+}

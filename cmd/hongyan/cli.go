@@ -1,0 +1,21 @@
+package main
+
+// cli is every command. Flags and their help are beside the code that reads
+// them, one file per command.
+type cli struct {
+	Demo        demoCommand        `cmd:"" help:"Gateway and local WeChat together: watch every fate of a message."`
+	Serve       serveCommand       `cmd:"" help:"Run the gateway."`
+	Sandbox     sandboxCommand     `cmd:"" help:"Run the local WeChat."`
+	Account     accountCommands    `cmd:"" help:"Official accounts and mini programs."`
+	Key         keyCommands        `cmd:"" help:"API keys of callers."`
+	Template    templateCommands   `cmd:"" help:"Templates of an account."`
+	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
+	Send        sendCommand        `cmd:"" help:"Send one message."`
+	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
+	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
+	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and name every mistake in it."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the database to this build's schema, without serving."`
+	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
+	BenchChild  benchChildCommand  `cmd:"" hidden:""`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+}

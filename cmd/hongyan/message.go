@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"hongyan/client"
+)
+
+type messageCommands struct {
+	Get     messageGet     `cmd:"" help:"Show one message and its timeline."`
+	List    messageList    `cmd:"" help:"List messages, newest first."`
+	Cancel  messageCancel  `cmd:"" help:"Withdraw a message that has not left."`
+	Retry   messageRetry   `cmd:"" help:"Make a new message from one that failed, expired or is uncertain."`
+	Release messageRelease `cmd:"" help:"Let a held or scheduled message go now."`
+}
+
+type messageGet struct {
+	gatewayFlags `embed:""`
+	ID           string `arg:"" help:"msg_…"`
+}
+
+func (c *messageGet) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	m, err := gateway.Message(ctx, c.ID)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(m)
+	}
+	out := w.out()
+	state := stateCell(m.State)
+	out.line("%s  %s %s", m.ID, out.paint(state.colour, state.text), m.Reason)
+	out.table([]string{"WHEN", "WHAT", "DETAIL"}, timeline(m))
+	if next := nextForMessage(m); next != "" {
+		out.next("%s", next)
+	}
+	return nil
+}
+
+// timeline is a message's life, one row for each thing that happened.
+func timeline(m client.Message) [][]cell {
+	rows := [][]cell{{timeCell(&m.CreatedAt), text("stored"), text(fmt.Sprintf("%s to %s, template %s", m.AppID, m.ToUser, m.TemplateID))}}
+	for _, a := range m.Attempts {
+		rows = append(rows, []cell{timeCell(&a.StartedAt), text(fmt.Sprintf("attempt %d", a.N)), text(attemptWords(a))})
+	}
+	if m.AcceptedAt != nil {
+		rows = append(rows, []cell{timeCell(m.AcceptedAt), text("accepted"), text(msgIDWords(m.MsgID))})
+	}
+	if m.Hold != nil {
+		rows = append(rows, []cell{timeCell(&m.Hold.Since), {"held", amber}, text(strings.TrimSpace(m.Hold.Reason + " " + m.Hold.Detail + " " + m.Hold.Release))})
+	}
+	if m.Receipt != nil {
+		rows = append(rows, []cell{timeCell(&m.Receipt.At), text("receipt"), text(m.Receipt.Status + ", joined by " + m.Receipt.JoinedBy)})
+	}
+	if !m.Final && m.Receipt == nil && m.DueAt != nil && m.AcceptedAt == nil {
+		rows = append(rows, []cell{timeCell(m.DueAt), text("due"), text("not before this")})
+	}
+	return rows
+}
+
+func attemptWords(a client.Attempt) string {
+	words := a.Outcome
+	if a.Errcode != nil {
+		words = fmt.Sprintf("errcode %d", *a.Errcode)
+	}
+	for _, s := range []string{a.Errmsg, a.RID} {
+		if s != "" {
+			words += "  " + s
+		}
+	}
+	return words
+}
+
+func msgIDWords(id *string) string {
+	if id == nil {
+		return "without a msgid"
+	}
+	return "msgid " + *id
+}
+
+// nextForMessage is what can be done about a message; "" when nothing need be.
+func nextForMessage(m client.Message) string {
+	switch m.State {
+	case "failed", "expired", "uncertain":
+		return "hongyan message retry " + m.ID
+	case "held":
+		return "hongyan message release " + m.ID
+	case "queued":
+		return "hongyan message cancel " + m.ID
+	default:
+		return "hongyan message list --to " + m.ToUser
+	}
+}
+
+type messageList struct {
+	gatewayFlags `embed:""`
+	AppID        string   `name:"appid" help:"Of one account."`
+	To           string   `placeholder:"OPENID" help:"To one user."`
+	Template     string   `placeholder:"TEMPLATE_ID" help:"Of one template."`
+	State        []string `placeholder:"STATE" help:"In one of these states, separated by commas."`
+	Since        string   `placeholder:"TIME" help:"Created at or after: RFC 3339, or before now such as -2h."`
+	Query        string   `short:"q" placeholder:"ID" help:"An exact id, client_msg_id, msgid or openid."`
+	Limit        int      `default:"20" help:"At most; default ${default}."`
+	Cursor       string   `help:"Continue a list."`
+}
+
+func (c *messageList) Run(ctx context.Context, w *surroundings) error {
+	since, err := parseSince(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	gateway := c.client(w)
+	list, err := gateway.Messages(ctx, client.MessageFilter{
+		AppID: c.AppID, ToUser: c.To, TemplateID: c.Template, States: c.State, Since: since, Query: c.Query, Limit: c.Limit, Cursor: c.Cursor,
+	})
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(list)
+	}
+	out := w.out()
+	if len(list.Items) == 0 {
+		out.line("no messages")
+		out.next("hongyan send --help")
+		return nil
+	}
+	rows := make([][]cell, len(list.Items))
+	for i, m := range list.Items {
+		rows[i] = []cell{timeCell(&m.CreatedAt), text(m.ID), text(m.ToUser), stateCell(m.State), text(m.Reason), errcodeCell(m.Errcode)}
+	}
+	out.table([]string{"CREATED", "ID", "TO", "STATE", "REASON", "ERRCODE"}, rows)
+	if list.NextCursor != nil {
+		out.next("hongyan message list … --cursor %s", *list.NextCursor)
+	} else {
+		out.next("hongyan message get %s", list.Items[0].ID)
+	}
+	return nil
+}
+
+// parseSince reads RFC 3339, or a duration before now with a minus sign.
+func parseSince(value string, now time.Time) (time.Time, error) {
+	if rest, ok := strings.CutPrefix(value, "-"); ok {
+		if d, err := time.ParseDuration(rest); err == nil {
+			return now.Add(-d), nil
+		}
+	} else if value == "" {
+		return time.Time{}, nil
+	} else if t, err := time.Parse(time.RFC3339, value); err == nil {
+		return t, nil
+	}
+	return time.Time{}, wrongUse("write 2026-11-21T10:15:00+08:00, or before now --since=-2h", "--since %q is not a time", value)
+}
+
+func errcodeCell(code *int) cell {
+	switch {
+	case code == nil:
+		return cell{"-", grey}
+	case *code == 0:
+		return text("0")
+	default:
+		return cell{fmt.Sprint(*code), red}
+	}
+}
+
+// timeCell shows a time in the operator's zone; "-" for none.
+func timeCell(t *client.Time) cell {
+	if t.Or().IsZero() {
+		return cell{"-", grey}
+	}
+	return text(t.Or().Local().Format("2006-01-02 15:04:05"))
+}
+
+type messageCancel struct {
+	gatewayFlags `embed:""`
+	ID           string `arg:"" help:"msg_…"`
+}
+
+func (c *messageCancel) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	m, err := gateway.Cancel(ctx, c.ID)
+	return c.acted(w, gateway, m, err)
+}
+
+type messageRetry struct {
+	gatewayFlags `embed:""`
+	ID           string `arg:"" help:"msg_…"`
+}
+
+func (messageRetry) Help() string {
+	return "The old message stays as it ended; the new one's id is printed. The user may get the message twice when the old one is uncertain."
+}
+
+func (c *messageRetry) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	m, err := gateway.Retry(ctx, c.ID)
+	return c.acted(w, gateway, m, err)
+}
+
+type messageRelease struct {
+	gatewayFlags `embed:""`
+	ID           string `arg:"" help:"msg_…"`
+}
+
+func (c *messageRelease) Run(ctx context.Context, w *surroundings) error {
+	gateway := c.client(w)
+	m, err := gateway.Release(ctx, c.ID)
+	return c.acted(w, gateway, m, err)
+}
+
+// acted prints what an act made of a message.
+func (f *gatewayFlags) acted(w *surroundings, gateway *client.Client, m client.Message, err error) error {
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if f.JSON {
+		return w.json(m)
+	}
+	out := w.out()
+	state := stateCell(m.State)
+	out.line("%s  %s %s", m.ID, out.paint(state.colour, state.text), m.Reason)
+	out.next("hongyan message get %s", m.ID)
+	return nil
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+
+	"hongyan/server"
+)
+
+type migrateCommand struct {
+	configFlags `embed:""`
+}
+
+func (migrateCommand) Help() string {
+	return "serve does the same at every start. Run this first when the new version should be tried on the data while nothing is served. The gateway must be stopped."
+}
+
+func (c *migrateCommand) Run(ctx context.Context, w *surroundings) error {
+	config, err := c.load(w, nil)
+	if err != nil {
+		return err
+	}
+	options := server.Options{Getenv: w.getenv, Logger: server.NewLogger(config.Log, w.stderr)}
+	if err := server.Migrate(ctx, config, options); err != nil {
+		return err
+	}
+	out := w.out()
+	out.line("%s has the schema of this build", config.DatabasePath())
+	out.next("hongyan serve")
+	return nil
+}

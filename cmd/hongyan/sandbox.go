@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hongyan/sandbox"
+	"hongyan/server"
+)
+
+type sandboxCommand struct {
+	Listen        string        `default:"127.0.0.1:7900" placeholder:"HOST:PORT" help:"Address; port 0 takes a free one. Default ${default}."`
+	AllowRemote   bool          `help:"Allow an address other machines reach. The control API has no login: whoever reaches it controls it."`
+	DeliveryDelay time.Duration `default:"1s" help:"Time between accepting a message and delivering it. Default ${default}."`
+	RandSeed      int64         `default:"1" help:"Seed of every id and random choice: the same seed and calls give the same answers. Default ${default}."`
+	LedgerLimit   int           `default:"1000000" help:"Calls that are remembered; the oldest go first. Default ${default}."`
+}
+
+func (sandboxCommand) Help() string {
+	return "WeChat's own paths, the control API under /sandbox/v1/ and a start page at / on one port, everything in memory. " +
+		"The first line on standard output is: listening on http://HOST:PORT. It comes with a service account, a mini program and " +
+		"templates; docs/sandbox.md lists them and the openids with a chosen fate. It is not WeChat and says so on every answer."
+}
+
+func (c *sandboxCommand) Run(ctx context.Context, w *surroundings) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return &commandError{what: err.Error(), cure: "choose another address with --listen; port 0 takes a free one"}
+	}
+	delay := c.DeliveryDelay
+	if delay == 0 {
+		delay = -1 // the library's word for "at once"
+	}
+	box := sandbox.New(sandbox.Options{
+		Seed: c.RandSeed, LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote,
+		Logger: slog.New(slog.NewTextHandler(w.stderr, nil)),
+	})
+	fmt.Fprintf(w.stdout, "listening on http://%s\n", l.Addr())
+	return serveSandbox(ctx, box, l)
+}
+
+func (c *sandboxCommand) check() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return wrongUse("write something like 127.0.0.1:7900", "--listen %q is not host:port", c.Listen)
+	}
+	ip := net.ParseIP(host)
+	if local := host == "localhost" || ip != nil && ip.IsLoopback(); !local && !c.AllowRemote {
+		return wrongUse("listen on 127.0.0.1, or add --allow-remote if everybody who reaches it may control it",
+			"--listen %s is not loopback", c.Listen)
+	}
+	if c.DeliveryDelay < 0 || c.LedgerLimit < 1 {
+		return wrongUse("see hongyan sandbox --help", "--delivery-delay must not be negative and --ledger-limit at least 1")
+	}
+	return nil
+}
+
+// sandboxGrace is how long calls under way may take once the sandbox stops.
+const sandboxGrace = 2 * time.Second
+
+// serveSandbox serves, delivers and pushes until ctx ends.
+func serveSandbox(ctx context.Context, box *sandbox.Sandbox, l net.Listener) error {
+	srv := &http.Server{Handler: box.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.ServeUntil(ctx, srv, l, sandboxGrace) })
+	group.Go(func() error {
+		if err := box.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	})
+	return group.Wait()
+}

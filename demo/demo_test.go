@@ -1,0 +1,87 @@
+package demo
+
+import (
+	"net"
+	"testing"
+
+	"hongyan/client"
+)
+
+// TestTakenPortsGiveWayToTheNext starts a world on a port that is taken.
+func TestTakenPortsGiveWayToTheNext(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	first := taken.Addr().(*net.TCPAddr).Port
+	l, err := listenFrom(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := l.Addr().(*net.TCPAddr).Port; got <= first || got >= first+portsToTry {
+		t.Errorf("got port %d, want one after %d", got, first)
+	}
+}
+
+func TestEvidence(t *testing.T) {
+	busy := -1
+	tests := []struct {
+		name     string
+		attempt  client.Attempt
+		evidence string
+		want     bool
+	}{
+		{"the errcode asked for", client.Attempt{Outcome: "answered", Errcode: &busy}, "-1", true},
+		{"another errcode", client.Attempt{Outcome: "answered", Errcode: &busy}, "40001", false},
+		{"a lost answer", client.Attempt{Outcome: "no_answer"}, "no_answer", true},
+		{"no errcode at all", client.Attempt{Outcome: "no_answer"}, "0", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := shows(tt.attempt, tt.evidence); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestAPlayThatGoesWrongIsSeen changes what one scene expects, and what the
+// user of another must have seen: both must come out as wrong.
+func TestAPlayThatGoesWrongIsSeen(t *testing.T) {
+	w, err := Start(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := &play{world: w}
+	scenes := []scene{
+		{name: "sent twice to one user", want: delivered(), seen: 2, message: always(order(follower(1)))},
+		{name: "not as wanted", want: undelivered("user_block"), seen: anySeen, message: always(order(follower(2)))},
+		{name: "without its evidence", want: delivered(), evidence: "-1", seen: anySeen, message: always(order(follower(3)))},
+		{name: "right", want: delivered(), evidence: "0", seen: 1, message: always(order(follower(4)))},
+	}
+	for i := range scenes {
+		if err := p.send(t.Context(), &scenes[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p.messages[3].Got.State != "delivered" || p.messages[2].Got.State != "delivered" || p.messages[1].Got.State != "delivered" || p.messages[0].Got.State != "delivered" {
+		if err := p.lookAgain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.examine(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{false, false, false, true} {
+		if got := p.messages[i].OK; got != want {
+			t.Errorf("%s: got ok %v, want %v (%s)", p.messages[i].Name, got, want, p.messages[i].Note)
+		}
+	}
+}

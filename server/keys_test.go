@@ -1,0 +1,99 @@
+package server
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestAdminKeyIsMadeOnceAndStays(t *testing.T) {
+	dir := t.TempDir()
+	hash, file, err := adminKey(dir, noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := info.Mode().Perm(), os.FileMode(0o600); got != want {
+		t.Errorf("mode of %s: got %v, want %v", file, got, want)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := strings.TrimSpace(string(content))
+	if !strings.HasPrefix(key, "hyk_") {
+		t.Errorf("the key does not begin with hyk_")
+	}
+	if sha256.Sum256([]byte(key)) != hash {
+		t.Error("the hash is not that of the key in the file")
+	}
+	again, _, err := adminKey(dir, noEnvironment)
+	if err != nil || again != hash {
+		t.Errorf("second start: another key (err %v)", err)
+	}
+}
+
+func TestAdminKeyOfTheEnvironmentLeavesNoFile(t *testing.T) {
+	dir := t.TempDir()
+	const key = "hyk_given_by_the_operator"
+	hash, file, err := adminKey(dir, func(name string) string { return map[string]string{"HONGYAN_ADMIN_KEY": key}[name] })
+	if err != nil || file != "" || hash != sha256.Sum256([]byte(key)) {
+		t.Errorf("got file %q, err %v", file, err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("files left behind: %v", left)
+	}
+}
+
+func TestGuessableAdminKeyIsRefused(t *testing.T) {
+	_, _, err := adminKey(t.TempDir(), func(string) string { return "secret" })
+	if err == nil || strings.Contains(err.Error(), `"secret"`) {
+		t.Errorf("got %v, want a refusal that does not repeat the key", err)
+	}
+}
+
+// TestTwoFirstStartsAgreeOnOneKey has many make the same file at once.
+func TestTwoFirstStartsAgreeOnOneKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.key")
+	keys := make([]string, 20)
+	var all sync.WaitGroup
+	for i := range keys {
+		all.Go(func() {
+			var err error
+			if keys[i], err = readOrMake(file, rand.Text); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, k := range keys {
+		if k != keys[0] || k == "" {
+			t.Fatal("two starts read different keys")
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
+		t.Errorf("temporary files are left: %v", left)
+	}
+}
+
+func TestMasterKeyLostBesideADatabase(t *testing.T) {
+	c := Default()
+	c.Data = t.TempDir()
+	if err := os.WriteFile(c.DatabasePath(), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := keyring(&c, noEnvironment)
+	if err == nil || !strings.Contains(err.Error(), "master.key does not") {
+		t.Errorf("got %v, want a refusal that names the missing file", err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, masterKeyFile)); err == nil {
+		t.Error("a new master key was made beside a database it cannot open")
+	}
+}

@@ -1,0 +1,166 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Load returns the configuration of file ("" = none), the environment and set,
+// which changes what flags say; set may be nil. It reports every problem it
+// finds as one *ConfigError. The result is valid.
+func Load(file string, getenv func(string) string, set func(*Config)) (Config, error) {
+	c := Default()
+	found := &ConfigError{File: file}
+	var where positions
+	if file != "" {
+		where = c.readFile(file, found)
+	}
+	c.readEnvironment(getenv, found)
+	if set != nil {
+		set(&c)
+	}
+	for _, p := range c.Validate() {
+		at := where.of(p.Key)
+		p.Line, p.Column = at.line, at.column
+		found.Problems = append(found.Problems, p)
+	}
+	if len(found.Problems) > 0 {
+		return Config{}, found
+	}
+	return c, nil
+}
+
+// readFile lays the file over c, adds its problems to found and returns where its keys are.
+func (c *Config) readFile(file string, found *ConfigError) positions {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		found.Problems = append(found.Problems, Problem{Text: "cannot be read: " + plainPathError(err)})
+		return nil
+	}
+	where, wrong, err := checkKeys(content)
+	found.Problems = append(found.Problems, wrong...)
+	if err == nil && len(bytes.TrimSpace(content)) > 0 {
+		err = yaml.NewDecoder(bytes.NewReader(content)).Decode(c)
+	}
+	if err != nil {
+		found.addDecoding(err)
+	}
+	return where
+}
+
+// addDecoding adds what the decoder says, unless that place was found wrong already.
+func (e *ConfigError) addDecoding(err error) {
+	p, located := yamlProblem(err)
+	known := slices.ContainsFunc(e.Problems, func(o Problem) bool { return o.Line == p.Line && o.Column == p.Column })
+	if known || !located && len(e.Problems) > 0 {
+		return
+	}
+	e.Problems = append(e.Problems, p)
+}
+
+// plainPathError returns the reason without the path, which is shown already.
+func plainPathError(err error) string {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// yamlProblem keeps the parser's message and place, and leaves out its excerpt
+// of the file: the lines around a mistake may hold secrets. located is false
+// when the parser did not say where.
+func yamlProblem(err error) (p Problem, located bool) {
+	placed, ok := errors.AsType[interface {
+		error
+		GetMessage() string
+		GetToken() *token.Token
+	}](err)
+	if !ok {
+		return Problem{Text: "is not a configuration"}, false
+	}
+	p.Text = placed.GetMessage()
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
+		p.Text = fmt.Sprintf("wrong type: this takes %s", typeWords(wrong.DstType))
+	}
+	if t := placed.GetToken(); t != nil && t.Position != nil {
+		p.Line, p.Column = t.Position.Line, t.Position.Column
+	}
+	return p, p.Line > 0
+}
+
+// typeWords says what a Go type looks like in YAML.
+func typeWords(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 10s"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.String:
+		return "text"
+	case t.Kind() == reflect.Slice:
+		return "a list"
+	case t.Kind() == reflect.Struct:
+		return "further keys"
+	default:
+		return "a number"
+	}
+}
+
+// readEnvironment lays HONGYAN_* variables over the settings that are not lists.
+func (c *Config) readEnvironment(getenv func(string) string, found *ConfigError) {
+	eachSetting(reflect.ValueOf(c).Elem(), "", func(key string, v reflect.Value) {
+		name := EnvName(key)
+		text := getenv(name)
+		if text == "" {
+			return
+		}
+		if err := setFromText(v, text); err != nil {
+			found.Problems = append(found.Problems, Problem{Key: name, Text: fmt.Sprintf("%q is not %s", text, typeWords(v.Type()))})
+		}
+	})
+}
+
+// EnvName returns the environment variable of a setting: "log.level" is HONGYAN_LOG_LEVEL.
+func EnvName(key string) string {
+	return "HONGYAN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// eachSetting visits every field that is a single value, with its dotted key.
+func eachSetting(v reflect.Value, prefix string, visit func(key string, v reflect.Value)) {
+	for i := range v.NumField() {
+		key := prefix + yamlName(v.Type().Field(i))
+		switch field := v.Field(i); field.Kind() {
+		case reflect.Struct:
+			eachSetting(field, key+".", visit)
+		case reflect.Slice:
+		default:
+			visit(key, field)
+		}
+	}
+}
+
+func setFromText(v reflect.Value, text string) error {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		d, err := time.ParseDuration(text)
+		v.SetInt(int64(d))
+		return err
+	case v.Kind() == reflect.Int:
+		n, err := strconv.Atoi(text)
+		v.SetInt(int64(n))
+		return err
+	default:
+		v.SetString(text)
+		return nil
+	}
+}

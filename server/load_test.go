@@ -1,0 +1,196 @@
+package server
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLoadPrefersFlagThenEnvironmentThenFile(t *testing.T) {
+	file := writeFile(t, "listen: 127.0.0.1:1\ndata: from-file\nstop_grace: 3s\nlog:\n  level: warn\n  format: json\n")
+	environment := map[string]string{"HONGYAN_DATA": "from-environment", "HONGYAN_LOG_LEVEL": "error", "HONGYAN_SLOTS": "7"}
+	got, err := Load(file, func(name string) string { return environment[name] }, func(c *Config) { c.Log.Level = "debug" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Listen, want.Data, want.StopGrace, want.Slots = "127.0.0.1:1", "from-environment", 3*time.Second, 7
+	want.Log = LogConfig{Level: "debug", Format: "json"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestLoadAccounts(t *testing.T) {
+	file := writeFile(t, `accounts:
+  - appid: wx0f1e2d3c4b5a6978
+    secret: 12345678901234567890123456789012
+    kind: service
+    alias: shop
+    callback: {token: sandboxtoken, mode: plain}
+    rate: {per_second: 20}
+    quotas:
+      - {scope: account, period: day, limit: 3}
+    expire_after_seconds: 3600
+    quiet_hours: off
+`)
+	c, err := Load(file, noEnvironment, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Accounts[0].account()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := a.Secret.Reveal(), "12345678901234567890123456789012"; got != want {
+		t.Errorf("secret of digits alone: got %q, want %q", got, want)
+	}
+	got := []any{a.RatePerSecond, a.Quotas[0].Limit, a.ExpireAfter, a.QuietHours.Off, string(a.TokenSource), string(a.UncertainPolicy), a.Callback.Token.Reveal()}
+	want := []any{20.0, int64(3), time.Hour, true, "stable", "hold", "sandboxtoken"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestLoadNamesEveryMistake compares the whole text an operator reads.
+func TestLoadNamesEveryMistake(t *testing.T) {
+	tests := []struct {
+		name        string
+		file        string
+		environment map[string]string
+		want        []string // lines, FILE standing for the file's name
+	}{
+		{
+			name: "a misspelt key", file: "data: ./data\nlissten: 127.0.0.1:7800\n",
+			want: []string{`FILE:2:1: unknown key "lissten"; did you mean "listen"?`},
+		},
+		{
+			name: "several unknown keys at several depths", file: "log:\n  levle: info\naccounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secrets: x\nzzz: 1\n",
+			want: []string{
+				`FILE:2:3: unknown key "levle" in log; did you mean "level"?`,
+				`FILE:5:5: unknown key "secrets" in accounts[0]; did you mean "secret"?`,
+				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, stop_grace, orphan_after, accounts`,
+			},
+		},
+		{
+			name: "values that break rules, all at once", file: "listen: nowhere\nlog: {level: loud}\naccounts:\n  - appid: wx1\n    base_url: http://example.com\n    quotas:\n      - {scope: account, period: week, limit: 0}\n",
+			want: []string{
+				`FILE:1:1: listen: "nowhere" is not host:port; write something like 127.0.0.1:7800`,
+				`FILE:2:7: log.level: "loud" is not one of its words; use debug, info, warn, error`,
+				`FILE:4:5: accounts[0].appid: "wx1" is not wx and 16 hexadecimal digits; copy it from WeChat's console`,
+				`FILE:5:5: accounts[0].base_url: "http://example.com" is not https, and its host is not loopback; write https://`,
+				`FILE:7:26: accounts[0].quotas[0].period: "week" is not one of its words; use day, month`,
+				`FILE:7:40: accounts[0].quotas[0].limit: 0 is not 1 or more`,
+			},
+		},
+		{
+			name: "a wrong type", file: "slots: many\n",
+			want: []string{`FILE:1:8: wrong type: this takes a number`},
+		},
+		{
+			name: "no duration", file: "stop_grace: soon\n",
+			want: []string{`FILE:1:13: stop_grace: "soon" is not a duration; write something like 10s or 2m`},
+		},
+		{
+			name: "a duration without a unit", file: "stop_grace: 10\n",
+			want: []string{`FILE:1:13: stop_grace: "10" is not a duration; write something like 10s or 2m`},
+		},
+		{
+			name: "a key twice", file: "slots: 1\nslots: 2\n",
+			want: []string{`FILE:2:1: mapping key "slots" already defined at [1:1]`},
+		},
+		{
+			name: "no YAML", file: "listen: [1\n",
+			want: []string{`FILE:1:9: sequence end token ']' not found`},
+		},
+		{
+			name: "a second document", file: "slots: 1\n---\nslots: 2\n",
+			want: []string{`FILE:3:1: a second YAML document; only one is read`},
+		},
+		{
+			name: "an account twice", file: "accounts:\n  - {appid: wx0f1e2d3c4b5a6978}\n  - {appid: wx0f1e2d3c4b5a6978}\n",
+			want: []string{`FILE:3:6: accounts[1]: "wx0f1e2d3c4b5a6978" is used by accounts[0] already`},
+		},
+		{
+			name: "safe mode without a key", file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    callback:\n      mode: safe\n",
+			want: []string{`FILE:3:5: accounts[0].callback.aes_key: safe mode needs it; copy EncodingAESKey from WeChat's console`},
+		},
+		{
+			name: "the other database", file: "database: postgres://user:password@host/db\n",
+			want: []string{`FILE:1:1: database: PostgreSQL is not in this build yet; use sqlite:PATH`},
+		},
+		{
+			name: "an environment variable that is no number", environment: map[string]string{"HONGYAN_SLOTS": "many"},
+			want: []string{`HONGYAN_SLOTS: "many" is not a number`},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := ""
+			if tt.file != "" {
+				file = writeFile(t, tt.file)
+			}
+			_, err := Load(file, func(name string) string { return tt.environment[name] }, nil)
+			problem, ok := errors.AsType[*ConfigError](err)
+			if !ok {
+				t.Fatalf("got %v, want a ConfigError", err)
+			}
+			got := strings.Split(problem.Error(), "\n")
+			if file != "" {
+				got = strings.Split(strings.ReplaceAll(problem.Error(), file, "FILE"), "\n")
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLoadOfNoFileAtThePath(t *testing.T) {
+	_, err := Load("no-such-file.yaml", noEnvironment, nil)
+	if got, want := err.Error(), "no-such-file.yaml: cannot be read: no such file or directory"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestLoadNeverRepeatsSecrets puts a secret beside, in and behind mistakes.
+func TestLoadNeverRepeatsSecrets(t *testing.T) {
+	const secret = "5ec2e75ec2e75ec2e75ec2e75ec2e75e"
+	for _, file := range []string{
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: " + secret + "\n    kindd: service\n",
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: [" + secret + "]\n",
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: {a: " + secret + "}\n",
+		"accounts:\n  - secret: " + secret + "\n    callback: {mode: safe, aes_key: " + secret + "}\n",
+		"accounts:\n  - secret: " + secret + "\n   kind: service\n",
+		"accounts:\n  - secret: \"" + secret + "\n",
+		"database: mysql://user:" + secret + "@host\n",
+	} {
+		_, err := Load(writeFile(t, file), noEnvironment, nil)
+		if err == nil {
+			t.Errorf("no mistake found in\n%s", file)
+			continue
+		}
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("the secret is repeated: %v", err)
+		}
+	}
+}
+
+// FuzzLoad: whatever the file holds, Load answers and does not panic.
+func FuzzLoad(f *testing.F) {
+	for _, seed := range []string{"listen: x\n", "accounts:\n  - appid: a\n", "a: &x\n  <<: *x\n", "log: *nowhere\n", "- 1\n", "? a\n: b\n", "\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		_, err := Load(writeFile(t, content), noEnvironment, nil)
+		if err == nil {
+			return
+		}
+		if _, ok := errors.AsType[*ConfigError](err); !ok {
+			t.Errorf("got %T, want *ConfigError", err)
+		}
+	})
+}

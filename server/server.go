@@ -1,0 +1,226 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+
+	"hongyan"
+	"hongyan/api"
+	"hongyan/callback"
+	"hongyan/dispatch"
+	"hongyan/store"
+	"hongyan/template"
+	"hongyan/token"
+)
+
+// Options is what a Server is given by its surroundings. The zero value uses
+// the process's own.
+type Options struct {
+	Getenv   func(string) string // reads the keys' variables; nil = os.Getenv
+	Stdout   io.Writer           // gets the line "listening on http://HOST:PORT"; nil = os.Stdout
+	Logger   *slog.Logger        // nil = by Config.Log, to os.Stderr
+	Version  string              // of this build, for the API to show
+	Listener net.Listener        // serve here instead of Config.Listen; closed with the Server; nil = bind
+}
+
+// Server is one gateway: its store is open and its socket bound, but nothing
+// runs before Run.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	stdout   io.Writer
+	listener net.Listener
+	handler  http.Handler
+	engine   *dispatch.Engine
+	parts    []part // all but http, in the order they start
+	cleanups []cleanup
+
+	adminKeyFile string // "" = the key is in the environment
+}
+
+// cleanup undoes one thing New did.
+type cleanup struct {
+	name string
+	undo func() error
+}
+
+// New opens the store (made if there is none), applies the accounts of the
+// configuration and binds the address. The caller must call Run or Close.
+func New(ctx context.Context, config Config, options Options) (*Server, error) {
+	s := &Server{config: config, stdout: options.Stdout, log: options.Logger}
+	if s.stdout == nil {
+		s.stdout = os.Stdout
+	}
+	if s.log == nil {
+		s.log = NewLogger(config.Log, os.Stderr)
+	}
+	if options.Getenv == nil {
+		options.Getenv = os.Getenv
+	}
+	if s.config.StopGrace == 0 {
+		s.config.StopGrace = Default().StopGrace
+	}
+	if err := s.build(ctx, options); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context, options Options) error {
+	if ps := s.config.Validate(); len(ps) > 0 {
+		return &ConfigError{Problems: ps}
+	}
+	// The socket first: a taken port is the commonest mistake, and costs nothing to find out.
+	if err := s.bind(ctx, options.Listener); err != nil {
+		return err
+	}
+	st, err := s.openStore(ctx, options.Getenv)
+	if err != nil {
+		return err
+	}
+	hash, file, err := adminKey(s.config.Data, options.Getenv)
+	if err != nil {
+		return err
+	}
+	s.adminKeyFile = file
+	if err := applyAccounts(ctx, st, s.config.Accounts); err != nil {
+		return err
+	}
+	s.wire(st, hash, options.Version)
+	return nil
+}
+
+// bind takes the address of the configuration, or the listener that was given.
+func (s *Server) bind(ctx context.Context, l net.Listener) error {
+	if l == nil {
+		var err error
+		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Listen); err != nil {
+			return &hongyan.Error{Kind: hongyan.Unavailable, Message: fmt.Sprintf("listen on %s: %v", s.config.Listen, plainListenError(err)),
+				Hint: "choose another address with --listen; port 0 takes a free one"}
+		}
+	}
+	s.listener = l
+	s.onClose("listener", func() error { return ignoreClosed(l.Close()) })
+	return nil
+}
+
+// wire builds the parts, each knowing only those below it.
+func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
+	metrics := newMetrics()
+	tokens := token.New(token.Config{Store: st, Logger: s.log.With("part", "token")})
+	var shelf *template.Shelf
+	s.engine, shelf = s.newEngine(st, tokens, metrics)
+	pushes := callback.New(callback.Config{
+		Store: st, OrphanAfter: s.config.OrphanAfter,
+		Observe: metrics.observePush, Logger: s.log.With("part", "callback"),
+	})
+	edge := api.New(api.Config{
+		Store: st, Engine: s.engine, Tokens: tokens, Templates: shelf, AdminKeyHash: adminKeyHash,
+		Changed: func(appID string) { // whoever remembers an account forgets it
+			s.engine.AccountChanged(appID)
+			tokens.AccountChanged(appID)
+			pushes.AccountChanged(appID)
+		},
+		Version: version, Gatherer: metrics.registry, Logger: s.log.With("part", "api"),
+	})
+	s.handler = routes(edge.Handler(), base(pushes, s.log))
+	// Started in this order, stopped in the reverse: requests end first, then
+	// sending, then what WeChat pushed is processed, then tokens.
+	s.parts = []part{
+		{"token", tokens.Run},
+		{"callback", pushes.Run},
+		{"dispatch", s.engine.Run},
+		{"api", edge.Run},
+	}
+}
+
+// newEngine ties the engine and the templates' shelf together: the engine asks
+// for templates it does not know, the shelf tells of those that may be sent again.
+func (s *Server) newEngine(st store.Store, tokens *token.Central, metrics *metrics) (*dispatch.Engine, *template.Shelf) {
+	var engine *dispatch.Engine
+	shelf := template.New(template.Config{
+		Store: st, Tokens: tokens, Changed: func(appID string) { engine.AccountChanged(appID) },
+		Released: func(ctx context.Context, appID, templateID string) error {
+			_, err := engine.ReleaseTemplate(ctx, appID, templateID)
+			return err
+		},
+	})
+	engine = dispatch.New(dispatch.Config{
+		Store: st, Tokens: tokens, Slots: s.config.Slots, StopGrace: s.config.StopGrace,
+		SyncTemplates: func(ctx context.Context, appID string) error {
+			_, err := shelf.Sync(ctx, appID)
+			return err
+		},
+		Registerer: metrics.registry, Logger: s.log.With("part", "dispatch"),
+	})
+	return engine, shelf
+}
+
+// routes shows who calls what: WeChat the first, everybody else the rest.
+func routes(edge, pushes http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/callback/{appid}", pushes)
+	mux.Handle("/", edge)
+	return mux
+}
+
+// Engine is what moves the messages, for programs that feed it from inside.
+func (s *Server) Engine() *dispatch.Engine { return s.engine }
+
+// URL is where the gateway is, as http://HOST:PORT.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Run says where it listens, serves until ctx ends, then stops in order: no new
+// requests, calls to WeChat under way finished and untried messages returned,
+// pushes processed, store closed. It returns nil after such a stop, and the
+// cause when a part failed by itself. The Server cannot be used again.
+func (s *Server) Run(ctx context.Context) error {
+	fmt.Fprintln(s.stdout, "listening on "+s.URL())
+	if s.adminKeyFile != "" {
+		fmt.Fprintln(s.stdout, "administrator's key in "+s.adminKeyFile)
+	}
+	parts := append(s.parts, httpPart(s.listener, s.handler, s.log, s.config.StopGrace))
+	err := runParts(ctx, s.log, parts)
+	return errors.Join(err, s.Close())
+}
+
+// onClose remembers how to undo something.
+func (s *Server) onClose(name string, undo func() error) {
+	s.cleanups = append(s.cleanups, cleanup{name, undo})
+}
+
+// Close undoes what New did, the last thing first. Run has done it already
+// when it returns; a second call does nothing.
+func (s *Server) Close() error {
+	var failures error
+	for i := len(s.cleanups) - 1; i >= 0; i-- {
+		if err := s.cleanups[i].undo(); err != nil {
+			failures = errors.Join(failures, fmt.Errorf("close %s: %w", s.cleanups[i].name, err))
+		}
+	}
+	s.cleanups = nil
+	return failures
+}
+
+// ignoreClosed drops the complaint that a listener is closed already: the HTTP
+// server closes it too.
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// plainListenError returns the reason without the address, which is shown already.
+func plainListenError(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
