@@ -1,0 +1,97 @@
+package callback
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"hongyan"
+	"hongyan/store"
+)
+
+// A message can own an orphan when it was tried in this span around the orphan's
+// CreateTime: WeChat drops repetitions for ten minutes after the first attempt
+// and delivers within seconds; a minute each way is for the clocks.
+const (
+	ownedBefore = 11 * time.Minute
+	ownedAfter  = time.Minute
+)
+
+const (
+	// orphansAtOnce bounds one look. Receipts of messages that another program
+	// sends for the same account are orphans for ever, so there may be many.
+	orphansAtOnce = 10_000
+	// judgeSlowest bounds how long an orphan waits for its next look.
+	judgeSlowest = time.Hour
+)
+
+// joinOrphans looks at the receipts nobody owns and joins those whose message is
+// beyond doubt (design §4). An orphan is looked at again after half its age: what
+// was ambiguous becomes clear when the other messages get their own receipts.
+func (c *Callback) joinOrphans(ctx context.Context) error {
+	orphans, err := c.store.Orphans(ctx, c.orphanAfter, orphansAtOnce)
+	if err != nil {
+		return err
+	}
+	now := c.store.Now()
+	waiting := make(map[int64]time.Time, len(orphans))
+	for _, o := range orphans {
+		next, known := c.judgements[o.ID]
+		if !known || !now.Before(next) {
+			joined, err := c.judge(ctx, o)
+			if err != nil {
+				return err
+			}
+			if joined {
+				continue
+			}
+			next = now.Add(min(max(now.Sub(o.StoredAt)/2, orphanEvery), judgeSlowest))
+		}
+		waiting[o.ID] = next
+	}
+	clear(c.judgements)
+	maps.Copy(c.judgements, waiting)
+	return nil
+}
+
+// judge joins one orphan if exactly one message can be its owner.
+func (c *Callback) judge(ctx context.Context, o store.Orphan) (bool, error) {
+	r := o.Receipt
+	candidates, err := c.store.Candidates(ctx, r.AppID, r.ToUser, r.At.Add(-ownedBefore), r.At.Add(ownedAfter))
+	if err != nil {
+		return false, err
+	}
+	owner := onlyOwner(candidates, r.MsgID)
+	if owner == nil {
+		return false, nil
+	}
+	joined, err := c.store.JoinOrphan(ctx, o.ID, owner.ID)
+	if joined {
+		c.log.InfoContext(ctx, "receipt joined by user and time", "appid", r.AppID, "message", owner.ID, "status", r.Status)
+	}
+	return joined, err
+}
+
+// onlyOwner returns the one candidate that can own a receipt with that msgid, nil
+// when there is none or any doubt which. Every candidate awaits a receipt, so a
+// second one means that nothing is guessed.
+func onlyOwner(candidates []hongyan.Message, msgID int64) *hongyan.Message {
+	if len(candidates) != 1 || !canOwn(&candidates[0], msgID) {
+		return nil
+	}
+	return &candidates[0]
+}
+
+// canOwn reports whether m may have been sent under a msgid we do not know: an
+// attempt of it had no answer, or WeChat said that it was sent before (40241). A
+// receipt without msgid can also belong to a message whose msgid we know. A
+// message that is being sent for the first time gets its answer soon: wait.
+func canOwn(m *hongyan.Message, msgID int64) bool {
+	switch {
+	case !m.Kind.HasReceipt() || m.Receipt != nil:
+		return false
+	case m.State == hongyan.Accepted:
+		return m.MsgID == 0 || msgID == 0
+	}
+	return m.State == hongyan.Uncertain || !m.DoubtSince.IsZero()
+}
