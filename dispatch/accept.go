@@ -42,27 +42,28 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
+	conf := &a.settings().Account
 	m := hongyan.Message{
 		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: r.Kind, ToUser: r.ToUser, TemplateID: r.TemplateID,
 		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
 		RetryOf: r.RetryOf, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
 	}
 	if m.Kind == "" {
-		m.Kind = a.Kind.MessageKind()
+		m.Kind = conf.Kind.MessageKind()
 	}
 	if m.ClientMsgID == "" {
 		m.ClientMsgID = m.ID
 	}
 	var p problems
-	p.kind(a, m.Kind)
+	p.kind(conf, m.Kind)
 	p.recipient(r)
-	p.times(r, &m, a, now)
+	p.times(r, &m, conf, now)
 	p.extras(r)
 	p.ownFields(r, m.Kind)
 	if err := p.err(); err != nil {
 		return prepared{}, err
 	}
-	if err := e.checkData(ctx, a, r, m.Kind); err != nil {
+	if err := e.checkData(ctx, conf, r, m.Kind); err != nil {
 		return prepared{}, err
 	}
 	if m.Payload, err = payload(r, &m); err != nil {
@@ -91,7 +92,7 @@ func (p *problems) err() error {
 	return &hongyan.Error{Kind: hongyan.Invalid, Code: p.code, Message: p.fields[0].Detail, Fields: p.fields}
 }
 
-func (p *problems) kind(a *account, k hongyan.MessageKind) {
+func (p *problems) kind(a *hongyan.Account, k hongyan.MessageKind) {
 	switch k {
 	case hongyan.KindTemplate:
 		if a.Kind == hongyan.MiniProgram || a.Kind == hongyan.SubscriptionAccount {
@@ -143,7 +144,7 @@ func clip(s string) string {
 	return string([]rune(s)[:keep]) + "…"
 }
 
-func (p *problems) times(r *Request, m *hongyan.Message, a *account, now time.Time) {
+func (p *problems) times(r *Request, m *hongyan.Message, a *hongyan.Account, now time.Time) {
 	m.DueAt = now
 	if r.SendAt.After(now) {
 		m.DueAt = hongyan.Millis(r.SendAt)
@@ -215,7 +216,7 @@ func emptyMini(mp *MiniProgram) bool { return mp == nil || mp.AppID == "" && mp.
 // checkData holds the data against the template. A mini program's templates
 // cannot be listed (their interface is retired), so an unknown one is left to
 // WeChat to judge.
-func (e *Engine) checkData(ctx context.Context, a *account, r *Request, k hongyan.MessageKind) error {
+func (e *Engine) checkData(ctx context.Context, a *hongyan.Account, r *Request, k hongyan.MessageKind) error {
 	en, err := e.template(ctx, a, r.TemplateID)
 	if hongyan.IsKind(err, hongyan.NotFound) {
 		if k == hongyan.KindMiniTemplate {
@@ -234,7 +235,7 @@ func (e *Engine) checkData(ctx context.Context, a *account, r *Request, k hongya
 	return checkAgainst(en, a, r, k)
 }
 
-func checkAgainst(en *entry, a *account, r *Request, k hongyan.MessageKind) error {
+func checkAgainst(en *entry, a *hongyan.Account, r *Request, k hongyan.MessageKind) error {
 	if len(r.Data) == 0 && k == hongyan.KindTemplate && len(en.params) > 0 {
 		return hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %v", en.params)
 	}
@@ -245,7 +246,7 @@ func checkAgainst(en *entry, a *account, r *Request, k hongyan.MessageKind) erro
 			continue // WeChat ignores it
 		case !v.Fatal && v.Kind != wechat.ProblemMissing && v.Kind != wechat.ProblemDotData:
 			continue // not a rule WeChat has published
-		case a.CutValues && v.Kind == wechat.ProblemRule && cutValue(r.Data, v):
+		case a.CutValues && v.Kind == wechat.ProblemRule && cutOwn(r, v):
 			continue
 		case k == hongyan.KindMiniTemplate && v.Kind == wechat.ProblemMissing:
 			continue // an empty line is legal there (spec §6.2)
@@ -326,18 +327,37 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 	if len(rows) == 0 {
 		return out, nil
 	}
-	inserted, err := e.cfg.Store.InsertMessages(ctx, rows)
+	// A caller who goes away must not leave rows leased that nobody knows of.
+	inserted, err := e.cfg.Store.InsertMessages(context.WithoutCancel(ctx), rows)
 	e.inserted(rows, streams, inserted, err)
 	if err != nil {
 		return nil, err
 	}
 	for j, ins := range inserted {
+		e.showHold(streams[j], &ins.Message)
 		out[index[j]].Message, out[index[j]].Outcome = ins.Message, ins.Outcome
 		if ins.Outcome == store.InsertedMismatch {
 			out[index[j]].Err = hongyan.Errorf(hongyan.Invalid, "idempotency_key_reused", "this Idempotency-Key was used with another request body in the last 24 hours")
 		}
 	}
 	return out, nil
+}
+
+// showHold shows a message just stored as every later reading does: held, if
+// its account is (store.Messages).
+func (e *Engine) showHold(s *stream, m *hongyan.Message) {
+	if m.State != hongyan.Queued {
+		return
+	}
+	now := e.cfg.Store.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, h := range s.account.holds {
+		if h.Covers(m.Kind, m.Priority, m.DueAt, now) {
+			m.State, m.Reason, m.Hold = hongyan.Held, h.Reason, &h
+			return
+		}
+	}
 }
 
 // lease sets a slot aside for m if it may leave at once and marks it leased.
@@ -347,7 +367,7 @@ func (e *Engine) lease(a *account, m *hongyan.Message) *stream {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.streamOf(a, m.Kind)
-	busy := epoch == 0 || e.stopping || e.broken || e.slots >= e.cfg.Slots
+	busy := epoch == 0 || e.stopping || e.broken || e.share(s) == 0
 	if busy || s.backlog || m.DueAt.After(now) || !s.open(now) || s.room() == 0 || a.bucket.available(now) == 0 {
 		return s
 	}
@@ -370,22 +390,27 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 	for j := range rows {
 		s, m := streams[j], &rows[j].Message
 		fresh := err == nil && ins[j].Outcome == store.InsertedNew
+		asked := m.Epoch != 0
+		leased := asked && fresh && ins[j].Message.Epoch == m.Epoch // not if this node was fenced off
 		switch {
-		case m.Epoch != 0 && fresh && (e.stopping || !s.open(now)):
+		case leased && (e.stopping || !s.open(now)):
 			untried = append(untried, ins[j].Message)
-		case m.Epoch != 0 && fresh:
+			continue
+		case leased:
 			s.reserved--
 			s.ready = append(s.ready, ins[j].Message)
 			e.startWorkers(s)
-		case m.Epoch != 0:
+			continue
+		case asked:
 			e.reserve(s, -1, now)
-		case fresh:
+		}
+		if fresh {
 			s.scheduled(m.DueAt, now)
-			poke = true
 		}
-		if err == nil {
-			e.metrics.inserted(m.AppID, m.Kind, int(ins[j].Outcome))
-		}
+		poke = poke || asked || fresh
+	}
+	for j := range ins {
+		e.metrics.inserted(rows[j].Message.AppID, rows[j].Message.Kind, int(ins[j].Outcome))
 	}
 	e.mu.Unlock()
 	e.giveBack(untried)

@@ -3,6 +3,8 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"hongyan"
@@ -31,13 +33,18 @@ func (e *Engine) loadAccount(ctx context.Context, appID string) (*account, error
 		return nil, err
 	}
 	fresh := &account{
-		Account: stored,
-		client:  &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient()},
-		meter:   newMeter(stored.EffectiveQuotas(), usage),
-		bucket:  newBucket(stored.RatePerSecond, e.cfg.Store.Now()),
-		holds:   holds,
+		AppID:  stored.AppID,
+		meter:  newMeter(stored.EffectiveQuotas(), usage),
+		bucket: newBucket(stored.RatePerSecond, e.cfg.Store.Now()),
+		holds:  holds,
 	}
+	fresh.stored.Store(e.settingsOf(stored))
 	return e.keepAccount(appID, fresh), nil
+}
+
+// settingsOf makes settings of an account as the store has it.
+func (e *Engine) settingsOf(stored hongyan.Account) *settings {
+	return &settings{stored, &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient()}}
 }
 
 // keepAccount remembers fresh under its AppID and the name it was asked by,
@@ -105,7 +112,6 @@ func (e *Engine) loadStreams(ctx context.Context) error {
 // AccountChanged makes the engine read an account, its holds and its templates
 // again before their next use. Call it after any change.
 func (e *Engine) AccountChanged(appID string) {
-	e.library.forget(appID)
 	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 	defer cancel()
 	if err := e.reload(ctx, appID); err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
@@ -119,11 +125,14 @@ const reloadTimeout = 10 * time.Second
 
 func (e *Engine) reload(ctx context.Context, appID string) error {
 	stored, err := e.cfg.Store.Account(ctx, appID)
-	if err != nil {
+	if hongyan.IsKind(err, hongyan.NotFound) {
 		e.dropAccount(appID)
+	}
+	if err != nil {
 		return err
 	}
-	holds, err := e.loadHolds(ctx, appID)
+	e.library.forget(stored.AppID)
+	holds, err := e.loadHolds(ctx, stored.AppID)
 	if err != nil {
 		return err
 	}
@@ -139,13 +148,11 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 		}
 	}
 	now := e.cfg.Store.Now()
-	if a.RatePerSecond != stored.RatePerSecond {
+	if a.settings().RatePerSecond != stored.RatePerSecond {
 		a.bucket = newBucket(stored.RatePerSecond, now)
 	}
-	if a.BaseURL != stored.BaseURL {
-		a.client = &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient()}
-	}
-	a.Account, a.holds, a.meter.rules = stored, holds, stored.EffectiveQuotas()
+	a.stored.Store(e.settingsOf(stored))
+	a.holds, a.meter.rules = holds, stored.EffectiveQuotas()
 	for _, s := range e.order {
 		if s.account == a {
 			s.limit = min(s.limit, float64(a.ceiling()))
@@ -158,16 +165,24 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 	return nil
 }
 
-// dropAccount forgets a deleted account and its streams.
+// dropAccount forgets a deleted account, its templates and its idle streams: an
+// account added later under the same AppID must not meet the old one's.
 func (e *Engine) dropAccount(appID string) {
+	e.library.forget(appID)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	gone := e.accounts[appID]
-	for name, a := range e.accounts {
-		if a == gone {
-			delete(e.accounts, name)
-		}
+	if gone == nil {
+		return
 	}
+	maps.DeleteFunc(e.accounts, func(_ string, a *account) bool { return a == gone })
+	e.order = slices.DeleteFunc(e.order, func(s *stream) bool {
+		idle := s.account == gone && s.leased() == 0
+		if idle {
+			delete(e.streams, s.key)
+		}
+		return idle
+	})
 }
 
 // addHold records a hold and stops the streams it covers.
@@ -227,7 +242,7 @@ func (e *Engine) lapseHolds(ctx context.Context, now time.Time) error {
 	}
 	e.mu.Unlock()
 	for _, l := range over {
-		if quiet, ok := quietAfter(l.a.QuietHours, l.h); ok && quiet.Until.After(now) {
+		if quiet, ok := quietAfter(l.a.settings().QuietHours, l.h); ok && quiet.Until.After(now) {
 			if err := e.addHold(ctx, l.a, quiet); err != nil {
 				return err
 			}
@@ -239,9 +254,11 @@ func (e *Engine) lapseHolds(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// quietAfter returns the hold that keeps the quiet hours for what h held.
+// quietAfter returns the hold that keeps the quiet hours for what h held. Only
+// the limits of a day or month, which end at midnight, leave any: a minute's
+// limit is no reason to wait for the morning.
 func quietAfter(q hongyan.QuietHours, h hongyan.Hold) (hongyan.Hold, bool) {
-	if h.Reason != hongyan.HoldQuota {
+	if h.Reason != hongyan.HoldQuota || !h.Until.Equal(hongyan.PeriodStart("day", h.Until)) {
 		return hongyan.Hold{}, false
 	}
 	until := q.Next(h.Until)

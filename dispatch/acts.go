@@ -39,16 +39,22 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 	}
 	leased, err := e.cfg.Store.ClaimOne(ctx, epoch, id)
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	s := e.streamOf(a, m.Kind)
+	if err == nil && !e.stopping {
+		s.reserved--
+		s.inflight++ // at once, not behind what is ready: a person waits
+		e.workers.Go(func() { e.work(s, leased) })
+		e.mu.Unlock()
+		return leased, nil
+	}
 	if err != nil {
 		e.reserve(s, -1, e.cfg.Store.Now())
+		e.mu.Unlock()
 		return m, err
 	}
-	s.reserved--
-	s.inflight++ // at once, not behind what is ready: a person waits
-	e.workers.Go(func() { e.work(s, leased) })
-	return leased, nil
+	e.mu.Unlock()
+	e.giveBack([]hongyan.Message{leased})
+	return m, hongyan.Errorf(hongyan.Unavailable, "stopping", "this process is stopping: try again in a moment")
 }
 
 // takeSlot sets one slot aside beyond rate and hold.

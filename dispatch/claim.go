@@ -66,7 +66,9 @@ func (e *Engine) poll(ctx context.Context) error {
 			a.holds = byApp[appID]
 		}
 	}
+	untried := e.takeReadyLocked(nil)
 	e.mu.Unlock()
+	e.giveBack(untried)
 	return e.loadStreams(ctx)
 }
 
@@ -94,7 +96,7 @@ func (e *Engine) nextWake(lastPoll time.Time) time.Duration {
 // rate aside.
 func (e *Engine) claimable(s *stream, now time.Time) bool {
 	room, _ := s.account.meter.room(now)
-	return room > 0 && s.worthClaiming()
+	return room > 0 && s.worthClaiming() && e.share(s) > 0
 }
 
 // worthClaiming reports whether enough of the stream's room is free.
@@ -138,8 +140,7 @@ type ask struct {
 }
 
 // planClaims sets slots, rate and quota aside and says what to claim. Streams
-// take turns at being first, and none may take more than half of what is free,
-// so that a slow one leaves room for the others.
+// take turns at being first.
 func (e *Engine) planClaims(now time.Time) ([]store.Want, []ask) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -170,8 +171,7 @@ func (e *Engine) planClaims(now time.Time) ([]store.Want, []ask) {
 
 // allowance returns how many messages of s may be claimed now.
 func (e *Engine) allowance(s *stream, now time.Time) int {
-	free := e.cfg.Slots - e.slots
-	n := min(s.room(), claimMax, s.account.bucket.available(now), max(min(free, 1), free/2))
+	n := min(s.room(), claimMax, s.account.bucket.available(now), e.share(s))
 	if n <= 0 {
 		return 0
 	}
@@ -181,6 +181,13 @@ func (e *Engine) allowance(s *stream, now time.Time) int {
 		return 0
 	}
 	return min(n, room)
+}
+
+// share returns how many more slots s may take: none beyond what would still be
+// free for others, so that streams whose calls hang never hold them all.
+func (e *Engine) share(s *stream) int {
+	free := e.cfg.Slots - e.slots
+	return max(0, (free-s.leased()+1)/2)
 }
 
 // reserve sets n slots, rate and quota of a stream aside; negative gives back.
@@ -196,13 +203,17 @@ func (e *Engine) reserve(s *stream, n int, now time.Time) {
 // once, due that a stream's next due time has to be looked up.
 func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (more, due bool) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	now := e.cfg.Store.Now()
 	got := make(map[*stream]int, len(asked))
+	var untried []hongyan.Message
 	for i := range claimed {
 		m := &claimed[i]
 		s := e.streams[streamKey{m.AppID, m.Kind}]
 		got[s]++
+		if !s.open(now) { // paused or closed while the claim was under way
+			untried = append(untried, *m)
+			continue
+		}
 		s.reserved--
 		s.ready = append(s.ready, *m)
 	}
@@ -217,6 +228,8 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 		}
 		e.startWorkers(a.s)
 	}
+	e.mu.Unlock()
+	e.giveBack(untried)
 	return more, due
 }
 
@@ -324,17 +337,21 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Resu
 		return store.Result{}, fmt.Errorf("load account %s of message %s: %w", m.AppID, m.ID, err)
 	}
 	now := e.cfg.Store.Now()
-	started := m.UpdatedAt
+	// When this lease began is not known: the take-over touched the row. The end
+	// of the attempt before is never too late, so the doubt's window cannot be
+	// taken for longer than it is.
+	started := m.Last.EndedAt
 	if m.Attempts <= 1 || started.IsZero() {
 		started = m.FirstAt
 	}
+	started = latest(started, m.DoubtSince) // a resend has been tried (resendDue)
 	c := call{attempt: hongyan.Attempt{
 		N: m.Attempts, StartedAt: started, EndedAt: now, Outcome: hongyan.NoAnswer,
 		Errmsg: "the process ended before an answer was recorded",
 	}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v := decide(&a.Account, m, c, now)
+	v := decide(&a.settings().Account, m, c, now)
 	usage := a.meter.deltas(m.AppID, m.TemplateID, 1, now)
 	a.meter.count(usage)
 	return resultOf(m, v, []hongyan.Attempt{c.attempt}, usage), nil

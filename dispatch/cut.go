@@ -1,11 +1,23 @@
 package dispatch
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 
 	"hongyan/wechat"
 )
+
+// cutOwn is cutValue on data of the request's own: the caller's map may belong
+// to other requests too.
+func cutOwn(r *Request, v wechat.ValueProblem) bool {
+	data := maps.Clone(r.Data)
+	cut := cutValue(data, v)
+	if cut {
+		r.Data = data
+	}
+	return cut
+}
 
 // cutValue shortens a value that only breaks a rule of length, for accounts
 // that prefer a cut line to a refusal, and reports whether it did.

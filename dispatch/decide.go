@@ -37,7 +37,8 @@ const (
 	// account's gate, not the message, counts how often that happened.
 	notSentWait = time.Second
 	// tokenWait is the pause after WeChat refused a token that was just fetched.
-	tokenWait = 30 * time.Second
+	// At one refresh a minute a war over the token stays below the 2,000 fetches a day.
+	tokenWait = time.Minute
 )
 
 // Reasons of ended messages.
@@ -48,7 +49,6 @@ const (
 	reasonInReview   = "in_review"
 	reasonDuplicate  = "duplicate" // an earlier attempt had arrived
 	reasonRetrying   = "retrying"
-	reasonExpired    = "expired"
 )
 
 // effectKind is what an answer means beyond its own message.
@@ -56,8 +56,7 @@ type effectKind uint8
 
 const (
 	effectNone      effectKind = iota
-	effectGate                 // nothing of this stream leaves before Until
-	effectHold                 // hold the stream (Hold says why)
+	effectHold                 // hold the stream, perhaps for seconds (hold says why and until when)
 	effectTemplate             // the template is banned or gone
 	effectUnhealthy            // fewer calls at once
 )
@@ -65,7 +64,6 @@ const (
 // effect is that meaning.
 type effect struct {
 	kind   effectKind
-	until  time.Time
 	hold   hongyan.Hold
 	status string // of the template
 }
@@ -123,7 +121,8 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 	}
 	switch c.class {
 	case wechat.ClassToken:
-		v.effect = effect{kind: effectGate, until: now.Add(tokenWait), hold: hongyan.Hold{Reason: hongyan.HoldToken, Errcode: int(code)}}
+		v.effect = effect{kind: effectHold, hold: hongyan.Hold{Reason: hongyan.HoldToken, Until: now.Add(tokenWait), Errcode: int(code),
+			Release: "a token that WeChat takes; tried again every minute", Detail: "WeChat refused a token that was just fetched: somebody else may be refreshing it"}}
 		return later(a, v, now, now.Add(tokenWait), hongyan.HoldToken)
 	case wechat.ClassTransient:
 		return retryTransient(a, v, now)
@@ -185,7 +184,9 @@ func giveUp(a *hongyan.Account, v verdict, now time.Time) verdict {
 	case a.UncertainPolicy == hongyan.UncertainGiveUp:
 		return ended(v, hongyan.Failed, reasonNoAnswer)
 	case a.UncertainPolicy == hongyan.UncertainResend && !v.mayDuplicate:
-		v.mayDuplicate, v.doubtSince = true, time.Time{}
+		// The doubt goes on, from now: the message must not be cancelled, expire or
+		// fail as if no attempt of it could have arrived.
+		v.mayDuplicate, v.doubtSince = true, now
 		v.state, v.reason, v.due = hongyan.Queued, reasonNoAnswer, now
 		return v
 	}
@@ -228,7 +229,8 @@ func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Co
 			Release: "waits an hour for this user; release sends it now"})
 	case wechat.CodeMinuteQuota:
 		until := now.Truncate(time.Minute).Add(time.Minute)
-		v.effect = effect{kind: effectGate, until: until, hold: hongyan.Hold{Reason: hongyan.HoldQuota, Errcode: int(code)}}
+		v.effect = effect{kind: effectHold, hold: hongyan.Hold{Kind: m.Kind, Reason: hongyan.HoldQuota, Until: until, Errcode: int(code),
+			Release: "the next minute", Detail: "WeChat's limit a minute for this API is used up"}}
 		return later(a, v, now, until, hongyan.HoldQuota)
 	}
 	until := hongyan.NextBeijingMidnight(now)
@@ -288,13 +290,24 @@ func templateStatus(code wechat.Code) string {
 // beforeSending says whether a leased message must not be sent after all.
 func beforeSending(a *hongyan.Account, m *hongyan.Message, now time.Time) (verdict, bool) {
 	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
-	switch {
-	case !m.DoubtSince.IsZero() && now.After(windowEnd(m.DoubtSince).Add(windowMargin/2)):
-		return giveUp(a, v, now), true
-	case !m.DoubtSince.IsZero():
+	doubt := !m.DoubtSince.IsZero()
+	if doubt && !resendDue(m) {
+		if now.After(windowEnd(m.DoubtSince).Add(windowMargin / 2)) {
+			return giveUp(a, v, now), true
+		}
 		return v, false
-	case !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt):
-		return ended(v, hongyan.Expired, reasonExpired), true
+	}
+	switch expired := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt); {
+	case expired && doubt:
+		return ended(v, hongyan.Uncertain, reasonNoAnswer), true
+	case expired:
+		return ended(v, hongyan.Expired, ""), true
 	}
 	return v, false
+}
+
+// resendDue reports whether m waits for the one resend of its policy. That may
+// be late, after a hold or an outage: no window protects it anyway.
+func resendDue(m *hongyan.Message) bool {
+	return m.MayDuplicate && m.Last.StartedAt.Before(m.DoubtSince)
 }

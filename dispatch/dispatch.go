@@ -2,8 +2,8 @@
 // hold, retry. Submit stores messages; Run leases due ones, calls WeChat and
 // writes what became of each.
 //
-// Start with state.go (which states follow which), then accept.go, engine.go
-// and settle.go in that order. Receipts are package callback's, tokens package
+// Start with state.go (which states follow which), then accept.go, engine.go,
+// send.go and decide.go in that order. Receipts are package callback's, tokens package
 // token's.
 package dispatch
 
@@ -71,7 +71,7 @@ type Request struct {
 	SendAt          time.Time
 	ExpiresAt       time.Time
 	Priority        hongyan.Priority // its zero value is Urgent: set it
-	Metadata        []byte // a JSON object, or nil
+	Metadata        []byte           // a JSON object, or nil
 
 	IdempotencyKey string
 	BodyHash       [32]byte

@@ -44,7 +44,6 @@ type Engine struct {
 	slots    int  // leased, or settled and not recorded yet
 	stopping bool // no new leases
 	broken   bool // results cannot be recorded: nothing new is sent
-	slotFree chan struct{}
 }
 
 // New returns an engine; it starts nothing.
@@ -117,7 +116,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	helpers.Go(func() { e.runSweeps(ctx) })
 	e.runClaims(ctx, epoch)
 	helpers.Wait()
-	e.stop(epoch, stopSending)
+	e.stop(stopSending)
 	e.done.close()
 	select {
 	case <-recorder:
@@ -133,7 +132,7 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // stop gives back what was not tried and waits for what was.
-func (e *Engine) stop(epoch int64, stopSending context.CancelFunc) {
+func (e *Engine) stop(stopSending context.CancelFunc) {
 	e.epoch.Store(0)
 	e.mu.Lock()
 	e.stopping = true
@@ -144,7 +143,6 @@ func (e *Engine) stop(epoch int64, stopSending context.CancelFunc) {
 	grace := time.AfterFunc(e.cfg.StopGrace, stopSending)
 	defer grace.Stop()
 	e.workers.Wait()
-	_ = epoch
 }
 
 // runRenewals keeps this node's lease. A lapse (another node took over) stops
@@ -174,7 +172,7 @@ func (e *Engine) runRenewals(ctx context.Context, epoch int64) {
 }
 
 const (
-	expireEvery = time.Second
+	expireEvery = 5 * time.Second
 	sweepEvery  = time.Minute
 	sweepBatch  = 500
 )

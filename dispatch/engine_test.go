@@ -139,7 +139,9 @@ func TestADailyLimitHoldsUntilBeijingMidnightAndQuietHoursEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		// The bubble's clock starts at 2000-01-01 00:00 UTC, 08:00 in Beijing.
 		w.box.Sandbox.AddFault(sandbox.Fault{Path: sendPath, ErrCode: 45009, Times: 1})
-		normal := w.submit(order(sandbox.OpenID("", 1)))
+		patient := order(sandbox.OpenID("", 1))
+		patient.ExpiresAt = time.Now().Add(48 * time.Hour)
+		normal := w.submit(patient)
 		w.sleep(time.Second)
 		got := w.want(normal, hongyan.Held, hongyan.HoldQuota)
 		if midnight := hongyan.NextBeijingMidnight(time.Now()); got.Hold == nil || !got.Hold.Until.Equal(midnight) {
@@ -170,6 +172,7 @@ func TestOurOwnQuotaIsNeverPassed(t *testing.T) {
 		for i := range 25 {
 			r := order(sandbox.OpenID("", i))
 			r.AppID, r.TemplateID = small.AppID, tmpl
+			r.ExpiresAt = time.Now().Add(48 * time.Hour)
 			all = append(all, w.submit(r))
 		}
 		w.sleep(time.Minute)

@@ -78,7 +78,7 @@ func (l *library) maySync(appID string, now time.Time) bool {
 }
 
 // template finds a message's template, asking WeChat when it is not known yet.
-func (e *Engine) template(ctx context.Context, a *account, templateID string) (*entry, error) {
+func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID string) (*entry, error) {
 	en, err := e.library.find(ctx, a.AppID, templateID)
 	if err == nil || !hongyan.IsKind(err, hongyan.NotFound) {
 		return en, err

@@ -31,7 +31,7 @@ func (e *Engine) probe(s *stream) {
 	answered := false
 	token, err := e.cfg.Tokens.AccessToken(e.sendCtx, s.key.appID)
 	if err == nil {
-		_, err = s.account.client.Do(e.sendCtx, wechat.Call{Endpoint: wechat.EndpointAPIDomainIP, AccessToken: token})
+		_, err = s.account.settings().client.Do(e.sendCtx, wechat.Call{Endpoint: wechat.EndpointAPIDomainIP, AccessToken: token})
 		answered = wechat.OutcomeOf(err) == wechat.OutcomeAnswered
 	}
 	now := e.cfg.Store.Now()
@@ -41,7 +41,7 @@ func (e *Engine) probe(s *stream) {
 		s.needProbe, s.failures, s.limit = false, gateAfter-1, 1
 	} else {
 		s.failures++
-		s.closeGate(now.Add(gateWaits[min(s.failures-gateAfter, len(gateWaits)-1)]), hongyan.HoldUnreachable)
+		s.closeGate(now.Add(gateWait(s.failures)), hongyan.HoldUnreachable)
 	}
 	until := s.gateUntil
 	e.mu.Unlock()

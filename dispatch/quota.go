@@ -191,7 +191,8 @@ func (b *bucket) available(now time.Time) int {
 	if b.rate <= 0 {
 		return math.MaxInt32
 	}
-	b.tokens = min(max(1, b.rate), b.tokens+b.rate*now.Sub(b.last).Seconds())
+	passed := max(0, now.Sub(b.last)) // a clock set back gives nothing, and takes nothing
+	b.tokens = min(max(1, b.rate), b.tokens+b.rate*passed.Seconds())
 	b.last = now
 	return int(b.tokens)
 }

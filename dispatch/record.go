@@ -152,6 +152,9 @@ func (e *Engine) setBroken(broken bool) {
 	e.mu.Lock()
 	changed := e.broken != broken
 	e.broken = broken
+	for _, s := range e.order {
+		e.startWorkers(s) // what was ready when it broke
+	}
 	e.mu.Unlock()
 	if changed && !broken {
 		e.log.Info("outcomes can be recorded again")

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"hongyan"
@@ -19,7 +20,7 @@ var endpoints = map[hongyan.MessageKind]wechat.Endpoint{
 // startWorkers begins calls for ready messages up to the stream's limit. The
 // caller holds e.mu.
 func (e *Engine) startWorkers(s *stream) {
-	for s.inflight < int(s.limit) && len(s.ready) > 0 && !e.stopping {
+	for s.inflight < int(s.limit) && len(s.ready) > 0 && !e.stopping && !e.broken {
 		m := s.pop()
 		s.inflight++
 		e.workers.Go(func() { e.work(s, m) })
@@ -61,14 +62,11 @@ type outcome struct {
 func (e *Engine) attempt(s *stream, m *hongyan.Message) outcome {
 	a := s.account
 	now := e.cfg.Store.Now()
-	if v, over := beforeSending(&a.Account, m, now); over {
-		return outcome{verdict: v}
-	}
 	e.mu.Lock()
 	rule := a.meter.reserveTemplate(m.TemplateID, now)
 	e.mu.Unlock()
 	if rule != nil {
-		return outcome{verdict: templateQuota(&a.Account, m, rule, now)}
+		return outcome{verdict: templateQuota(&a.settings().Account, m, rule, now)}
 	}
 	o := e.callWithToken(a, m)
 	o.reserved = true
@@ -92,6 +90,11 @@ func (e *Engine) callWithToken(a *account, m *hongyan.Message) outcome {
 		if err != nil {
 			return e.withoutToken(a, m, o, err)
 		}
+		// Here and not earlier: a token may have been long in coming.
+		if v, over := beforeSending(&a.settings().Account, m, e.cfg.Store.Now()); over {
+			o.verdict = v
+			return o
+		}
 		c := e.call(ctx, a, m, token, m.Attempts+n)
 		o.attempts = append(o.attempts, c.attempt)
 		tokenRefused := c.attempt.Outcome == hongyan.Answered && c.class == wechat.ClassToken
@@ -103,7 +106,7 @@ func (e *Engine) callWithToken(a *account, m *hongyan.Message) outcome {
 				continue
 			}
 		}
-		o.verdict = decide(&a.Account, m, c, e.cfg.Store.Now())
+		o.verdict = decide(&a.settings().Account, m, c, e.cfg.Store.Now())
 		return o
 	}
 }
@@ -122,7 +125,7 @@ func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err err
 	}
 	now := e.cfg.Store.Now()
 	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
-	o.verdict = later(&a.Account, v, now, now, hongyan.HoldToken)
+	o.verdict = later(&a.settings().Account, v, now, now, hongyan.HoldToken)
 	return o
 }
 
@@ -130,7 +133,7 @@ func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err err
 func (e *Engine) call(ctx context.Context, a *account, m *hongyan.Message, token string, n int) call {
 	c := call{attempt: hongyan.Attempt{N: n, StartedAt: hongyan.Millis(e.cfg.Store.Now())}}
 	endpoint := endpoints[m.Kind]
-	answer, err := a.client.Do(ctx, wechat.Call{Endpoint: endpoint, AccessToken: token, Body: m.Payload})
+	answer, err := a.settings().client.Do(ctx, wechat.Call{Endpoint: endpoint, AccessToken: token, Body: m.Payload})
 	c.attempt.EndedAt = hongyan.Millis(e.cfg.Store.Now())
 	switch wechat.OutcomeOf(err) {
 	case wechat.OutcomeNotSent:
@@ -164,7 +167,7 @@ func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (hongyan.Messa
 	e.mu.Lock()
 	untried := e.noteLocked(s, m, &o, now)
 	var next hongyan.Message
-	more := s.inflight < int(s.limit)+1 && len(s.ready) > 0 && !e.stopping
+	more := s.inflight < int(s.limit)+1 && len(s.ready) > 0 && !e.stopping && !e.broken
 	if more {
 		next = s.pop()
 	} else {
@@ -175,10 +178,10 @@ func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (hongyan.Messa
 	e.mu.Unlock()
 
 	e.giveBack(untried)
+	e.after(s, m, o) // before it is recorded: a hold must stand when the message can be claimed again
 	if !o.untried {
 		e.done.put(settled{s: s, m: *m, o: o})
 	}
-	e.after(s, m, o)
 	if wanting {
 		e.poke()
 	}
@@ -191,6 +194,9 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 	var back []hongyan.Message
 	if o.untried {
 		s.reserved++ // giveBack frees it
+		if o.reserved {
+			s.account.meter.addTemplate(m.TemplateID, -1, now)
+		}
 		back = append(back, *m)
 	}
 	closed := false
@@ -204,6 +210,11 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 	} else if len(o.attempts) > 0 {
 		closed = s.note(o.attempts[len(o.attempts)-1], o.verdict.effect, now)
 	}
+	if h := o.verdict.effect.hold; o.verdict.effect.kind == effectHold {
+		h.AppID, h.Since = s.key.appID, now
+		s.account.holds = append(s.account.holds, h) // at once; the store follows
+		closed = true
+	}
 	if closed {
 		back = append(back, e.takeReadyLocked(s.account)...)
 	}
@@ -216,13 +227,8 @@ func (s *stream) note(last hongyan.Attempt, ef effect, now time.Time) bool {
 		return s.unanswered(now)
 	}
 	s.succeeded()
-	switch ef.kind {
-	case effectUnhealthy:
+	if ef.kind == effectUnhealthy || ef.kind == effectHold {
 		s.troubled(now)
-	case effectGate:
-		s.troubled(now)
-		s.closeGate(ef.until, ef.hold.Reason)
-		return true
 	}
 	return false
 }
@@ -239,7 +245,8 @@ func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	case ef.kind == effectHold:
 		err = e.addHold(ctx, s.account, ef.hold)
 	case ef.kind == effectTemplate:
-		err = e.templateGone(ctx, m, ef.status)
+		last := o.attempts[len(o.attempts)-1]
+		err = e.templateGone(ctx, m, ef.status, fmt.Sprintf("errcode %d: %s", last.Errcode, last.Errmsg))
 	}
 	if err != nil {
 		e.log.Error("after an answer", "appid", m.AppID, "message", m.ID, "err", err)
@@ -282,8 +289,8 @@ func (e *Engine) refreshHolds(ctx context.Context, a *account) {
 }
 
 // templateGone marks a banned or removed template and holds its messages.
-func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string) error {
-	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, "errcode "+status)
+func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status, why string) error {
+	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		return err
 	}

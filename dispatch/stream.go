@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"sync/atomic"
 	"time"
 
 	"hongyan"
@@ -57,6 +58,13 @@ const (
 // gateWaits are the gate's closing times as failures go on.
 var gateWaits = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
 
+// gateWait returns for how long a gate closes after so many failures in a row.
+// An answer of a call begun before the gate closed, or a resume, may have set
+// the count back while a probe was under way.
+func gateWait(failures int) time.Duration {
+	return gateWaits[min(max(0, failures-gateAfter), len(gateWaits)-1)]
+}
+
 // leased counts the messages this stream keeps a slot for, results aside.
 func (s *stream) leased() int { return len(s.ready) + s.inflight + s.reserved }
 
@@ -103,7 +111,7 @@ func (s *stream) unanswered(now time.Time) bool {
 	if s.failures < gateAfter || now.Before(s.gateUntil) {
 		return false
 	}
-	s.closeGate(now.Add(gateWaits[min(s.failures-gateAfter, len(gateWaits)-1)]), hongyan.HoldUnreachable)
+	s.closeGate(now.Add(gateWait(s.failures)), hongyan.HoldUnreachable)
 	s.needProbe, s.limit = true, 1
 	return true
 }
@@ -131,6 +139,9 @@ func (s *stream) wakeAt(now time.Time) time.Time {
 		return time.Time{} // its end pokes
 	}
 	if s.needProbe {
+		if !s.backlog && s.nextDue.IsZero() {
+			return time.Time{} // nothing to send: no probe either (startProbes)
+		}
 		return latest(s.gateUntil, now)
 	}
 	if !s.backlog {
@@ -155,16 +166,25 @@ func latest(a, b time.Time) time.Time {
 // account is what the engine keeps of an account between messages. Guarded by
 // Engine.mu, but for the fields that never change.
 type account struct {
-	hongyan.Account
-	client *wechat.Client // never changes
+	AppID  string                   // never changes
+	stored atomic.Pointer[settings] // replaced as a whole; readable without the mutex
 	meter  *meter
 	bucket bucket
 	holds  []hongyan.Hold
 }
 
+// settings are an account as stored and the client made for it. They never change.
+type settings struct {
+	hongyan.Account
+	client *wechat.Client
+}
+
+// settings returns the account as it was last read from the store.
+func (a *account) settings() *settings { return a.stored.Load() }
+
 func (a *account) ceiling() int {
-	if a.MaxInFlight > 0 {
-		return a.MaxInFlight
+	if n := a.settings().MaxInFlight; n > 0 {
+		return n
 	}
 	return hongyan.DefaultMaxInFlight
 }

@@ -169,7 +169,7 @@ func (w *world) start() {
 	p := &process{tokens: tokens, cut: cut, stop: stop}
 	shelf := template.New(template.Config{Store: cut, Tokens: tokens, HTTPClient: client})
 	p.engine = dispatch.New(dispatch.Config{
-		Store: cut, Tokens: tokens, HTTPClient: client, Slots: 64, StopGrace: 20 * time.Second, Logger: log,
+		Store: cut, Tokens: tokens, HTTPClient: client, Slots: 64, StopGrace: 20 * time.Second, Lease: time.Hour, Logger: log,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	p.shelf = shelf

@@ -1,0 +1,198 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hongyan"
+	"hongyan/store"
+	"hongyan/store/sqlite"
+)
+
+// answering is WeChat as these tests need it: a RoundTripper that answers each
+// path with the same body, after a while if told so.
+type answering struct {
+	mu     sync.Mutex
+	answer map[string]string // by path; "" = the connection is lost
+	delay  time.Duration
+	calls  map[string]int
+	bodies []string // of the sends
+}
+
+const (
+	sendPath  = "/cgi-bin/message/template/send"
+	probePath = "/cgi-bin/get_api_domain_ip"
+	taken     = `{"errcode":0,"errmsg":"ok","msgid":4123456789012345678}`
+)
+
+var errLost = errors.New("connection reset")
+
+func (w *answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	answer, delay := w.answer[r.URL.Path], w.delay
+	w.calls[r.URL.Path]++
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.mu.Unlock()
+			return nil, err
+		}
+		w.bodies = append(w.bodies, string(body))
+	}
+	w.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	if answer == "" {
+		return nil, errLost
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)), ContentLength: int64(len(answer)), Request: r}, nil
+}
+
+// say changes what a path answers from now on.
+func (w *answering) say(path, answer string, delay time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer[path], w.delay = answer, delay
+}
+
+func (w *answering) count(path string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls[path]
+}
+
+// oneToken is a token server that has one token, or none for a reason.
+type oneToken struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (o *oneToken) AccessToken(context.Context, string) (string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return "TOKEN", o.err
+}
+
+func (o *oneToken) Invalidate(context.Context, string, string) error { return nil }
+
+func (o *oneToken) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err = err
+}
+
+// desk is an engine with a real store before answering, inside a bubble.
+type desk struct {
+	*testing.T
+	*Engine
+	store  *sqlite.Store
+	wechat *answering
+	tokens *oneToken
+}
+
+// atDesk runs a story in a bubble, with the engine running unless idle, and
+// checks in the end that every slot and every reserved call came back.
+func atDesk(t *testing.T, wrap func(store.Store) store.Store, story func(d *desk)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{T: t, store: openStore(t, dir), tokens: &oneToken{},
+			wechat: &answering{answer: map[string]string{sendPath: taken, probePath: `{"ip_list":[]}`}, calls: map[string]int{}}}
+		var s store.Store = d.store
+		if wrap != nil {
+			s = wrap(s)
+		}
+		d.Engine = New(Config{Store: s, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16})
+		ctx, stop := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		ended.Go(func() {
+			if err := d.Engine.Run(ctx); err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+		synctest.Wait()
+		story(d)
+		stop()
+		ended.Wait()
+		d.wantNothingSetAside()
+	})
+}
+
+func (d *desk) wantNothingSetAside() {
+	d.Helper()
+	d.Engine.mu.Lock()
+	defer d.Engine.mu.Unlock()
+	if d.slots != 0 {
+		d.Errorf("slots: %d still taken", d.slots)
+	}
+	for _, s := range d.order {
+		if s.leased() != 0 || s.probing {
+			d.Errorf("stream %v: %d ready, %d in flight, %d reserved, probing %v", s.key, len(s.ready), s.inflight, s.reserved, s.probing)
+		}
+		for k, c := range s.account.meter.counters {
+			if c.reserved != 0 {
+				d.Errorf("meter of %s, %v: %d still reserved", s.key.appID, k, c.reserved)
+			}
+		}
+	}
+}
+
+func (d *desk) sleep(t time.Duration) {
+	time.Sleep(t)
+	synctest.Wait()
+}
+
+// later stores a message due in an hour.
+func (d *desk) later() hongyan.Message {
+	d.Helper()
+	r := order()
+	r.SendAt = time.Now().Add(time.Hour)
+	return d.submit(r)
+}
+
+func (d *desk) submit(r Request) hongyan.Message {
+	d.Helper()
+	done := submitOne(d.T, d.Engine, r)
+	if done.Err != nil {
+		d.Fatalf("submit: %v", done.Err)
+	}
+	return done.Message
+}
+
+func (d *desk) want(id string, state hongyan.State, reason string) hongyan.Message {
+	d.Helper()
+	m, err := d.store.Message(d.Context(), id)
+	if err != nil {
+		d.Fatal(err)
+	}
+	if m.State != state || m.Reason != reason {
+		d.Errorf("got %s (%s), want %s (%s); last attempt %+v", m.State, m.Reason, state, reason, m.Last)
+	}
+	return m
+}
+
+func (d *desk) wantError(err error, kind hongyan.Kind, code string) {
+	d.Helper()
+	problem, ok := errors.AsType[*hongyan.Error](err)
+	if !ok || problem.Kind != kind || code != "" && problem.Code != code {
+		d.Errorf("error: got %v (%+v), want %v %s", err, problem, kind, code)
+	}
+}
+
+// must fails the test on an error.
+func (d *desk) must(err error) {
+	d.Helper()
+	if err != nil {
+		d.Fatal(err)
+	}
+}
