@@ -43,6 +43,14 @@ type Report struct {
 	Machine   Machine    `json:"machine"`
 	Messages  int        `json:"messages"`
 	Scenarios []Scenario `json:"scenarios"`
+	Idle      Idle       `json:"idle"`
+}
+
+// Idle is how soon an idle gateway calls WeChat: from the moment a caller
+// posts to the moment the call arrives.
+type Idle struct {
+	P50MS float64 `json:"post_to_call_p50_ms"`
+	P99MS float64 `json:"post_to_call_p99_ms"`
 }
 
 // Machine says where it was measured.
@@ -109,6 +117,11 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 			return report, fmt.Errorf("bench %s: %w", sc.name, err)
 		}
 		report.Scenarios = append(report.Scenarios, s)
+	}
+	var err error
+	report.Idle, err = measureIdle(ctx, cfg)
+	if err != nil {
+		return report, fmt.Errorf("bench idle: %w", err)
 	}
 	return report, nil
 }

@@ -35,7 +35,10 @@ type load struct{}
 
 func (*load) close() error { return nil }
 
-func (*load) do(ctx context.Context, o order) (answer, error) {
+func (l *load) do(ctx context.Context, o order) (answer, error) {
+	if o.Do == "trickle" {
+		return answer{}, l.trickle(ctx, o)
+	}
 	auth := "Bearer " + o.Key
 	times, err := postAll(ctx, o, func(i int) (*http.Request, error) {
 		r, err := newPost(ctx, o.URL+"/v1/messages", messageBody(o.AppIDs[i%len(o.AppIDs)], i))
@@ -44,12 +47,42 @@ func (*load) do(ctx context.Context, o order) (answer, error) {
 		}
 		return r, err
 	})
+	return quantiles(times), err
+}
+
+// tricklePause is the pause between posts to an idle gateway.
+const tricklePause = 20 * time.Millisecond
+
+// trickle posts one message at a time, each with the moment it was posted in
+// its url.
+func (*load) trickle(ctx context.Context, o order) error {
+	hc := &http.Client{Transport: &http.Transport{}}
+	defer hc.CloseIdleConnections()
+	for i := range o.N {
+		err := postOne(hc, func(i int) (*http.Request, error) {
+			body := bytes.Replace(messageBody(o.AppIDs[i%len(o.AppIDs)], i), []byte("from=wechat"), fmt.Appendf(nil, "%s%d", postedMark, time.Now().UnixNano()), 1)
+			r, err := newPost(ctx, o.URL+"/v1/messages", body)
+			if err == nil {
+				r.Header.Set("Authorization", "Bearer "+o.Key)
+			}
+			return r, err
+		}, i)
+		if err != nil {
+			return fmt.Errorf("request %d: %w", i, err)
+		}
+		time.Sleep(tricklePause)
+	}
+	return nil
+}
+
+// quantiles returns the median and the 99th percentile of times, in milliseconds.
+func quantiles(times []time.Duration) answer {
 	slices.Sort(times)
-	a := usage()
+	var a answer
 	if n := len(times); n > 0 {
 		a.P50, a.P99 = ms(times[n/2]), ms(times[n*99/100])
 	}
-	return a, err
+	return a
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -187,6 +187,48 @@ func measureSingle(ctx context.Context, b *bench) (Gateway, error) {
 	return got, errors.Join(err, load.stop())
 }
 
+// idlePosts is how many messages an idle gateway is given, one at a time.
+const idlePosts = 200
+
+// measureIdle posts now and then to a gateway with nothing else to do.
+func measureIdle(ctx context.Context, cfg Config) (idle Idle, err error) {
+	say(cfg, "idle: %d posts, one at a time", idlePosts)
+	up, err := start(ctx, cfg, roleUpstream)
+	if err != nil {
+		return idle, err
+	}
+	defer func() { err = errors.Join(err, up.stop()) }()
+	at, err := up.do(order{Do: "serve"})
+	if err != nil {
+		return idle, err
+	}
+	dir, err := os.MkdirTemp("", "hongyan-bench-")
+	if err != nil {
+		return idle, err
+	}
+	defer os.RemoveAll(dir)
+	b, err := startGateway(ctx, cfg, dir, at.URL, cfg.InFlight)
+	if err != nil {
+		return idle, err
+	}
+	defer func() { err = errors.Join(err, b.gateway.stop()) }()
+	load, err := start(ctx, cfg, roleLoad)
+	if err != nil {
+		return idle, err
+	}
+	_, err = b.timed(ctx, idlePosts, func() (answer, error) {
+		return load.do(order{Do: "trickle", URL: b.url, Key: b.key, N: idlePosts, AppIDs: appIDs})
+	})
+	if err = errors.Join(err, load.stop()); err != nil {
+		return idle, err
+	}
+	seen, err := up.do(order{Do: "delays"})
+	if err == nil && seen.N != idlePosts {
+		err = fmt.Errorf("%d of %d calls carried the time they were posted", seen.N, idlePosts)
+	}
+	return Idle{P50MS: seen.P50, P99MS: seen.P99}, err
+}
+
 func thisMachine() Machine {
 	return Machine{CPUs: runtime.NumCPU(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
 }

@@ -1,12 +1,14 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,9 +17,15 @@ import (
 type upstream struct {
 	server *http.Server
 	sends  atomic.Int64
+
+	mu     sync.Mutex
+	delays []time.Duration // of messages that carry the time they were posted
 }
 
 func (u *upstream) do(_ context.Context, o order) (answer, error) {
+	if o.Do == "delays" {
+		return u.delaysSoFar(), nil
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return answer{}, err
@@ -53,12 +61,45 @@ func constant(body string) http.HandlerFunc {
 func (u *upstream) send(latency time.Duration) http.HandlerFunc {
 	const firstMsgID = 2_000_000_000_000_000_000
 	return func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
+		u.noteDelay(r)
 		if latency > 0 {
 			time.Sleep(latency)
 		}
 		writeJSON(w, `{"errcode":0,"errmsg":"ok","msgid":`+strconv.FormatInt(firstMsgID+u.sends.Add(1), 10)+`}`)
 	}
+}
+
+// postedMark precedes the time a message was posted, in Unix nanoseconds.
+const postedMark = "posted="
+
+// noteDelay reads a body and, if it carries the time it was posted, notes how
+// long ago that was: both clocks are this machine's.
+func (u *upstream) noteDelay(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	_, rest, found := bytes.Cut(body, []byte(postedMark))
+	if !found {
+		return
+	}
+	now := time.Now().UnixNano()
+	digits := rest[:max(0, bytes.IndexByte(rest, '"'))]
+	posted, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.delays = append(u.delays, time.Duration(now-posted))
+}
+
+func (u *upstream) delaysSoFar() answer {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := quantiles(u.delays)
+	a.N = int64(len(u.delays))
+	return a
 }
 
 func writeJSON(w http.ResponseWriter, body string) {
