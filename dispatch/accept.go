@@ -317,7 +317,7 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 	for i := range rs {
 		p, err := e.prepare(ctx, &rs[i])
 		if err != nil {
-			out[i].Err = err
+			out[i] = e.replay(ctx, &rs[i], err)
 			continue
 		}
 		s := e.lease(p.account, &p.message)
@@ -335,12 +335,32 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 	}
 	for j, ins := range inserted {
 		e.showHold(streams[j], &ins.Message)
-		out[index[j]].Message, out[index[j]].Outcome = ins.Message, ins.Outcome
-		if ins.Outcome == store.InsertedMismatch {
-			out[index[j]].Err = hongyan.Errorf(hongyan.Invalid, "idempotency_key_reused", "this Idempotency-Key was used with another request body in the last 24 hours")
-		}
+		out[index[j]] = submitted(ins)
 	}
 	return out, nil
+}
+
+// submitted turns the store's answer into the caller's.
+func submitted(ins store.Inserted) Submitted {
+	s := Submitted{Message: ins.Message, Outcome: ins.Outcome}
+	if ins.Outcome == store.InsertedMismatch {
+		s.Err = hongyan.Errorf(hongyan.Invalid, "idempotency_key_reused", "this Idempotency-Key was used with another request body in the last 24 hours")
+	}
+	return s
+}
+
+// replay answers a request that breaks a rule now, but was accepted before:
+// its expires_at may have passed since, or its template be gone. Whoever asks
+// again with the same key learns what became of the first.
+func (e *Engine) replay(ctx context.Context, r *Request, broken error) Submitted {
+	if r.IdempotencyKey == "" {
+		return Submitted{Err: broken}
+	}
+	first, found, err := e.cfg.Store.Replay(ctx, r.CallerID, r.IdempotencyKey, r.BodyHash)
+	if err != nil || !found {
+		return Submitted{Err: broken}
+	}
+	return submitted(first)
 }
 
 // showHold shows a message just stored as every later reading does: held, if

@@ -334,6 +334,35 @@ type clocked struct {
 
 func (c *clocked) Now() time.Time { return c.now }
 
+// A caller who asks again after a time-out learns what became of the first
+// message, even when the same request would be refused by now.
+func TestARepeatedKeyIsAnsweredThoughTheTemplateIsGone(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	e := New(Config{Store: s})
+	r := order()
+	r.IdempotencyKey, r.BodyHash = "order-1", [32]byte{1}
+	first := submitOne(t, e, r)
+	if first.Err != nil {
+		t.Fatal(first.Err)
+	}
+	if err := s.DeleteTemplate(t.Context(), first.Message.AppID, r.TemplateID); err != nil {
+		t.Fatal(err)
+	}
+	e.AccountChanged(first.Message.AppID)
+	again := submitOne(t, e, r)
+	if again.Err != nil || again.Outcome != store.InsertedReplay || again.Message.ID != first.Message.ID {
+		t.Errorf("the same key again: got %v, outcome %d, message %s; want a replay of %s", again.Err, again.Outcome, again.Message.ID, first.Message.ID)
+	}
+	r.BodyHash = [32]byte{2}
+	if other := submitOne(t, e, r); other.Outcome != store.InsertedMismatch || other.Err == nil {
+		t.Errorf("the key with another body: got outcome %d, %v; want a mismatch", other.Outcome, other.Err)
+	}
+	r.IdempotencyKey = "order-2"
+	if fresh := submitOne(t, e, r); fresh.Err == nil {
+		t.Error("a new key with an unknown template was accepted")
+	}
+}
+
 func TestAnUnknownTemplateIsAskedForAtMostEveryHalfMinute(t *testing.T) {
 	s := &clocked{openStore(t, t.TempDir()), hongyan.Millis(time.Now())}
 	asked := 0

@@ -108,6 +108,11 @@ type Messages interface {
 	// share a commit. It never fails for one message because of another.
 	InsertMessages(ctx context.Context, ms []NewMessage) ([]Inserted, error)
 
+	// Replay answers a caller's Idempotency-Key without storing anything:
+	// InsertedReplay or InsertedMismatch with the first message as it is now;
+	// false when the key is not known or past its life.
+	Replay(ctx context.Context, callerID, key string, bodyHash [32]byte) (Inserted, bool, error)
+
 	// Message finds by ID; NotFound otherwise.
 	//
 	// Holds are a view: wherever messages are read (Message, Messages, Counts, and
