@@ -1,0 +1,229 @@
+CREATE TABLE accounts (
+    appid                   TEXT    NOT NULL PRIMARY KEY,
+    kind                    TEXT    NOT NULL,
+    name                    TEXT    NOT NULL,
+    alias                   TEXT    NOT NULL,
+    base_url                TEXT    NOT NULL,
+    secret                  BLOB,
+    callback_token          BLOB,
+    callback_previous_token BLOB,
+    callback_aes_key        BLOB,
+    callback_previous_aes   BLOB,
+    callback_mode           TEXT    NOT NULL,
+    token_source            TEXT    NOT NULL,
+    rate_per_second         REAL    NOT NULL,
+    max_in_flight           INTEGER NOT NULL,
+    quotas                  TEXT    NOT NULL, -- JSON array of rules
+    uncertain_policy        TEXT    NOT NULL,
+    expire_after            INTEGER NOT NULL, -- milliseconds
+    quiet_hours             TEXT    NOT NULL, -- as hongyan.ParseQuietHours reads it
+    cut_values              INTEGER NOT NULL,
+    created_at              INTEGER NOT NULL,
+    updated_at              INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX accounts_alias ON accounts (alias) WHERE alias <> '';
+
+CREATE TABLE attempts (
+    seq        INTEGER NOT NULL,
+    n          INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER NOT NULL,
+    outcome    INTEGER NOT NULL,
+    errcode    INTEGER NOT NULL,
+    errmsg     TEXT    NOT NULL,
+    rid        TEXT    NOT NULL,
+    msgid      INTEGER NOT NULL,
+    PRIMARY KEY (seq, n)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counts (
+    appid TEXT    NOT NULL,
+    kind  TEXT    NOT NULL,
+    state INTEGER NOT NULL,
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (appid, kind, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+    id           INTEGER PRIMARY KEY,
+    appid        TEXT    NOT NULL,
+    dedupe_key   TEXT    NOT NULL,
+    type         TEXT    NOT NULL,
+    openid       TEXT    NOT NULL,
+    create_time  INTEGER NOT NULL,
+    msgid        INTEGER NOT NULL,
+    received_at  INTEGER NOT NULL,
+    processed_at INTEGER NOT NULL,
+    duplicates   INTEGER NOT NULL,
+    body         BLOB    NOT NULL,
+    UNIQUE (appid, dedupe_key)
+) STRICT;
+
+CREATE INDEX events_appid ON events (appid);
+
+CREATE INDEX events_pending ON events (id) WHERE processed_at = 0;
+
+CREATE TABLE holds (
+    appid      TEXT    NOT NULL,
+    kind       TEXT    NOT NULL, -- '' = every kind
+    reason     TEXT    NOT NULL,
+    since      INTEGER NOT NULL,
+    until      INTEGER NOT NULL,
+    before     INTEGER NOT NULL, -- not 0: holds only what is not urgent and was due before
+    release    TEXT    NOT NULL,
+    errcode    INTEGER NOT NULL,
+    detail     TEXT    NOT NULL,
+    PRIMARY KEY (appid, kind, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    caller_id  TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    body_hash  BLOB    NOT NULL,
+    seq        INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (caller_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+
+CREATE TABLE keys (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    name         TEXT    NOT NULL,
+    hash         BLOB    NOT NULL UNIQUE,
+    hint         TEXT    NOT NULL,
+    role         TEXT    NOT NULL,
+    appids       TEXT    NOT NULL, -- JSON array
+    created_at   INTEGER NOT NULL,
+    revoked_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE messages (
+    seq             INTEGER PRIMARY KEY,
+    id              TEXT    NOT NULL UNIQUE,
+    stream          INTEGER NOT NULL, -- of appid and kind
+    appid           TEXT    NOT NULL,
+    kind            TEXT    NOT NULL,
+    touser          TEXT    NOT NULL,
+    template_id     TEXT    NOT NULL,
+    client_msg_id   TEXT,             -- NULL = the id
+    caller_msg_id   INTEGER NOT NULL,
+    priority        INTEGER NOT NULL,
+    retry_of        TEXT    NOT NULL,
+    caller_id       TEXT    NOT NULL,
+    state           INTEGER NOT NULL,
+    reason          TEXT    NOT NULL,
+    created_at      INTEGER NOT NULL,
+    due_at          INTEGER NOT NULL, -- 0 = held until somebody releases it
+    expires_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    epoch           INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    first_at        INTEGER NOT NULL,
+    last_n          INTEGER NOT NULL DEFAULT 0,
+    last_started_at INTEGER NOT NULL DEFAULT 0,
+    last_ended_at   INTEGER NOT NULL DEFAULT 0,
+    last_outcome    INTEGER NOT NULL DEFAULT 0,
+    last_errcode    INTEGER NOT NULL DEFAULT 0,
+    last_errmsg     TEXT    NOT NULL DEFAULT '',
+    last_rid        TEXT    NOT NULL DEFAULT '',
+    last_msgid      INTEGER NOT NULL DEFAULT 0,
+    tries           INTEGER NOT NULL DEFAULT 0,
+    doubt_since     INTEGER NOT NULL DEFAULT 0,
+    msgid           INTEGER NOT NULL DEFAULT 0,
+    accepted_at     INTEGER NOT NULL DEFAULT 0,
+    in_review       INTEGER NOT NULL DEFAULT 0,
+    may_duplicate   INTEGER NOT NULL DEFAULT 0,
+    hold            TEXT, -- JSON, of a message that waits for a reason of its own
+    receipt         TEXT, -- JSON, what WeChat's event said
+    metadata        BLOB,
+    payload         BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX messages_client ON messages (client_msg_id) WHERE caller_msg_id = 1;
+
+CREATE INDEX messages_expiry ON messages (expires_at) WHERE state < 2 AND expires_at > 0;
+
+CREATE INDEX messages_leased ON messages (epoch) WHERE state = 2;
+
+CREATE INDEX messages_msgid ON messages (msgid) WHERE msgid <> 0;
+
+CREATE INDEX messages_queue ON messages (stream, priority, due_at) WHERE state < 2 AND due_at > 0;
+
+CREATE INDEX messages_rare ON messages (stream, state) WHERE state <> 0 AND state <> 2 AND state <> 4 AND state <> 8;
+
+CREATE INDEX messages_stream ON messages (stream);
+
+CREATE INDEX messages_touser ON messages (touser);
+
+CREATE TABLE meta (
+    name  TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE nodes (
+    epoch       INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT    NOT NULL,
+    joined_at   INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE orphans (
+    id        INTEGER PRIMARY KEY,
+    appid     TEXT    NOT NULL,
+    msgid     INTEGER NOT NULL,
+    touser    TEXT    NOT NULL,
+    status    TEXT    NOT NULL,
+    raw       TEXT    NOT NULL,
+    at        INTEGER NOT NULL,
+    stored_at INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX orphans_msgid ON orphans (msgid, appid) WHERE msgid <> 0;
+
+CREATE INDEX orphans_stored ON orphans (stored_at);
+
+CREATE TABLE streams (
+    stream INTEGER PRIMARY KEY,
+    appid  TEXT NOT NULL,
+    kind   TEXT NOT NULL,
+    UNIQUE (appid, kind)
+) STRICT;
+
+CREATE TABLE templates (
+    appid            TEXT    NOT NULL,
+    template_id      TEXT    NOT NULL,
+    title            TEXT    NOT NULL,
+    primary_industry TEXT    NOT NULL,
+    deputy_industry  TEXT    NOT NULL,
+    content          TEXT    NOT NULL,
+    example          TEXT    NOT NULL,
+    kind             TEXT    NOT NULL,
+    status           TEXT    NOT NULL,
+    status_reason    TEXT    NOT NULL,
+    synced_at        INTEGER NOT NULL,
+    PRIMARY KEY (appid, template_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    appid        TEXT    NOT NULL PRIMARY KEY,
+    source       TEXT    NOT NULL,
+    access_token BLOB,
+    generation   INTEGER NOT NULL,
+    fetched_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    fetched_by   TEXT    NOT NULL,
+    previous     BLOB,
+    fetches      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage (
+    appid       TEXT    NOT NULL,
+    scope       TEXT    NOT NULL,
+    period      TEXT    NOT NULL,
+    period_from INTEGER NOT NULL,
+    used        INTEGER NOT NULL,
+    PRIMARY KEY (appid, period, period_from, scope)
+) STRICT, WITHOUT ROWID;

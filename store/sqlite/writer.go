@@ -1,0 +1,298 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// resultLinger is how long results wait for company. It saves commits when
+	// answers trickle in; nobody but the sender's bookkeeping waits for them.
+	resultLinger = 2 * time.Millisecond
+	// resultCompany is enough company: no use waiting for more.
+	resultCompany = 128
+	// groupWeight bounds a transaction, in rows, and so how long those who come
+	// next must wait (about 40 ms).
+	groupWeight = 4096
+)
+
+// op is one operation waiting for the writer.
+type op struct {
+	run    func(*tx) error // nil when insert or finish is set
+	insert *insertion      // inserts of a group are merged
+	finish *finishing      // results of a group are merged
+	weight int             // rows it will write, about
+	taken  atomic.Bool     // by the writer, or by a caller who gave up
+	err    error           // valid once done is closed
+	done   chan struct{}
+}
+
+// queue is where operations wait. The mutex guards a slice, never a database call.
+type queue struct {
+	mu     sync.Mutex
+	ops    []*op
+	closed bool
+	signal chan struct{} // capacity 1: something changed
+}
+
+func newQueue() *queue { return &queue{signal: make(chan struct{}, 1)} }
+
+func (q *queue) wake() {
+	select {
+	case q.signal <- struct{}{}:
+	default:
+	}
+}
+
+// add queues o unless the queue is closed.
+func (q *queue) add(o *op) bool {
+	q.mu.Lock()
+	closed := q.closed
+	if !closed {
+		q.ops = append(q.ops, o)
+	}
+	q.mu.Unlock()
+	if !closed {
+		q.wake()
+	}
+	return !closed
+}
+
+// close refuses further operations and reports whether it was the first to.
+func (q *queue) close() bool {
+	q.mu.Lock()
+	first := !q.closed
+	q.closed = true
+	q.mu.Unlock()
+	q.wake()
+	return first
+}
+
+// take moves waiting operations to group until it weighs groupWeight.
+func (q *queue) take(group []*op) (_ []*op, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	weight := weigh(group)
+	n := 0
+	for n < len(q.ops) && weight < groupWeight {
+		o := q.ops[n]
+		n++
+		if o.taken.CompareAndSwap(false, true) {
+			group = append(group, o)
+			weight += o.weight
+		}
+	}
+	rest := copy(q.ops, q.ops[n:])
+	clear(q.ops[rest:])
+	q.ops = q.ops[:rest]
+	return group, q.closed
+}
+
+func weigh(group []*op) int {
+	n := 0
+	for _, o := range group {
+		n += o.weight
+	}
+	return n
+}
+
+// submit queues o and waits for its end. Until the writer takes it, ctx can
+// withdraw it; after that it completes.
+func (s *Store) submit(ctx context.Context, o *op) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.done = make(chan struct{})
+	if !s.queue.add(o) {
+		return errClosed
+	}
+	select {
+	case <-o.done:
+		return explain(o.err)
+	case <-ctx.Done():
+	}
+	if o.taken.CompareAndSwap(false, true) {
+		return ctx.Err()
+	}
+	<-o.done
+	return explain(o.err)
+}
+
+// write runs a small operation in the writer's next transaction.
+func (s *Store) write(ctx context.Context, run func(*tx) error) error {
+	return s.submit(ctx, &op{run: run, weight: 1})
+}
+
+// writer owns the connection that writes and what is remembered beside it.
+type writer struct {
+	c      *conn
+	queue  *queue
+	memory memory
+	log    *slog.Logger
+	slow   time.Duration
+}
+
+// memory is what the writer knows without asking the database. Only the
+// writer changes it, and only when a transaction commits.
+type memory struct {
+	nextSeq int64 // of the next message
+	orphans int64 // receipts without an owner
+	epoch   int64 // the node that may hold leases; 0 = none has joined
+	streams streamTable
+}
+
+// loop runs groups until the queue is closed and empty.
+func (w *writer) loop() {
+	for {
+		group, closed := w.queue.take(nil)
+		if len(group) == 0 {
+			if closed {
+				return
+			}
+			<-w.queue.signal
+			continue
+		}
+		if !closed {
+			group = w.linger(group)
+		}
+		w.run(group)
+	}
+}
+
+// linger waits for company while the group holds nothing but a few results.
+func (w *writer) linger(group []*op) []*op {
+	if !onlyResults(group) || weigh(group) >= resultCompany {
+		return group
+	}
+	timer := time.NewTimer(resultLinger)
+	defer timer.Stop()
+	for onlyResults(group) && weigh(group) < resultCompany {
+		select {
+		case <-timer.C:
+			return group
+		case <-w.queue.signal:
+		}
+		var closed bool
+		if group, closed = w.queue.take(group); closed {
+			return group
+		}
+	}
+	return group
+}
+
+func onlyResults(group []*op) bool {
+	for _, o := range group {
+		if o.finish == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// errAlone says that one operation failed after it wrote something. Its
+// group is undone and run again one by one, so that it fails alone.
+type errAlone struct{ error }
+
+func (e errAlone) Unwrap() error { return e.error }
+
+// run executes the group and answers its operations.
+func (w *writer) run(group []*op) {
+	started := time.Now()
+	err := w.transact(group)
+	if _, alone := errors.AsType[errAlone](err); alone && len(group) > 1 {
+		for i := range group {
+			w.run(group[i : i+1])
+		}
+		return
+	}
+	if took := time.Since(started); took > w.slow {
+		w.log.Warn("slow commit", "took", took, "operations", len(group), "rows", weigh(group))
+	}
+	for _, o := range group {
+		if err != nil {
+			o.err = err
+		}
+		close(o.done)
+	}
+}
+
+// transact runs the group in one transaction. An operation's own refusal is
+// left in op.err; a returned error concerns all of them and nothing was written.
+func (w *writer) transact(group []*op) (err error) {
+	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	t := &tx{conn: w.c, memory: w.memory, now: time.Now().UnixMilli()}
+	if err := t.runAll(group); err != nil {
+		// After some errors SQLite has rolled back by itself; then this fails, rightly.
+		_, _ = w.c.exec("ROLLBACK")
+		return err
+	}
+	if _, err := w.c.exec("COMMIT"); err != nil {
+		_, _ = w.c.exec("ROLLBACK")
+		return fmt.Errorf("commit %d operations: %w", len(group), err)
+	}
+	w.memory = t.memory
+	return nil
+}
+
+// tx is a transaction under way.
+type tx struct {
+	*conn
+	memory // as it will be after the commit
+	now    int64
+	writes int // statements that changed something
+	counts map[countKey]int64
+	usage  map[usageKey]int64
+}
+
+// exec counts the changes, so that runAll knows whether an operation that
+// failed left something behind.
+func (t *tx) exec(query string, args ...any) (int, error) {
+	n, err := t.conn.exec(query, args...)
+	if n > 0 {
+		t.writes++
+	}
+	return n, err
+}
+
+// query and queryOne read inside the transaction; it completes, so no context.
+func (t *tx) query(each func(*row) error, query string, args ...any) error {
+	return t.conn.query(context.Background(), each, query, args...)
+}
+
+func (t *tx) queryOne(each func(*row) error, query string, args ...any) (found bool, err error) {
+	return t.conn.queryOne(context.Background(), each, query, args...)
+}
+
+// runAll runs every operation: inserts merged, results merged, then the others
+// in their order. All of them are concurrent, so any order is right.
+func (t *tx) runAll(group []*op) error {
+	if err := t.insertAll(group); err != nil {
+		return err
+	}
+	if err := t.finishAll(group); err != nil {
+		return err
+	}
+	for _, o := range group {
+		if o.run == nil {
+			continue
+		}
+		before := t.writes
+		if o.err = o.run(t); o.err == nil {
+			continue
+		}
+		if isTrouble(o.err) {
+			return o.err
+		}
+		if t.writes != before {
+			return errAlone{o.err}
+		}
+	}
+	return errors.Join(t.flushCounts(), t.flushUsage())
+}

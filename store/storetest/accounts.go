@@ -1,0 +1,219 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"hongyan"
+)
+
+var accountCases = []testCase{
+	{"come back as they were given, found by AppID and by alias", false, accountsRoundTrip},
+	{"keep their creation time when replaced", true, accountsUpdate},
+	{"refuse an AppID or alias that exists", false, accountsConflict},
+	{"are unknown when they are not there", false, accountsUnknown},
+	{"are deleted with what is theirs, but not while messages are under way", false, accountsDelete},
+	{"never show a secret in an error", false, accountsSecrets},
+}
+
+func fullAccount(f *fixture) hongyan.Account {
+	now := f.s.Now()
+	return hongyan.Account{
+		AppID: appA, Kind: hongyan.ServiceAccount, Name: "服务号", Alias: "shop", BaseURL: "http://127.0.0.1:7900",
+		Secret: "s3cret",
+		Callback: hongyan.Callback{Token: "tok", PreviousToken: "tok0", AESKey: hongyan.Secret(strings.Repeat("k", 43)),
+			PreviousAESKey: hongyan.Secret(strings.Repeat("j", 43)), Mode: "safe"},
+		TokenSource: hongyan.TokenPlain, RatePerSecond: 12.5, MaxInFlight: 7,
+		Quotas:          []hongyan.QuotaRule{{Scope: "template", Period: "month", Limit: 5}},
+		UncertainPolicy: hongyan.UncertainResend, ExpireAfter: 90 * time.Minute,
+		QuietHours: hongyan.QuietHours{From: 60, To: 120}, CutValues: true, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+func accountsRoundTrip(f *fixture) {
+	full, bare := fullAccount(f), hongyan.Account{AppID: appB, CreatedAt: f.s.Now(), UpdatedAt: f.s.Now()}
+	f.must(f.s.CreateAccount(f.ctx, full))
+	f.must(f.s.CreateAccount(f.ctx, bare))
+	for _, name := range []string{appA, "shop"} {
+		got, err := f.s.Account(f.ctx, name)
+		f.must(err)
+		same(f, "account "+name, got, full)
+	}
+	all, err := f.s.Accounts(f.ctx)
+	f.must(err)
+	same(f, "accounts", all, []hongyan.Account{full, bare})
+}
+
+func accountsUpdate(f *fixture) {
+	a := fullAccount(f)
+	f.must(f.s.CreateAccount(f.ctx, a))
+	time.Sleep(time.Hour)
+	changed := a
+	changed.Name, changed.Alias, changed.Secret, changed.CreatedAt = "new", "", "other", time.Time{}
+	f.must(f.s.UpdateAccount(f.ctx, changed))
+	got, err := f.s.Account(f.ctx, appA)
+	f.must(err)
+	changed.CreatedAt, changed.UpdatedAt = a.CreatedAt, f.s.Now()
+	same(f, "account", got, changed)
+}
+
+func accountsConflict(f *fixture) {
+	f.must(f.s.CreateAccount(f.ctx, fullAccount(f)))
+	f.wantKind(f.s.CreateAccount(f.ctx, fullAccount(f)), hongyan.Conflict)
+	f.wantKind(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appB, Alias: "shop"}), hongyan.Conflict)
+	f.wantKind(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appB, Alias: appA}), hongyan.Conflict)
+	f.must(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appB}))
+	f.wantKind(f.s.UpdateAccount(f.ctx, hongyan.Account{AppID: appB, Alias: "shop"}), hongyan.Conflict)
+}
+
+func accountsUnknown(f *fixture) {
+	_, err := f.s.Account(f.ctx, appA)
+	f.wantKind(err, hongyan.NotFound)
+	_, err = f.s.Account(f.ctx, "")
+	f.wantKind(err, hongyan.NotFound)
+	f.wantKind(f.s.UpdateAccount(f.ctx, hongyan.Account{AppID: appA}), hongyan.NotFound)
+	f.wantKind(f.s.DeleteAccount(f.ctx, appA), hongyan.NotFound)
+}
+
+func accountsDelete(f *fixture) {
+	f.must(f.s.CreateAccount(f.ctx, fullAccount(f)))
+	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{{AppID: appA, TemplateID: "tmpl-1"}}))
+	_, err := f.s.SaveToken(f.ctx, hongyan.Token{AppID: appA, Generation: 1, AccessToken: "t"})
+	f.must(err)
+	f.must(f.s.PutHold(f.ctx, hongyan.Hold{AppID: appA, Reason: hongyan.HoldPaused}))
+	m := f.insert()
+	f.wantKind(f.s.DeleteAccount(f.ctx, appA), hongyan.Conflict)
+	_, err = f.s.Cancel(f.ctx, m.ID)
+	f.must(err)
+	f.must(f.s.DeleteAccount(f.ctx, appA))
+	templates, err := f.s.Templates(f.ctx, appA)
+	f.must(err)
+	same(f, "templates left", len(templates), 0)
+	token, err := f.s.Token(f.ctx, appA)
+	f.must(err)
+	same(f, "token left", token, hongyan.Token{})
+	holds, err := f.s.Holds(f.ctx)
+	f.must(err)
+	same(f, "holds left", len(holds), 0)
+	f.wantState(m.ID, hongyan.Cancelled, "")
+}
+
+func accountsSecrets(f *fixture) {
+	f.must(f.s.CreateAccount(f.ctx, fullAccount(f)))
+	err := f.s.CreateAccount(f.ctx, fullAccount(f))
+	if strings.Contains(err.Error(), "s3cret") {
+		f.Fatalf("the error shows the secret: %v", err)
+	}
+}
+
+var templateCases = []testCase{
+	{"come back as they were given, by title", false, templatesRoundTrip},
+	{"are updated by a second put", false, templatesUpdate},
+	{"are unknown with a code of their own", false, templatesUnknown},
+}
+
+func templatesRoundTrip(f *fixture) {
+	second := hongyan.Template{AppID: appA, TemplateID: "t-1", Title: "b", PrimaryIndustry: "IT", DeputyIndustry: "soft", Content: "{{thing1.DATA}}",
+		Example: "x", Kind: hongyan.KindTemplate, Status: "active", SyncedAt: f.s.Now()}
+	first := hongyan.Template{AppID: appA, TemplateID: "t-2", Title: "a", Status: "banned", StatusReason: "rules"}
+	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{second, first, {AppID: appB, TemplateID: "t-1"}}))
+	all, err := f.s.Templates(f.ctx, appA)
+	f.must(err)
+	same(f, "templates", all, []hongyan.Template{first, second})
+	one, err := f.s.Template(f.ctx, appA, "t-1")
+	f.must(err)
+	same(f, "template", one, second)
+}
+
+func templatesUpdate(f *fixture) {
+	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{{AppID: appA, TemplateID: "t-1", Title: "a"}}))
+	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{{AppID: appA, TemplateID: "t-1", Title: "b", Status: "active"}}))
+	f.must(f.s.SetTemplateStatus(f.ctx, appA, "t-1", "banned", "abuse"))
+	one, err := f.s.Template(f.ctx, appA, "t-1")
+	f.must(err)
+	same(f, "template", one, hongyan.Template{AppID: appA, TemplateID: "t-1", Title: "b", Status: "banned", StatusReason: "abuse"})
+	f.must(f.s.DeleteTemplate(f.ctx, appA, "t-1"))
+	_, err = f.s.Template(f.ctx, appA, "t-1")
+	f.wantKind(err, hongyan.NotFound)
+}
+
+func templatesUnknown(f *fixture) {
+	_, err := f.s.Template(f.ctx, appA, "nope")
+	f.wantKind(err, hongyan.NotFound)
+	if e, ok := errors.AsType[*hongyan.Error](err); !ok || e.Code != "unknown_template" {
+		f.Fatalf("got %v, want code unknown_template", err)
+	}
+	f.wantKind(f.s.DeleteTemplate(f.ctx, appA, "nope"), hongyan.NotFound)
+	f.wantKind(f.s.SetTemplateStatus(f.ctx, appA, "nope", "active", ""), hongyan.NotFound)
+}
+
+var tokenCases = []testCase{
+	{"come back as they were given; none is the zero token", false, tokensRoundTrip},
+	{"are saved by one of many nodes that fetched at once", false, tokensRace},
+}
+
+func tokensRoundTrip(f *fixture) {
+	none, err := f.s.Token(f.ctx, appA)
+	f.must(err)
+	same(f, "no token", none, hongyan.Token{})
+	now := f.s.Now()
+	for generation := int64(1); generation <= 2; generation++ {
+		want := hongyan.Token{AppID: appA, Source: hongyan.TokenStable, AccessToken: hongyan.Secret(strings.Repeat("a", int(generation))), Generation: generation,
+			FetchedAt: now, ExpiresAt: now.Add(2 * time.Hour), FetchedBy: "node-1", Previous: "before", Fetches: generation}
+		saved, err := f.s.SaveToken(f.ctx, want)
+		f.must(err)
+		same(f, "saved", saved, true)
+		got, err := f.s.Token(f.ctx, appA)
+		f.must(err)
+		same(f, "token", got, want)
+	}
+	for _, generation := range []int64{1, 2, 4} {
+		saved, err := f.s.SaveToken(f.ctx, hongyan.Token{AppID: appA, Generation: generation, AccessToken: "x"})
+		f.must(err)
+		same(f, "saved out of turn", saved, false)
+	}
+}
+
+func tokensRace(f *fixture) {
+	won := countTrue(f, 16, func(ctx context.Context, _ int) (bool, error) {
+		return f.s.SaveToken(ctx, hongyan.Token{AppID: appA, Generation: 1, AccessToken: "t"})
+	})
+	same(f, "winners", won, 1)
+}
+
+var keyCases = []testCase{
+	{"are found by hash until they are revoked", false, keysLife},
+	{"refuse an id or hash that exists", false, keysConflict},
+}
+
+func keysLife(f *fixture) {
+	now := f.s.Now()
+	k := hongyan.Key{ID: "key_1", Name: "shop", Hash: []byte("hash-1"), Hint: "hy_ab", Role: "sender", AppIDs: []string{appA}, CreatedAt: now}
+	admin := hongyan.Key{ID: "key_2", Hash: []byte("hash-2"), Role: "admin", CreatedAt: now}
+	f.must(f.s.CreateKey(f.ctx, k))
+	f.must(f.s.CreateKey(f.ctx, admin))
+	got, err := f.s.KeyByHash(f.ctx, k.Hash)
+	f.must(err)
+	same(f, "key", got, k)
+	k.LastUsedAt = now.Add(time.Minute)
+	f.must(f.s.TouchKeys(f.ctx, map[string]time.Time{"key_1": k.LastUsedAt, "key_gone": now}))
+	all, err := f.s.Keys(f.ctx)
+	f.must(err)
+	same(f, "keys", all, []hongyan.Key{k, admin})
+	f.must(f.s.RevokeKey(f.ctx, "key_1"))
+	f.must(f.s.RevokeKey(f.ctx, "key_1"))
+	_, err = f.s.KeyByHash(f.ctx, k.Hash)
+	f.wantKind(err, hongyan.NotFound)
+	f.wantKind(f.s.RevokeKey(f.ctx, "key_gone"), hongyan.NotFound)
+	all, err = f.s.Keys(f.ctx)
+	f.must(err)
+	same(f, "revoked keys stay listed", all[0].RevokedAt.IsZero(), false)
+}
+
+func keysConflict(f *fixture) {
+	f.must(f.s.CreateKey(f.ctx, hongyan.Key{ID: "key_1", Hash: []byte("a")}))
+	f.wantKind(f.s.CreateKey(f.ctx, hongyan.Key{ID: "key_1", Hash: []byte("b")}), hongyan.Conflict)
+	f.wantKind(f.s.CreateKey(f.ctx, hongyan.Key{ID: "key_2", Hash: []byte("a")}), hongyan.Conflict)
+}
