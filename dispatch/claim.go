@@ -337,13 +337,7 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Resu
 		return store.Result{}, fmt.Errorf("load account %s of message %s: %w", m.AppID, m.ID, err)
 	}
 	now := e.cfg.Store.Now()
-	// When this lease began is not known: the take-over touched the row. The end
-	// of the attempt before is never too late, so the doubt's window cannot be
-	// taken for longer than it is.
-	started := m.Last.EndedAt
-	if m.Attempts <= 1 || started.IsZero() {
-		started = m.FirstAt
-	}
+	started := m.UpdatedAt // when it was leased (store.Nodes.TakeOver)
 	started = latest(started, m.DoubtSince) // a resend has been tried (resendDue)
 	c := call{attempt: hongyan.Attempt{
 		N: m.Attempts, StartedAt: started, EndedAt: now, Outcome: hongyan.NoAnswer,

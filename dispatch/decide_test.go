@@ -33,8 +33,8 @@ type ruling struct {
 const (
 	calm        = ""
 	unhealthy   = "unhealthy"
-	tokenGate   = "hold token account 1m0s 40001"
-	minuteGate  = "hold quota kind 50s 45011"
+	tokenHold   = "hold token account 1m0s " // and the errcode
+	minuteHold  = "hold quota kind 50s 45011"
 	quotaHold   = "hold quota kind 11h59m50s 45009"
 	accountHold = "hold account_stopped account for ever 50001"
 )
@@ -105,13 +105,13 @@ var decisions = []struct {
 		attempt: errcode(-1), message: both(tries(4), doubtFor(5*time.Minute)),
 		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Tries: 4, Doubt: true, Effect: unhealthy}},
 
-	{name: "a token refused again after its refresh closes the gate", attempt: errcode(40001),
-		want: ruling{State: hongyan.Queued, Reason: "token", Due: 30 * time.Second, Effect: tokenGate}},
+	{name: "a token refused again after its refresh holds the account for a minute", attempt: errcode(40001),
+		want: ruling{State: hongyan.Queued, Reason: "token", Due: time.Minute, Effect: tokenHold + "40001"}},
 	{name: "an expired token after its refresh does the same", attempt: errcode(42001),
-		want: ruling{State: hongyan.Queued, Reason: "token", Due: 30 * time.Second, Effect: tokenGate}},
+		want: ruling{State: hongyan.Queued, Reason: "token", Due: time.Minute, Effect: tokenHold + "42001"}},
 	{name: "a refused token to a doubtful message at its window's end: uncertain",
 		attempt: errcode(40014), message: doubtFor(9*time.Minute + 50*time.Second),
-		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: tokenGate}},
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: tokenHold + "40014"}},
 
 	{name: "the day's quota holds the account's kind to Beijing midnight", attempt: errcode(45009),
 		want: ruling{State: hongyan.Queued, Reason: "quota", Effect: quotaHold}},
@@ -119,7 +119,7 @@ var decisions = []struct {
 		attempt: errcode(45009), message: doubtFor(time.Minute),
 		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: quotaHold}},
 	{name: "the minute's quota waits for the next minute", attempt: errcode(45011),
-		want: ruling{State: hongyan.Queued, Reason: "quota", Due: 50 * time.Second, Effect: minuteGate}},
+		want: ruling{State: hongyan.Queued, Reason: "quota", Due: 50 * time.Second, Effect: minuteHold}},
 	{name: "a user who gets too much is left alone for an hour, others are not", attempt: errcode(43117),
 		want: ruling{State: hongyan.Held, Reason: "openid_pacing", Due: time.Hour, Hold: "openid_pacing 1h0m0s"}},
 	{name: "a user who gets too much, and doubt: an hour is past the window",

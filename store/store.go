@@ -153,8 +153,8 @@ type Messages interface {
 	// Expire ends up to limit waiting messages without doubt whose ExpiresAt has
 	// passed and returns how many.
 	Expire(ctx context.Context, limit int) (int, error)
-	// HoldTemplate turns the queued messages of a template into held ones, up to
-	// limit, and returns how many. until zero = until released.
+	// HoldTemplate turns the queued messages of a template that are not in doubt into
+	// held ones, up to limit, and returns how many. until zero = until released.
 	HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error)
 	// ReleaseTemplate makes up to limit held messages of a template queued again, due at due.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
@@ -291,8 +291,8 @@ type Nodes interface {
 	// Leave ends a node's lease at once.
 	Leave(ctx context.Context, epoch int64) error
 	// TakeOver moves up to limit leased messages of dead nodes to epoch, still
-	// sending, and returns them: each may have been tried. Their Attempts and
-	// FirstAt stay; the caller settles them with the fence (epoch, Attempts).
+	// sending, and returns them: each may have been tried. Their Attempts, FirstAt
+	// and UpdatedAt (when they were leased) stay; the caller settles them with the fence (epoch, Attempts).
 	TakeOver(ctx context.Context, epoch int64, limit int) ([]hongyan.Message, error)
 }
 

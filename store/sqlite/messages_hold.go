@@ -61,14 +61,16 @@ func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
 	return n, err
 }
 
-// HoldTemplate holds the queued messages of a template; see store.Messages. A
-// message scheduled for later than until keeps its time.
+// HoldTemplate holds the queued messages of a template; see store.Messages. One
+// in doubt goes on, to settle inside its window; one scheduled for later than
+// until keeps its time.
 func (s *Store) HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error) {
 	since := s.Now()
 	hold := encodeHold(&hongyan.Hold{AppID: appID, Reason: reason, Since: since, Until: hongyan.Millis(until)})
 	set := "state = 1, reason = ?, hold = ?, due_at = CASE WHEN ? = 0 THEN 0 ELSE max(due_at, ?) END"
 	return s.switchTemplate(ctx, templateSwitch{
 		from: hongyan.Queued, to: hongyan.Held, appID: appID, templateID: templateID, limit: limit,
+		where: " AND doubt_since = 0", // one in doubt must settle inside its window
 		set: set, args: []any{reason, hold, millis(until), millis(until)},
 	})
 }

@@ -75,9 +75,9 @@ func (s *Store) TakeOver(ctx context.Context, epoch int64, limit int) ([]hongyan
 		seqs := make([]int64, len(all))
 		for i := range all {
 			seqs[i] = all[i].Seq
-			all[i].Epoch, all[i].UpdatedAt = epoch, fromMillis(t.now)
+			all[i].Epoch = epoch
 		}
-		return t.execSeqs("UPDATE messages SET epoch = ?, updated_at = ? WHERE seq IN ", seqs, epoch, t.now)
+		return t.execSeqs("UPDATE messages SET epoch = ? WHERE seq IN ", seqs, epoch)
 	}})
 	return all, err
 }

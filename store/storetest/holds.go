@@ -17,6 +17,7 @@ var holdCases = []testCase{
 	{"of what was due before a time leave the urgent and the later alone", true, holdsBefore},
 	{"of an account do not stop a claim", false, holdsClaim},
 	{"of a template hold queued messages until released", true, holdsTemplate},
+	{"of a template leave what is in doubt alone", true, holdsTemplateDoubt},
 	{"of a template with an end let go by themselves", true, holdsTemplateUntil},
 	{"of a template work in portions", false, holdsTemplatePortions},
 	{"show in a replay", false, holdsReplay},
@@ -217,6 +218,15 @@ func holdsTemplate(f *fixture) {
 	want := m
 	want.DueAt, want.UpdatedAt = due, f.s.Now()
 	same(f, "message", f.get(m.ID), want)
+}
+
+// A message in doubt must settle inside its window, banned template or not.
+func holdsTemplateDoubt(f *fixture) {
+	m := f.doubtful()
+	n, err := f.s.HoldTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, time.Time{}, 10)
+	f.must(err)
+	same(f, "held", n, 0)
+	same(f, "message", f.get(m.ID), m)
 }
 
 func holdsTemplateUntil(f *fixture) {

@@ -47,6 +47,7 @@ var insertCases = []testCase{
 	{"stores a batch larger than any statement", false, insertLarge},
 	{"stores nothing for nothing", false, insertNothing},
 	{"gives up when its context is over", false, insertCancelled},
+	{"answers a known idempotency key without storing anything", true, insertLookup},
 }
 
 func insertRoundTrip(f *fixture) {
@@ -175,6 +176,28 @@ func insertKeyExpires(f *fixture) {
 	n, err = f.s.Sweep(f.ctx)
 	f.must(err)
 	same(f, "swept", n, 1)
+}
+
+func insertLookup(f *fixture) {
+	first := f.insertNew(f.keyed("k", 1), store.InsertedNew)
+	f.finish(store.Settled{Applied: true, State: hongyan.Accepted}, f.accepted(f.claim(1)[0], 5))
+	ask := func(caller, key string, body byte) (store.Inserted, bool) {
+		out, found, err := f.s.Replay(f.ctx, caller, key, [32]byte{body})
+		f.must(err)
+		return out, found
+	}
+	out, found := ask(first.CallerID, "k", 1)
+	same(f, "found", found, true)
+	same(f, "answer", out, store.Inserted{Outcome: store.InsertedReplay, Message: f.get(first.ID)})
+	out, _ = ask(first.CallerID, "k", 2)
+	same(f, "outcome with another body", out.Outcome, store.InsertedMismatch)
+	_, found = ask("somebody else", "k", 1)
+	same(f, "found by another caller", found, false)
+	_, found = ask(first.CallerID, "l", 1)
+	same(f, "another key found", found, false)
+	time.Sleep(store.IdempotencyTTL)
+	_, found = ask(first.CallerID, "k", 1)
+	same(f, "found past its life", found, false)
 }
 
 func insertStorm(f *fixture) {
