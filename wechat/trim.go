@@ -10,18 +10,15 @@ import (
 // lineLimit is how many characters of a line's value the phone shows since era E.
 const lineLimit = 20
 
-// cutLine cuts a value after lineLimit characters and marks the cut with "…". With runs, as in
-// historical templates, consecutive digits count as one character and so do consecutive Latin
-// letters; a run is never cut in two.
+// cutLine cuts a value of a historical template after lineLimit characters and marks the cut with
+// "…". Consecutive digits count as one character and so do consecutive Latin letters; a run is
+// never cut in two.
 //
 // Unverified: whether digits and letters side by side ("A1001") are one run or two; two here.
-func cutLine(value string, runs bool) string {
+func cutLine(value string) string {
 	count, last := 0, runNone
 	for at, r := range value {
-		kind := runNone
-		if runs {
-			kind = runOf(r)
-		}
+		kind := runOf(r)
 		if kind != runNone && kind == last {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -19,13 +20,13 @@ type sandboxCommand struct {
 	Listen        string        `default:"127.0.0.1:7900" placeholder:"HOST:PORT" help:"Address; port 0 takes a free one. Default ${default}."`
 	AllowRemote   bool          `help:"Allow an address other machines reach. The control API has no login: whoever reaches it controls it."`
 	DeliveryDelay time.Duration `default:"1s" help:"Time between accepting a message and delivering it. Default ${default}."`
-	RandSeed      int64         `default:"1" help:"Seed of every id and random choice: the same seed and calls give the same answers. Default ${default}."`
+	RandSeed      int64         `placeholder:"N" help:"Seed of every id and random choice: the same seed and calls give the same answers. Default: a new one at every start, so that no msgid comes back."`
 	LedgerLimit   int           `default:"1000000" help:"Calls that are remembered; the oldest go first. Default ${default}."`
 }
 
 func (sandboxCommand) Help() string {
 	return "WeChat's own paths, the control API under /sandbox/v1/ and a start page at / on one port, everything in memory. " +
-		"The first line on standard output is: listening on http://HOST:PORT. It comes with a service account, a mini program and " +
+		"The first line on standard output is: listening on http://HOST:PORT, the second: rand seed N. It comes with a service account, a mini program and " +
 		"templates; docs/sandbox.md lists them and the openids with a chosen fate. It is not WeChat and says so on every answer."
 }
 
@@ -41,12 +42,26 @@ func (c *sandboxCommand) Run(ctx context.Context, w *surroundings) error {
 	if delay == 0 {
 		delay = -1 // the library's word for "at once"
 	}
+	seed := c.seed()
 	box := sandbox.New(sandbox.Options{
-		Seed: c.RandSeed, LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote,
+		Seed: seed, LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote,
 		Logger: slog.New(slog.NewTextHandler(w.stderr, nil)),
 	})
-	fmt.Fprintf(w.stdout, "listening on http://%s\n", l.Addr())
+	// One write: whoever reads the first line only may close the pipe after it.
+	fmt.Fprintf(w.stdout, "listening on http://%s\nrand seed %d\n", l.Addr(), seed)
 	return serveSandbox(ctx, box, l)
+}
+
+// maxRandSeed keeps drawn seeds at twelve digits, which people can retype.
+const maxRandSeed = 999_999_999_999
+
+// seed is the one asked for, or a new one: a gateway's database outlives the
+// sandbox, and msgids of an earlier life must not come back.
+func (c *sandboxCommand) seed() int64 {
+	if c.RandSeed != 0 {
+		return c.RandSeed
+	}
+	return 1 + rand.Int64N(maxRandSeed)
 }
 
 func (c *sandboxCommand) check() error {

@@ -71,7 +71,7 @@ func (s *Store) HoldTemplate(ctx context.Context, appID, templateID, reason stri
 	return s.switchTemplate(ctx, templateSwitch{
 		from: hongyan.Queued, to: hongyan.Held, appID: appID, templateID: templateID, limit: limit,
 		where: " AND doubt_since = 0", // one in doubt must settle inside its window
-		set: set, args: []any{reason, hold, millis(until), millis(until)},
+		set:   set, args: []any{reason, hold, millis(until), millis(until)},
 	})
 }
 
