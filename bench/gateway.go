@@ -49,6 +49,7 @@ func (g *gateway) do(ctx context.Context, o order) (answer, error) {
 }
 
 func (g *gateway) serve(ctx context.Context, o order) (answer, error) {
+	server.TuneMemory(nil)
 	cfg := server.Default()
 	cfg.Listen, cfg.Data = "127.0.0.1:0", o.Data
 	cfg.Database = "sqlite:" + filepath.Join(o.Data, "hongyan.db")

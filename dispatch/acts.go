@@ -43,7 +43,7 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 	if err == nil && !e.stopping {
 		s.reserved--
 		s.inflight++ // at once, not behind what is ready: a person waits
-		e.workers.Go(func() { e.work(s, leased) })
+		e.assign(job{s, leased})
 		e.mu.Unlock()
 		return leased, nil
 	}

@@ -337,7 +337,7 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Resu
 		return store.Result{}, fmt.Errorf("load account %s of message %s: %w", m.AppID, m.ID, err)
 	}
 	now := e.cfg.Store.Now()
-	started := m.UpdatedAt // when it was leased (store.Nodes.TakeOver)
+	started := m.UpdatedAt                  // when it was leased (store.Nodes.TakeOver)
 	started = latest(started, m.DoubtSince) // a resend has been tried (resendDue)
 	c := call{attempt: hongyan.Attempt{
 		N: m.Attempts, StartedAt: started, EndedAt: now, Outcome: hongyan.NoAnswer,

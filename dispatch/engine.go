@@ -33,6 +33,8 @@ type Engine struct {
 	recordedN atomic.Int64
 	wake      chan struct{}
 	done      *doneQueue
+	jobs      chan job      // to idle workers; unbuffered
+	quit      chan struct{} // closed when idle workers must end
 	workers   sync.WaitGroup
 	sendCtx   context.Context // ends when calls under way must stop
 
@@ -68,6 +70,8 @@ func New(cfg Config) *Engine {
 		library:  newLibrary(cfg.Store),
 		wake:     make(chan struct{}, 1),
 		done:     newDoneQueue(),
+		jobs:     make(chan job),
+		quit:     make(chan struct{}),
 		accounts: make(map[string]*account),
 		streams:  make(map[streamKey]*stream),
 		sendCtx:  context.Background(),
@@ -138,6 +142,7 @@ func (e *Engine) stop(stopSending context.CancelFunc) {
 	e.stopping = true
 	untried := e.takeReadyLocked(nil)
 	e.mu.Unlock()
+	close(e.quit)
 	e.giveBack(untried)
 
 	grace := time.AfterFunc(e.cfg.StopGrace, stopSending)

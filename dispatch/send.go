@@ -23,7 +23,27 @@ func (e *Engine) startWorkers(s *stream) {
 	for s.inflight < int(s.limit) && len(s.ready) > 0 && !e.stopping && !e.broken {
 		m := s.pop()
 		s.inflight++
-		e.workers.Go(func() { e.work(s, m) })
+		e.assign(job{s, m})
+	}
+}
+
+// job is a leased message for a worker.
+type job struct {
+	s *stream
+	m hongyan.Message
+}
+
+// idleWorker is how long a worker without work waits for some. A goroutine
+// that has made a call has the stack for the next one; a new one grows it anew.
+const idleWorker = time.Second
+
+// assign hands a job to an idle worker, or to a new one. The caller holds e.mu
+// and has counted the job as under way.
+func (e *Engine) assign(j job) {
+	select {
+	case e.jobs <- j:
+	default:
+		e.workers.Go(func() { e.work(j) })
 	}
 }
 
@@ -35,15 +55,24 @@ func (s *stream) pop() hongyan.Message {
 	return m
 }
 
-// work sends m and then whatever else of the stream is ready.
-func (e *Engine) work(s *stream, m hongyan.Message) {
+// work does j, then whatever else of its stream is ready, then any other job
+// that comes soon.
+func (e *Engine) work(j job) {
+	idle := time.NewTimer(idleWorker)
+	defer idle.Stop()
 	for {
-		o := e.attempt(s, &m)
-		next, more := e.settle(s, &m, o)
-		if !more {
+		for more := true; more; {
+			o := e.attempt(j.s, &j.m)
+			j.m, more = e.settle(j.s, &j.m, o)
+		}
+		idle.Reset(idleWorker)
+		select {
+		case j = <-e.jobs:
+		case <-idle.C:
+			return
+		case <-e.quit:
 			return
 		}
-		m = next
 	}
 }
 

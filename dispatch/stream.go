@@ -46,7 +46,7 @@ const (
 	// their calls while WeChat answers. It hides the latency of a claim; in an
 	// outage nothing is leased ahead, so that a crash then leaves in doubt only
 	// what was truly tried.
-	aheadFactor = 2
+	aheadFactor = 4
 	aheadMax    = 512
 	// halveEvery keeps one burst of errors from collapsing the limit to one.
 	halveEvery = time.Second

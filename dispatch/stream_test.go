@@ -103,8 +103,8 @@ func TestTheLimitGrowsByARoundAtATimeUpToTheCeiling(t *testing.T) {
 
 func TestNothingIsLeasedAheadUnlessWeChatAnswers(t *testing.T) {
 	s := newStream(30)
-	if got := s.ahead(); got != 60 {
-		t.Errorf("healthy: %d ahead, want 60", got)
+	if got := s.ahead(); got != 120 {
+		t.Errorf("healthy: %d ahead, want 120", got)
 	}
 	s.unanswered(at)
 	if got := s.ahead(); got != 0 {

@@ -57,6 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
+	server.TuneMemory(w.getenv)
 	s, err := server.New(ctx, config, server.Options{
 		Getenv: w.getenv, Stdout: w.stdout, Version: versionWord(),
 		Logger: server.NewLogger(config.Log, w.stderr),
