@@ -45,11 +45,12 @@ type account struct {
 	mode          wechat.CallbackMode
 	format        string
 
-	dailyQuota, minuteQuota, tokenDailyLimit, templateLimit int
-	whitelist                                               []netip.Prefix
-	linked, pages                                           []string
-	era                                                     wechat.Era
-	tokenTTL                                                time.Duration
+	dailyQuota, minuteQuota, monthlyQuota, tokenDailyLimit, templateLimit int
+	whitelist                                                             []netip.Prefix
+	linked, pages                                                         []string
+	era                                                                   wechat.Era
+	tokenTTL                                                              time.Duration
+	tokenLength                                                           int
 
 	suffix                                                 string
 	long40001                                              bool
@@ -62,7 +63,8 @@ type account struct {
 	byID      map[string]*template
 	plain     tokenSpace
 	stable    tokenSpace
-	usage     map[string]*usage // by path
+	usage     map[string]*usage    // by path
+	monthly   map[string]*monthUse // by template id
 	pushes    pushQueue
 }
 
@@ -100,13 +102,13 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		appID: spec.AppID, kind: spec.Kind, verified: true,
 		callbackToken: SeedCallbackToken, format: formatXML,
 		dailyQuota: 100_000, tokenDailyLimit: 2000, templateLimit: 25, // spec §4.1, §3.1
-		tokenTTL: 2 * time.Hour, // spec §3.1
-		suffix:   suffixRID, long40001: true, duplicateAnswer: duplicateOK,
+		tokenTTL: 2 * time.Hour, tokenLength: defaultTokenLength, // spec §3.1
+		suffix: suffixRID, long40001: true, duplicateAnswer: duplicateOK,
 		deliveryDelay: p.opts.DeliveryDelay,
 		prepayDelay:   5 * time.Second, prepayMessages: 1, // spec §10, row 15
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
-		byID: map[string]*template{}, usage: map[string]*usage{},
+		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthUse{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
@@ -166,13 +168,14 @@ func (a *account) applyCallback(spec AccountSpec) error {
 
 func (a *account) applyLimits(spec AccountSpec) {
 	if spec.Era != "" {
+		before := a.era
 		a.era, _ = wechat.ParseEra(spec.Era) // checked before
-		if spec.TemplateLimit == nil && spec.Era == wechat.EraA.String() {
-			a.templateLimit = 10 // S9
-		}
+		a.eraLimits(before)
 	}
 	set(&a.dailyQuota, spec.DailyQuota)
 	set(&a.minuteQuota, spec.MinuteQuota)
+	set(&a.monthlyQuota, spec.TemplateMonthlyQuota)
+	set(&a.tokenLength, spec.TokenLength)
 	set(&a.tokenDailyLimit, spec.TokenDailyLimit)
 	set(&a.templateLimit, spec.TemplateLimit)
 	if spec.TokenTTL != nil {
@@ -186,6 +189,21 @@ func (a *account) applyLimits(spec AccountSpec) {
 	}
 	if spec.Pages != nil {
 		a.pages = slices.Clone(*spec.Pages)
+	}
+}
+
+// eraLimits sets the limits that era A had and the others do not: ten templates
+// (S9), and 10,000 calls of each in a month (S10).
+func (a *account) eraLimits(before wechat.Era) {
+	switch {
+	case a.era == before:
+	case a.era == wechat.EraA:
+		a.templateLimit, a.monthlyQuota = 10, 10_000
+	case before == wechat.EraA:
+		a.monthlyQuota = 0
+		if a.kind != kindTest {
+			a.templateLimit = 25
+		}
 	}
 }
 

@@ -28,16 +28,21 @@ type AccountSpec struct {
 	CallbackMode   string  `json:"callback_mode,omitzero"`   // plain (default), compatible, safe
 	CallbackFormat string  `json:"callback_format,omitzero"` // xml (default), json
 
-	DailyQuota      *int      `json:"daily_quota,omitzero"`       // sends per Beijing day; negative = no limit; default 100,000 (mini programs 1,000,000)
-	MinuteQuota     *int      `json:"minute_quota,omitzero"`      // sends per minute; 0 = no limit, the default
-	TokenDailyLimit *int      `json:"token_daily_limit,omitzero"` // plain token fetches per day; default 2000, test accounts 200
-	TemplateLimit   *int      `json:"template_limit,omitzero"`    // private templates; default 25, era A and test accounts 10
-	IPWhitelist     *[]string `json:"ip_whitelist,omitzero"`      // who may fetch tokens; empty = everybody
-	Linked          *[]string `json:"linked,omitzero"`            // appids of linked mini programs
-	Pages           *[]string `json:"pages,omitzero"`             // a mini program's released pages; empty = any page exists
+	DailyQuota  *int `json:"daily_quota,omitzero"`  // sends per Beijing day; negative = no limit; default 100,000 (mini programs 1,000,000)
+	MinuteQuota *int `json:"minute_quota,omitzero"` // sends per minute; 0 = no limit, the default
+	// TemplateMonthlyQuota is the sends of one template per Beijing month; 0 = no limit; default 0, era A 10,000.
+	TemplateMonthlyQuota *int      `json:"template_monthly_quota,omitzero"`
+	TokenDailyLimit      *int      `json:"token_daily_limit,omitzero"` // plain token fetches per day; default 2000, test accounts 200
+	TemplateLimit        *int      `json:"template_limit,omitzero"`    // private templates; default 25, era A and test accounts 10
+	IPWhitelist          *[]string `json:"ip_whitelist,omitzero"`      // who may fetch tokens; empty = everybody
+	Linked               *[]string `json:"linked,omitzero"`            // appids of linked mini programs
+	Pages                *[]string `json:"pages,omitzero"`             // a mini program's released pages; empty = any page exists
 
 	Era      string `json:"era,omitzero"`       // A to F; default F
 	TokenTTL *int   `json:"token_ttl,omitzero"` // seconds a token lives; default 7200
+	// TokenLength is the characters of a new token, 64 to 4096; default 139. The
+	// platform asks everybody to be ready for 512 (S71).
+	TokenLength *int `json:"token_length,omitzero"`
 	Switches
 }
 
@@ -115,7 +120,9 @@ func (spec *AccountSpec) checkLimits() error {
 		atLeast("minute_quota", spec.MinuteQuota, 0),
 		atLeast("token_daily_limit", spec.TokenDailyLimit, 0),
 		atLeast("template_limit", spec.TemplateLimit, 0),
+		atLeast("template_monthly_quota", spec.TemplateMonthlyQuota, 0),
 		atLeast("token_ttl", spec.TokenTTL, 1),
+		atLeast("token_length", spec.TokenLength, 64), atMost("token_length", spec.TokenLength, 4096),
 		checkIPs(spec.IPWhitelist),
 		checkAppIDs(spec.Linked),
 		checkEra(spec.Era),
@@ -209,4 +216,11 @@ func atLeast(field string, value *int, floor int) error {
 		return nil
 	}
 	return &ControlError{Field: field, Rule: fmt.Sprintf("must be at least %d", floor), Value: *value}
+}
+
+func atMost(field string, value *int, ceiling int) error {
+	if value == nil || *value <= ceiling {
+		return nil
+	}
+	return &ControlError{Field: field, Rule: fmt.Sprintf("must be at most %d", ceiling), Value: *value}
 }

@@ -149,10 +149,10 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 func (p *platform) frontEnd(ep endpoint, c *call) (answer, bool) {
 	post := c.req.Method == http.MethodPost
 	switch {
-	case c.tooLong:
-		return httpAnswer(http.StatusRequestEntityTooLarge), true
 	case post && c.req.ContentLength < 0:
 		return httpAnswer(http.StatusPreconditionFailed), true
+	case c.tooLong:
+		return httpAnswer(http.StatusRequestEntityTooLarge), true
 	case *p.rules.RequireHTTPS && c.req.TLS == nil:
 		return p.fail(c, wechat.CodeRequireHTTPS), true
 	case ep.post && !post:

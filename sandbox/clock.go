@@ -1,12 +1,15 @@
 package sandbox
 
 import (
-	"fmt"
 	"time"
 )
 
 // clock is the sandbox's time: the real one, moved forward by what Advance added.
 type clock struct{ offset time.Duration }
+
+// maxOffset keeps the sum of all advances from overflowing, which would turn the
+// clock back by centuries.
+const maxOffset = 100 * 365 * 24 * time.Hour
 
 func (c clock) now() time.Time { return time.Now().Add(c.offset) }
 
@@ -39,13 +42,18 @@ func (s *Sandbox) Now() time.Time {
 
 // Advance moves the sandbox's clock forward by d and fires everything that
 // became due, in order, each at its own time. Messages are delivered when it
-// returns; their events are then pushed by Run. A negative d is an error: time
-// does not run backwards on the platform.
+// returns; their events are then pushed by Run. An error is a [*ControlError]:
+// d is negative, for time does not run backwards on the platform, or the clock
+// would be more than a century ahead.
 func (s *Sandbox) Advance(d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("sandbox: advance by %v: must not be negative", d)
+		return &ControlError{Field: "advance", Rule: "must not be negative", Value: d.String()}
 	}
 	p := s.lock()
+	if d > maxOffset-p.clock.offset {
+		s.mu.Unlock()
+		return &ControlError{Field: "advance", Rule: "must not take the clock more than 100 years ahead", Value: d.String()}
+	}
 	p.clock.offset += d
 	p.fireDue(p.clock.now(), noLimit)
 	s.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// AccountView is an account as the control API shows it: all settings, no secret
-// and no key.
+// AccountView is an account as the control API shows it: all settings, no key, and
+// no secret but one just made up.
 type AccountView struct {
 	AccountSpec
 	Templates []string `json:"templates"` // ids
@@ -26,10 +26,10 @@ func (a *account) view() AccountView {
 	return AccountView{Templates: ids, AccountSpec: AccountSpec{
 		AppID: a.appID, Kind: a.kind, Name: a.name, OriginalID: a.originalID, Verified: new(a.verified),
 		ServerURL: new(a.serverURL), CallbackMode: a.mode.String(), CallbackFormat: a.format,
-		DailyQuota: new(a.dailyQuota), MinuteQuota: new(a.minuteQuota), TokenDailyLimit: new(a.tokenDailyLimit),
+		DailyQuota: new(a.dailyQuota), MinuteQuota: new(a.minuteQuota), TemplateMonthlyQuota: new(a.monthlyQuota), TokenDailyLimit: new(a.tokenDailyLimit),
 		TemplateLimit: new(a.templateLimit), IPWhitelist: &whitelist,
 		Linked: new(slices.Clone(a.linked)), Pages: new(slices.Clone(a.pages)),
-		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), Switches: a.switches(),
+		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(),
 	}}
 }
 
@@ -79,7 +79,21 @@ func (s *Sandbox) controlAddAccount(r *http.Request) (any, error) {
 	if err := s.AddAccount(spec); err != nil {
 		return nil, err
 	}
-	return s.accountView(spec.AppID)
+	return s.newAccountView(spec)
+}
+
+// newAccountView shows a secret that was made up, or nobody would ever know it.
+func (s *Sandbox) newAccountView(spec AccountSpec) (any, error) {
+	defer s.unlock()
+	a := s.lock().accounts[spec.AppID]
+	if a == nil {
+		return nil, unknownAccount(spec.AppID) // somebody has reset the sandbox meanwhile
+	}
+	view := a.view()
+	if spec.Secret == "" {
+		view.Secret = a.secret
+	}
+	return view, nil
 }
 
 func (s *Sandbox) controlSetAccount(r *http.Request) (any, error) {

@@ -44,6 +44,7 @@ func TestBadInputNamesFieldRuleAndValue(t *testing.T) {
 		{"odd status", "faults", `{"path":"/x","http_status":99}`, `{"error":"sandbox: http_status: must be from 200 to 599, got 99","field":"http_status","rule":"must be from 200 to 599","value":99}`},
 		{"kept by the sandbox", "faults", `{"path":"/x","errcode":-1,"hits":3}`, `{"error":"sandbox: hits: is kept by the sandbox and cannot be set","field":"hits","rule":"is kept by the sandbox and cannot be set"}`},
 		{"time backwards", "clock", `{"advance":"-1h"}`, `{"error":"sandbox: advance: must be a duration that is not negative, such as \"90s\" or \"2h\", got -1h","field":"advance","rule":"must be a duration that is not negative, such as \"90s\" or \"2h\"","value":"-1h"}`},
+		{"a century ahead", "clock", `{"advance":"876001h"}`, `{"error":"sandbox: advance: must not take the clock more than 100 years ahead, got 876001h0m0s","field":"advance","rule":"must not take the clock more than 100 years ahead","value":"876001h0m0s"}`},
 		{"a secret is not repeated", "accounts", `{"appid":"wxc3c3c3c3c3c3c3c3","secret":"hunter2"}`, `{"error":"sandbox: secret: must be 32 lower-case hexadecimal digits, got (7 characters)","field":"secret","rule":"must be 32 lower-case hexadecimal digits","value":"(7 characters)"}`},
 		{"no appid", "accounts", `{}`, `{"error":"sandbox: appid: is required","field":"appid","rule":"is required"}`},
 		{"appid taken", "accounts", `{"appid":"` + sandbox.SeedMiniAppID + `"}`, `{"error":"sandbox: appid: must be new, got wxb2b2b2b2b2b2b2b2","field":"appid","rule":"must be new","value":"wxb2b2b2b2b2b2b2b2"}`},
@@ -52,6 +53,7 @@ func TestBadInputNamesFieldRuleAndValue(t *testing.T) {
 		{"odd server_url", "accounts/" + sandbox.SeedMiniAppID, `{"server_url":"ftp://x"}`, `{"error":"sandbox: server_url: must be an http or https URL, or empty, got ftp://x","field":"server_url","rule":"must be an http or https URL, or empty","value":"ftp://x"}`},
 		{"odd era", "accounts/" + sandbox.SeedMiniAppID, `{"era":"Z"}`, `{"error":"sandbox: era: must be a letter from A to F, got Z","field":"era","rule":"must be a letter from A to F","value":"Z"}`},
 		{"odd whitelist", "accounts/" + sandbox.SeedMiniAppID, `{"ip_whitelist":["10.0.0.0/8","home"]}`, `{"error":"sandbox: ip_whitelist: must hold addresses or prefixes such as 10.0.0.0/8, got home","field":"ip_whitelist","rule":"must hold addresses or prefixes such as 10.0.0.0/8","value":"home"}`},
+		{"following a mini program", "users/" + user, `{"follows":false,"appid":"` + sandbox.SeedMiniAppID + `"}`, `{"error":"sandbox: appid: must be an official account to be followed, got wxb2b2b2b2b2b2b2b2","field":"appid","rule":"must be an official account to be followed","value":"wxb2b2b2b2b2b2b2b2"}`},
 		{"odd openid", "users/oX", `{"follows":true}`, `{"error":"sandbox: openid: must be 28 characters, o first, then letters, digits, - and _, got oX","field":"openid","rule":"must be 28 characters, o first, then letters, digits, - and _","value":"oX"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,6 +119,18 @@ func TestAnAccountMadeOverTheControlAPIWorks(t *testing.T) {
 	mustDecode(t, do(t, s, control+"accounts", ""), &all)
 	if len(all.Items) != 3 {
 		t.Errorf("%d accounts, want 3", len(all.Items))
+	}
+}
+
+func TestASecretMadeUpIsShownOnce(t *testing.T) {
+	s := sandboxtest.New(t)
+	const appid = "wxc3c3c3c3c3c3c3c3"
+	var made, later sandbox.AccountView
+	mustDecode(t, do(t, s, control+"accounts", fmt.Sprintf(`{"appid":%q}`, appid)), &made)
+	wantCode(t, do(t, s, tokenTarget(appid, made.Secret), ""), 0)
+	mustDecode(t, do(t, s, control+"accounts/"+appid, ""), &later)
+	if later.Secret != "" {
+		t.Errorf("secret shown again: %q", later.Secret)
 	}
 }
 

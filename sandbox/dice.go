@@ -21,9 +21,14 @@ type dice struct {
 // and below the range that the gateway keeps for numbers of its own.
 const firstMsgID = 3_000_000_000_000_000_000
 
+// firstSmallMsgID and smallMsgIDs are the nine-digit numbers to begin at: like the
+// large ones, they should not come back with another seed.
+const firstSmallMsgID, smallMsgIDs = 100_000_000, 800_000_000
+
 func newDice(seed int64) *dice {
 	r := rand.New(rand.NewPCG(uint64(seed), 0x686f6e6779616e)) // "hongyan"
-	return &dice{rand: r, msgID: firstMsgID + int64(r.Uint64N(1e17)), smallMsgID: 200_000_000}
+	first := int64(r.Uint64N(1e17))
+	return &dice{rand: r, msgID: firstMsgID + first, smallMsgID: firstSmallMsgID + first%smallMsgIDs}
 }
 
 // nextMsgID is larger than every one before; the steps vary as on the platform.
@@ -47,9 +52,13 @@ func (d *dice) bytes(n int) []byte {
 	return b[:n]
 }
 
+// defaultTokenLength is that of tokens in 2025 (spec §1).
+const defaultTokenLength = 139
+
 // accessToken looks like those of 2025: "92_" and base64url text (spec §1).
-func (d *dice) accessToken() string {
-	return "92_" + base64.RawURLEncoding.EncodeToString(d.bytes(102))
+func (d *dice) accessToken(length int) string {
+	text := "92_" + base64.RawURLEncoding.EncodeToString(d.bytes(length*3/4))
+	return text[:length]
 }
 
 // templateID is 32 bytes in base64url: 43 characters (spec §1).

@@ -46,8 +46,8 @@ func (c *call) mayManage() wechat.Code {
 }
 
 type addTemplateRequest struct {
-	ShortID  wireText   `json:"template_id_short"`
-	Keywords []wireText `json:"keyword_name_list"`
+	ShortID  wireText  `json:"template_id_short"`
+	Keywords wireTexts `json:"keyword_name_list"`
 }
 
 type addTemplateAnswer struct {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"net/netip"
 
 	"hongyan/wechat"
 )
@@ -124,11 +125,18 @@ func (p *platform) refuseLogin(c *call) (answer, bool) {
 	case c.login.Secret.string() != a.secret:
 		return p.fail(c, wechat.CodeInvalidAppSecret), true
 	case !a.admits(c):
-		ip := c.clientIP()
-		text := fmt.Sprintf("invalid ip %s ipv6 ::ffff:%s, not in whitelist", ip, ip)
-		return p.failText(c, wechat.CodeIPNotInWhitelist, text), true
+		return p.failText(c, wechat.CodeIPNotInWhitelist, notInWhitelist(c.clientIP())), true
 	}
 	return answer{}, false
+}
+
+// notInWhitelist is the text of 40164, which names an IPv4 address in both forms
+// (spec §3.1). Unverified: what it says of a caller without one.
+func notInWhitelist(ip netip.Addr) string {
+	if ip.Is4() {
+		return fmt.Sprintf("invalid ip %s ipv6 ::ffff:%s, not in whitelist", ip, ip)
+	}
+	return fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", ip, ip)
 }
 
 // admits applies the IP whitelist, from which mini programs are exempt (spec §3.1).

@@ -322,5 +322,10 @@ func TestMsgIDZeroAndSmallMsgIDsAreSwitches(t *testing.T) {
 		if len(row.MsgID) != 9 || !strings.Contains(g.got()[0].body, "<MsgID>0</MsgID>") {
 			t.Errorf("msgid %q, event %s, want nine digits and MsgID 0", row.MsgID, g.got()[0].body)
 		}
+		other := sandboxtest.NewInMemory(t, sandbox.Options{Seed: 2})
+		mustNil(t, other.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, sandbox.AccountSpec{Switches: sandbox.Switches{SmallMsgID: new(true)}}))
+		if again := sendTo(t, other, user, ""); again.MsgID[:6] == row.MsgID[:6] {
+			t.Errorf("nine-digit msgids %s and %s of two seeds are neighbours", row.MsgID, again.MsgID)
+		}
 	})
 }

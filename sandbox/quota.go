@@ -46,3 +46,23 @@ func (a *account) charge(path string, now time.Time, perMinute, daily int) wecha
 	u.thisDay++
 	return wechat.CodeOK
 }
+
+// monthUse counts the sends of one template, which era A limited (S10).
+type monthUse struct {
+	month time.Time // its first day
+	calls int
+}
+
+// monthUseOf returns the count of a template of the account. That of an id it does
+// not hold leads nowhere: such calls get 40037 soon after.
+func (a *account) monthUseOf(id string, now time.Time) *monthUse {
+	if a.byID[id] == nil {
+		return &monthUse{}
+	}
+	now = now.In(beijing)
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, beijing)
+	if u := a.monthly[id]; u == nil || !u.month.Equal(month) {
+		a.monthly[id] = &monthUse{month: month}
+	}
+	return a.monthly[id]
+}

@@ -79,9 +79,14 @@ func (p *platform) serveSend(c *call) answer {
 // spendQuotaAndParse is steps 6 to 8: quotas, then the body.
 func (c *call) spendQuotaAndParse() wechat.Code {
 	a := c.account
+	month := a.monthUseOf(c.send.TemplateID.string(), c.now)
+	if month.calls >= a.monthlyQuota && a.monthlyQuota > 0 {
+		return wechat.CodeDailyQuota
+	}
 	if code := a.charge(c.path, c.now, a.minuteQuota, a.dailyQuota); code != wechat.CodeOK {
 		return code
 	}
+	month.calls++
 	return c.badBody
 }
 
@@ -151,25 +156,19 @@ func (p *platform) checkRecipient(openid string) wechat.Code {
 }
 
 // dataProblem is step 13: the errmsg of 47003, or "". Only the first problem is
-// named, and data that is no object has every parameter empty (spec §4.3).
+// named, and data that is no object has every parameter empty, of historical
+// templates too (spec §4.3).
 func dataProblem(t *template, body *sendBody) string {
 	data, isObject := parseData(body.Data)
-	if !isObject && len(t.params) > 0 {
-		return emptyText(t.params[0])
+	rules := t.rules
+	if !isObject {
+		rules = wechat.RulesTemplate
 	}
-	for _, problem := range wechat.ValidateData(t.parsed, data, t.rules) {
-		switch {
-		case !problem.Fatal:
-		case problem.Kind == wechat.ProblemRule:
-			return "argument invalid! data." + problem.Key + ".value invalid"
-		default:
-			return emptyText(strings.TrimSuffix(problem.Key, ".DATA"))
-		}
+	if first := wechat.FirstFatal(wechat.ValidateData(t.parsed, data, rules)); first != nil {
+		return wechat.PlatformText(*first)
 	}
 	return ""
 }
-
-func emptyText(key string) string { return "argument invalid! data." + key + ".value is empty" }
 
 // accept is steps 14 and 15: duplicates of the last ten minutes get the first
 // one's msgid and nothing more; others get a msgid and are delivered later.

@@ -79,6 +79,7 @@ func TestSendChecksInTheOrderOfThePlatform(t *testing.T) {
 		{"blacklisted", body(member("touser", blacklisted), toOrder, badData), `43019 require remove blacklist`},
 		{"frozen", body(member("touser", sandbox.OpenID("FROZE", 1)), toOrder, badData), `50002 user limited`},
 		{"data missing", body(toUser, toOrder), `47003 argument invalid! data.character_string1.value is empty`},
+		{"data missing for a historical template", body(toUser, member("template_id", sandbox.SeedTemplateHistorical)), `47003 argument invalid! data.first.value is empty`},
 		{"data a string", body(toUser, toOrder, member("data", `{"character_string1":{"value":"A"}}`)), `47003 argument invalid! data.character_string1.value is empty`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,6 +115,12 @@ func TestAChunkedBodyIsRefusedByTheFrontEnd(t *testing.T) {
 	}
 	if row := lastRow(t, s); row.ErrCode != 412 {
 		t.Errorf("errcode in the ledger = %d, want 412", row.ErrCode)
+	}
+	tooLong := io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20+1)))
+	got, err = try(s, http.MethodPost, pathSend, tooLong)
+	mustNil(t, err)
+	if got.status != http.StatusPreconditionFailed {
+		t.Errorf("chunked and too long: status %d, want 412", got.status)
 	}
 }
 
@@ -214,6 +221,37 @@ func TestTheDailyQuotaEndsAtBeijingMidnight(t *testing.T) {
 		wantBody(t, send(), `{"errcode":45009,"errmsg":"reach max api daily quota limit rid"}`)
 		time.Sleep(time.Second)
 		wantCode(t, send(), 0)
+	})
+}
+
+func TestEraALimitsEachTemplateByTheMonth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // begins at 08:00 on 1 January 2000, Beijing time
+		s := sandboxtest.NewInMemory(t)
+		account := func(spec sandbox.AccountSpec) {
+			mustNil(t, s.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, spec))
+		}
+		view := func() sandbox.AccountView { return s.Sandbox.Accounts()[0] }
+		account(sandbox.AccountSpec{Era: "wiki"})
+		if got := view(); *got.TemplateMonthlyQuota != 10_000 || *got.TemplateLimit != 10 {
+			t.Errorf("era A: monthly %d, templates %d, want 10000, 10", *got.TemplateMonthlyQuota, *got.TemplateLimit)
+		}
+		account(sandbox.AccountSpec{TemplateMonthlyQuota: new(1)})
+		send := func(template string) reply {
+			return do(t, s, with(pathSend, stableToken(t, s, false).AccessToken), body(toUser, member("template_id", template), `"data":{}`))
+		}
+		wantCode(t, send(sandbox.SeedTemplateHistorical), 0)
+		wantCode(t, send(sandbox.SeedTemplateHistorical), 45009)
+		wantCode(t, send(sandbox.SeedTemplateOrder), 47003) // another template has a count of its own
+		wantCode(t, send(strings.Repeat("x", 43)), 40037)
+		time.Sleep(31*24*time.Hour - 8*time.Hour - time.Second)
+		wantCode(t, send(sandbox.SeedTemplateHistorical), 45009)
+		time.Sleep(time.Second)
+		wantCode(t, send(sandbox.SeedTemplateHistorical), 0)
+		account(sandbox.AccountSpec{Era: "F"})
+		wantCode(t, send(sandbox.SeedTemplateHistorical), 0)
+		if got := view(); *got.TemplateMonthlyQuota != 0 || *got.TemplateLimit != 25 {
+			t.Errorf("era F: monthly %d, templates %d, want 0, 25", *got.TemplateMonthlyQuota, *got.TemplateLimit)
+		}
 	})
 }
 

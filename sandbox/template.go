@@ -21,13 +21,11 @@ type template struct {
 	content, example                string
 
 	parsed wechat.Content
-	params []string
 	rules  wechat.RuleSet
 }
 
 func newTemplate(t template) *template {
 	t.parsed = wechat.ParseContent(t.content)
-	t.params = t.parsed.Params()
 	t.rules = wechat.RulesOf(t.parsed)
 	if t.family == familySubscribe {
 		t.rules = wechat.RulesSubscribe

@@ -81,6 +81,8 @@ func TestAddingIsRefused(t *testing.T) {
 	add := func(b string) reply { return do(t, s, with(pathAdd, token), b) }
 	wantBody(t, add(`{"template_id_short":"43217"}`), `{"errcode":40246,"errmsg":"keyword name invalid rid"}`)
 	wantCode(t, add(`{"template_id_short":"43217","keyword_name_list":["没有"]}`), 40246)
+	wantCode(t, add(`{"template_id_short":"43217","keyword_name_list":"订单编号"}`), 40246)
+	wantCode(t, add(`{"template_id_short":"43217","keyword_name_list":null}`), 40246)
 	wantCode(t, add(`{"template_id_short":"43217","keyword_name_list":["订单编号","订单编号"]}`), 40246)
 	wantCode(t, add(`{"template_id_short":"1","keyword_name_list":["订单编号"]}`), 40037)
 	wantCode(t, add(`{"template_id_short":"TM00015"}`), 40247)

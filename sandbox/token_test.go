@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -45,6 +47,19 @@ func TestTokenAnswerHasNoErrcode(t *testing.T) {
 	}
 	if got, want := got.header.Get("X-Hongyan-Sandbox"), "not WeChat"; got != want {
 		t.Errorf("X-Hongyan-Sandbox = %q, want %q", got, want)
+	}
+}
+
+func TestTokensCanBeAsLongAsStorageMustHold(t *testing.T) {
+	s := sandboxtest.New(t)
+	mustNil(t, s.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, sandbox.AccountSpec{TokenLength: new(512)}))
+	token := plainToken(t, s).AccessToken
+	if len(token) != 512 {
+		t.Errorf("token of %d characters, want 512", len(token))
+	}
+	wantCode(t, do(t, s, with(pathDomainIP, token), ""), 0)
+	if err := s.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, sandbox.AccountSpec{TokenLength: new(4097)}); err == nil {
+		t.Error("a token_length of 4097 was taken")
 	}
 }
 
@@ -157,6 +172,19 @@ func TestForcedRefreshKillsTheOldTokenAndNeedsThirtySeconds(t *testing.T) {
 	})
 }
 
+func TestAForcedRefreshNeverReturnsAnExpiredToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandboxtest.NewInMemory(t)
+		mustNil(t, s.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, sandbox.AccountSpec{TokenTTL: new(10)}))
+		first := stableToken(t, s, true)
+		time.Sleep(10 * time.Second)
+		got := stableToken(t, s, true)
+		if got.AccessToken == first.AccessToken || got.ExpiresIn != 10 {
+			t.Errorf("same token = %t, expires_in = %d, want false, 10", got.AccessToken == first.AccessToken, got.ExpiresIn)
+		}
+	})
+}
+
 func TestForcedRefreshesAreTwentyADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sandboxtest.NewInMemory(t)
@@ -225,6 +253,21 @@ func TestTheWhitelistNamesTheCaller(t *testing.T) {
 		`{"errcode":40164,"errmsg":"invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid"}`)
 	mustNil(t, s.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, sandbox.AccountSpec{IPWhitelist: &[]string{"127.0.0.1"}}))
 	wantCode(t, do(t, s, target, ""), 0)
+
+	mustNil(t, s.Sandbox.UpdateAccount(sandbox.SeedServiceAppID, sandbox.AccountSpec{IPWhitelist: &[]string{"2001:db8::/64"}}))
+	for _, tt := range []struct{ caller, want string }{
+		{"[2001:db8::5]:80", `{"access_token":"`},
+		{"[2001:db8:1::5]:80", `{"errcode":40164,"errmsg":"invalid ip 2001:db8:1::5 ipv6 2001:db8:1::5, not in whitelist rid`},
+		{"[::ffff:192.0.2.1]:80", `{"errcode":40164,"errmsg":"invalid ip 192.0.2.1 ipv6 ::ffff:192.0.2.1, not in whitelist rid`},
+	} {
+		r := httptest.NewRequest(http.MethodGet, target, nil)
+		r.RemoteAddr = tt.caller
+		w := httptest.NewRecorder()
+		s.Sandbox.Handler().ServeHTTP(w, r)
+		if got := w.Body.String(); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("from %s: %s, want it to begin %s", tt.caller, got, tt.want)
+		}
+	}
 }
 
 func TestTokensAreNeverShown(t *testing.T) {

@@ -60,7 +60,7 @@ func (p *platform) mint(a *account, sp *tokenSpace, now time.Time, grace time.Du
 		old.until = now.Add(grace)
 	}
 	sp.previous = sp.current
-	sp.current = &token{text: p.dice.accessToken(), account: a, expires: now.Add(a.tokenTTL)}
+	sp.current = &token{text: p.dice.accessToken(a.tokenLength), account: a, expires: now.Add(a.tokenTTL)}
 	sp.keepDead = false
 	p.tokens[sp.current.text] = sp.current
 	return sp.current
@@ -87,10 +87,12 @@ func (p *platform) stableToken(a *account, now time.Time) *token {
 }
 
 // forcedToken is stable_token with force_refresh: the old one dies at once, but
-// two calls within 30 s refresh only once. nil means that the day's 20 are used up.
+// two calls within 30 s refresh only once, unless the token is past its end by then.
+// nil means that the day's 20 are used up.
 func (p *platform) forcedToken(a *account, now time.Time) *token {
 	sp := &a.stable
-	if sp.current != nil && !sp.lastForced.IsZero() && now.Sub(sp.lastForced) < forceRefreshGap {
+	tooSoon := !sp.lastForced.IsZero() && now.Sub(sp.lastForced) < forceRefreshGap
+	if sp.current != nil && tooSoon && now.Before(sp.current.expires) {
 		return sp.current
 	}
 	if !a.use("force_refresh", now, forceRefreshDaily) {

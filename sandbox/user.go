@@ -125,6 +125,9 @@ func (s *Sandbox) SetUser(openid string, change UserChange) error {
 	if err != nil {
 		return err
 	}
+	if change.Follows != nil && account.isMini() {
+		return &ControlError{Field: "appid", Rule: "must be an official account to be followed", Value: account.appID}
+	}
 	u := p.touch(openid)
 	set(&u.blocked, change.Blocked)
 	set(&u.blacklisted, change.Blacklisted)

@@ -50,6 +50,22 @@ func (t *wireText) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
+// wireTexts is an array of strings; anything that is no array reads as empty.
+type wireTexts []wireText
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (t *wireTexts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*t = nil
+	if v.Kind() != '[' {
+		return nil
+	}
+	return json.Unmarshal(v, (*[]wireText)(t), wireOptions)
+}
+
 // wireBool is a boolean member; anything but true reads as false.
 type wireBool bool
 

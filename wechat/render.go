@@ -60,12 +60,13 @@ var beijing = time.FixedZone("CST", 8*60*60)
 // Render shows a message the way the phone does in the given era (spec §4.3, §4.4, §4.6).
 // Missing keys become nothing, unknown ones are ignored, reserved words stay as written. Up to
 // era D values keep their colours and line breaks. From era E on first and remark, colours,
-// emoji and line breaks are dropped and a line's value is cut after 20 characters.
+// emoji and line breaks are dropped, and in historical templates a line's value is cut after 20
+// characters.
 //
 // Blank lines of the content are layout and not returned; how a card is spaced is the drawer's.
 func Render(in RenderInput) Card {
 	r := renderer{in: in, trim: in.Era.trims() && !in.MiniProgram}
-	r.runCounts = RulesOf(in.Content) == RulesHistorical
+	r.historical = RulesOf(in.Content) == RulesHistorical
 	r.card.Title = in.Title
 	if !in.At.IsZero() {
 		r.card.Date = in.At.In(beijing).Format("1月2日")
@@ -81,12 +82,12 @@ func Render(in RenderInput) Card {
 
 // renderer is one Render at work.
 type renderer struct {
-	in        RenderInput
-	trim      bool // the phone of eras E and F
-	runCounts bool // historical template: a run of digits or letters counts as one character
-	card      Card
-	keys      [][]string // parameters of each card line, for the emphasis
-	warned    map[string]bool
+	in         RenderInput
+	trim       bool // the phone of eras E and F
+	historical bool // lines are cut: values of category templates obey their types' limits, up to 32
+	card       Card
+	keys       [][]string // parameters of each card line, for the emphasis
+	warned     map[string]bool
 }
 
 func (r *renderer) warn(format string, args ...any) {
@@ -267,7 +268,10 @@ func (r *renderer) plain(key string, field Field) Field {
 }
 
 func (r *renderer) cut(keys []string, value string) string {
-	short := cutLine(value, r.runCounts)
+	if !r.historical {
+		return value
+	}
+	short := cutLine(value)
 	if short == value {
 		return value
 	}

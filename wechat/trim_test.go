@@ -7,25 +7,20 @@ import (
 
 func TestCutLine(t *testing.T) {
 	han := func(n int) string { return strings.Repeat("字", n) }
-	tests := []struct {
-		name, value string
-		runs        bool
-		want        string
-	}{
-		{"empty", "", false, ""},
-		{"exactly twenty", han(20), false, han(20)},
-		{"one too many", han(21), false, han(20) + "…"},
-		{"letters count each", strings.Repeat("a", 21), false, strings.Repeat("a", 20) + "…"},
-		{"a run of letters counts once", strings.Repeat("a", 50) + han(19), true, strings.Repeat("a", 50) + han(19)},
-		{"and is followed by the cut", strings.Repeat("a", 50) + han(20), true, strings.Repeat("a", 50) + han(19) + "…"},
-		{"a run at the end is kept whole", han(19) + "20261120", true, han(19) + "20261120"},
-		{"a run behind the end is dropped whole", han(20) + "20261120", true, han(20) + "…"},
-		{"letters and digits are two runs", han(19) + "A1001", true, han(19) + "A…"},
-		{"symbols count each", strings.Repeat("-", 21), true, strings.Repeat("-", 20) + "…"},
+	tests := []struct{ name, value, want string }{
+		{"empty", "", ""},
+		{"exactly twenty", han(20), han(20)},
+		{"one too many", han(21), han(20) + "…"},
+		{"a run of letters counts once", strings.Repeat("a", 50) + han(19), strings.Repeat("a", 50) + han(19)},
+		{"and is followed by the cut", strings.Repeat("a", 50) + han(20), strings.Repeat("a", 50) + han(19) + "…"},
+		{"a run at the end is kept whole", han(19) + "20261120", han(19) + "20261120"},
+		{"a run behind the end is dropped whole", han(20) + "20261120", han(20) + "…"},
+		{"letters and digits are two runs", han(19) + "A1001", han(19) + "A…"},
+		{"symbols count each", strings.Repeat("-", 21), strings.Repeat("-", 20) + "…"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := cutLine(tt.value, tt.runs); got != tt.want {
+			if got := cutLine(tt.value); got != tt.want {
 				t.Errorf("cutLine = %q, want %q", got, tt.want)
 			}
 		})
