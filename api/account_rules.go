@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"net"
 	"net/url"
@@ -192,34 +193,37 @@ func checkIdentity(a *hongyan.Account, f *faults) {
 		f.add("/secret", "the AppSecret is longer than %d characters", maxSecretLength)
 	}
 	if utf8.RuneCountInString(a.Name) > maxNameRunes {
-		f.add("/name", "longer than %d characters", maxNameRunes)
+		f.add("/name", "%q has %d characters; at most %d", clip(a.Name), utf8.RuneCountInString(a.Name), maxNameRunes)
 	}
 	switch {
 	case a.Alias == "":
 	case !aliasForm.MatchString(a.Alias):
 		f.add("/alias", "%q is not a small letter followed by up to 31 of a-z, 0-9, _ and -", clip(a.Alias))
 	case appIDForm.MatchString(a.Alias):
-		f.add("/alias", "an alias must not look like an appid")
+		f.add("/alias", "%q looks like an appid, which an alias must not", a.Alias)
 	}
 	if rule := baseURLFault(a.BaseURL); rule != "" {
 		f.add("/base_url", "%s", rule)
 	}
 }
 
-// baseURLFault returns the rule a base URL breaks, "" for none. Access tokens
-// travel in the query, so only loopback may go without https (S79).
+// baseURLFault returns the rule a base URL breaks and the URL, "" for none.
+// Access tokens travel in the query, so only loopback may go without https
+// (S79). What may hide a password, in the user or the query, is not repeated.
 func baseURLFault(raw string) string {
 	if raw == "" {
 		return ""
 	}
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil:
 		return "not an absolute URL such as https://api.weixin.qq.com"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "must have no user, query or fragment"
+		return fmt.Sprintf("the URL of host %q must have no user, query or fragment", clip(u.Host))
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Sprintf("%q is not an absolute URL such as https://api.weixin.qq.com", clip(raw))
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must be https unless the host is loopback"
+		return fmt.Sprintf("%q must be https, because its host is not loopback", clip(raw))
 	}
 	return ""
 }

@@ -8,8 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"hongyan"
 	"hongyan/client"
 	"hongyan/sandbox"
+	"hongyan/wechat"
 )
 
 const testAESKey = "hongyanSandboxEncodingAESKey0123456789abcdE"
@@ -183,5 +185,32 @@ func TestAnswersHaveNoSecrets(t *testing.T) {
 				t.Errorf("GET %s: status %d, secret in %s", path, got.status, got.body)
 			}
 		}
+	}
+}
+
+// TestABadBaseURLIsNamed checks that the caller is told which URL was refused and why.
+func TestABadBaseURLIsNamed(t *testing.T) {
+	g := newGateway(t)
+	for url, rule := range map[string]string{
+		"http://10.0.0.5":        "must be https",
+		"ftp://127.0.0.1":        "not an absolute URL",
+		"http://wechat.internal": "must be https",
+	} {
+		got := g.do("POST", "/v1/accounts", `{"appid":"wx0f1e2d3c4b5a6978","secret":"s","base_url":"`+url+`"}`)
+		if p := got.problem(t); !strings.Contains(p.Detail, `"`+url+`"`) || !strings.Contains(p.Detail, rule) {
+			t.Errorf("base_url %s: detail %q, want the URL and %q in it", url, p.Detail, rule)
+		}
+	}
+}
+
+func TestAStoppedTokenIsExplainedOnce(t *testing.T) {
+	info, ok := wechat.LookupCode(40125)
+	if !ok {
+		t.Fatal("40125 is not known")
+	}
+	e := &hongyan.TokenError{AppID: "wx0f1e2d3c4b5a6978", Stopped: true, Errcode: 40125, Reason: "errcode 40125 invalid appsecret. " + info.Hint}
+	p := newProblem("req_1", e)
+	if got := strings.Count(p.Detail, info.Hint); got != 1 {
+		t.Errorf("the advice appears %d times, want once: %s", got, p.Detail)
 	}
 }

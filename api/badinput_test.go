@@ -53,24 +53,25 @@ func TestBadInputIsRefusedAndStoresNothing(t *testing.T) {
 		{name: "a repeated field", body: orderJSON(t, head, head+head[1:]), status: 400, code: "duplicate_field", pointer: "/appid"},
 		{name: "a repeated key of data", body: orderJSON(t, `"data":{`, `"data":{"thing2":"x",`), status: 400, code: "duplicate_field", pointer: "/data/thing2"},
 		{name: "a repeated field of metadata", body: orderJSON(t, head, head+`"metadata":{"a":1,"a":2},`), status: 400, code: "duplicate_field", pointer: "/metadata/a"},
-		{name: "a number for a string", body: orderJSON(t, `"`+sandbox.OpenID("", 1)+`"`, `12`), status: 400, code: "wrong_type", pointer: "/touser", detail: "expected a string, got a number"},
+		{name: "a number for a string", body: orderJSON(t, `"`+sandbox.OpenID("", 1)+`"`, `12`), status: 400, code: "wrong_type", pointer: "/touser", detail: "expected a string, got the number 12"},
 		{name: "an object for a string", body: orderJSON(t, `"`+sandbox.OpenID("", 1)+`"`, `{}`), status: 400, code: "wrong_type", pointer: "/touser", detail: "got an object"},
-		{name: "a number for a value", body: orderJSON(t, `"A1001"`, `1001`), status: 400, code: "wrong_type", pointer: "/data/character_string1", detail: "quotes"},
+		{name: "a number for a value", body: orderJSON(t, `"A1001"`, `1001`), status: 400, code: "wrong_type", pointer: "/data/character_string1", detail: "got the number 1001; put it in quotes"},
 		{name: "null for a value", body: orderJSON(t, `"A1001"`, `null`), status: 400, code: "wrong_type", pointer: "/data/character_string1", detail: "got null"},
-		{name: "a number inside a value", body: orderJSON(t, `"￥39.80"`, `39.8`), status: 400, code: "wrong_type", pointer: "/data/amount3/value"},
+		{name: "a number inside a value", body: orderJSON(t, `"￥39.80"`, `39.8`), status: 400, code: "wrong_type", pointer: "/data/amount3/value", detail: "expected a string, got the number 39.8; put it in quotes"},
 		{name: "an array for data", body: `{"data":["x"]}`, status: 400, code: "wrong_type", pointer: "/data", detail: "expected an object, got an array"},
 		{name: "an array for the body", body: `[]`, status: 400, code: "wrong_type", pointer: ""},
 		{name: "a string for metadata", body: orderJSON(t, head, head+`"metadata":"x",`), status: 400, code: "wrong_type", pointer: "/metadata"},
-		{name: "a number for a time", body: orderJSON(t, head, head+`"send_at":1763600000,`), status: 400, code: "wrong_type", pointer: "/send_at"},
+		{name: "a number for a time", body: orderJSON(t, head, head+`"send_at":1763600000,`), status: 400, code: "wrong_type", pointer: "/send_at", detail: "got the number 1763600000"},
 		{name: "data sent as a JSON string", body: `{"data":"{\"thing1\":\"x\"}"}`, status: 400, code: "data_is_string", pointer: "/data", detail: "do not encode it twice"},
 		{name: "a key with .DATA", body: orderJSON(t, `"thing2"`, `"thing2.DATA"`), status: 422, code: "dot_data_key", pointer: "/data/thing2.DATA", detail: `the key is "thing2"`},
+		{name: "a key with .DATA in braces", body: orderJSON(t, `"thing2"`, `"{{thing2.DATA}}"`), status: 422, code: "dot_data_key", pointer: "/data/{{thing2.DATA}}", detail: `the key is "thing2"`},
 		{name: "a key with .DATA and a slash", body: orderJSON(t, `"thing2"`, `"thi/ng2.DATA"`), status: 422, code: "dot_data_key", pointer: "/data/thi~1ng2.DATA"},
 		{name: "no body", body: "", status: 400, code: "bad_json", pointer: ""},
 		{name: "a body that is not JSON", body: "appid=wx1", status: 400, code: "bad_json"},
 		{name: "a body that is broken off", body: orderJSON(t)[:40], status: 400, code: "bad_json", detail: "ends too early"},
 		{name: "two bodies", body: orderJSON(t) + orderJSON(t), status: 400, code: "bad_json"},
 		{name: "text that is not UTF-8", body: orderJSON(t, `巧克力`, "\xff\xfe"), status: 400, code: "bad_json", detail: "UTF-8"},
-		{name: "a time without an offset", body: orderJSON(t, head, head+`"send_at":"2026-11-20 10:00:00",`), status: 422, code: "bad_time", pointer: "/send_at"},
+		{name: "a time without an offset", body: orderJSON(t, head, head+`"send_at":"2026-11-20 10:00:00",`), status: 422, code: "bad_time", pointer: "/send_at", detail: `"2026-11-20 10:00:00" is not a time`},
 		{name: "a past expires_at", body: orderJSON(t, head, head+`"expires_at":"2020-01-01T00:00:00Z",`), status: 422, code: "expires_at_past", pointer: "/expires_at"},
 		{name: "an unknown template", body: orderJSON(t, sandbox.SeedTemplateOrder, strings.Repeat("x", 43)), status: 422, code: "unknown_template", pointer: "/template_id"},
 		{name: "a missing key", body: orderJSON(t, `"thing2":"巧克力",`, ``), status: 422, code: "invalid_data", pointer: "/data/thing2"},
@@ -149,6 +150,10 @@ func TestWrongTypeNeverRepeatsTheValue(t *testing.T) {
 	for name, body := range map[string]string{
 		"a secret where an array belongs": `{"quotas":"` + secret + `"}`,
 		"a secret that is an object":      `{"secret":{"x":"` + secret + `"}}`,
+		"a secret that is a number":       `{"secret":12345678901234567890}`,
+		"a callback token of digits":      `{"callback":{"token":12345678901234567890}}`,
+		"a password in a base_url":        `{"appid":"wx0000000000000000","secret":"s","base_url":"http://user:` + secret + `@10.0.0.5"}`,
+		"a key in a base_url":             `{"appid":"wx0000000000000000","secret":"s","base_url":"http://10.0.0.5/?key=` + secret + `"}`,
 		"a secret that is broken off":     `{"secret":"` + secret,
 		"a callback that is a secret":     `{"callback":"` + secret + `"}`,
 		"a bad AES key and a bad token":   `{"appid":"wx0000000000000000","secret":"s","callback":{"token":"` + secret + `!","aes_key":"` + secret + `","mode":"safe"}}`,
@@ -158,7 +163,7 @@ func TestWrongTypeNeverRepeatsTheValue(t *testing.T) {
 			if got.status != 400 && got.status != 422 {
 				t.Errorf("status %d, want 400 or 422", got.status)
 			}
-			if strings.Contains(got.body, secret) {
+			if strings.Contains(got.body, secret) || strings.Contains(got.body, "12345678901234567890") {
 				t.Errorf("the answer repeats the value: %s", got.body)
 			}
 		})

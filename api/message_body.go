@@ -69,7 +69,7 @@ func (d *messageData) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			return err
 		}
 		key := name.String()
-		if strings.HasSuffix(key, dotData) {
+		if strings.HasSuffix(strings.TrimRight(key, "} "), dotData) { // {{thing1.DATA}} too
 			dotted = addDotted(dotted, string(dec.StackPointer()), key)
 		}
 		field, err := readField(dec)
@@ -89,7 +89,7 @@ func (d *messageData) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func addDotted(e *hongyan.Error, pointer, key string) *hongyan.Error {
-	short := strings.TrimSuffix(key, dotData)
+	short := strings.Trim(strings.TrimSuffix(strings.TrimRight(key, "} "), dotData), "{ ")
 	found := badField("dot_data_key", pointer, "the key is %q, not %q: .DATA belongs to the template's text only", clip(short), clip(key))
 	if e == nil {
 		return found
@@ -109,8 +109,6 @@ func readField(dec *jsontext.Decoder) (wechat.Field, error) {
 		return wechat.Field{Value: value.String()}, nil
 	case jsontext.KindBeginObject:
 		return readFieldObject(dec)
-	case jsontext.KindNumber:
-		return wechat.Field{}, badField("wrong_type", string(dec.StackPointer()), "expected a string or {\"value\":…}, got a number; put it in quotes, so that it is shown as it is written")
 	default:
 		return wechat.Field{}, wrongType(dec, "a string or {\"value\":…}")
 	}
@@ -151,11 +149,27 @@ func readFieldObject(dec *jsontext.Decoder) (field wechat.Field, err error) {
 // no JSON at all is reported as that.
 func wrongType(dec *jsontext.Decoder, want string) error {
 	pointer, kind := string(dec.StackPointer()), dec.PeekKind()
-	if kind == jsontext.KindInvalid {
+	switch kind {
+	case jsontext.KindInvalid:
 		_, err := dec.ReadToken()
 		return err
+	case jsontext.KindNumber:
+		return wrongNumber(dec, pointer, want)
+	default:
+		return mistyped(pointer, want, kindWord(kind))
 	}
-	return badField("wrong_type", pointer, "expected %s, got %s", want, kindWord(kind))
+}
+
+func wrongNumber(dec *jsontext.Decoder, pointer, want string) error {
+	number, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	got := gotWords(pointer, jsontext.KindNumber, number)
+	if strings.HasPrefix(want, "a string") {
+		got += "; put it in quotes, so that it is shown as it is written"
+	}
+	return mistyped(pointer, want, got)
 }
 
 // request checks the little that is not the engine's to check, and translates.
@@ -191,7 +205,7 @@ func metadataObject(v jsontext.Value) ([]byte, error) {
 	case len(v) == 0 || kind == jsontext.KindNull:
 		return nil, nil
 	case kind != jsontext.KindBeginObject:
-		return nil, badField("wrong_type", "/metadata", "expected an object, got %s", kindWord(kind))
+		return nil, mistyped("/metadata", "an object", gotWords("/metadata", kind, v))
 	default:
 		return v, nil
 	}

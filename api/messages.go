@@ -131,7 +131,7 @@ func parseTime(pointer, text string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(text, " ", "+"))
 	if err != nil {
-		return time.Time{}, badField("bad_time", pointer, "%q is not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00", clip(text))
+		return time.Time{}, badTime(pointer, text)
 	}
 	return hongyan.Millis(t), nil
 }

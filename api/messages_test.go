@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,23 +78,26 @@ func TestListMessagesByFilterAndPage(t *testing.T) {
 
 func TestBadListParametersAreRefused(t *testing.T) {
 	g := newGateway(t)
-	for path, want := range map[string]struct{ code, pointer string }{
-		"/v1/messages?limit=0":               {"bad_parameter", "/query/limit"},
-		"/v1/messages?limit=1001":            {"bad_parameter", "/query/limit"},
-		"/v1/messages?limit=ten":             {"bad_parameter", "/query/limit"},
-		"/v1/messages?stat=queued":           {"bad_parameter", "/query/stat"},
-		"/v1/messages?state=queued,gone":     {"unknown_state", "/query/state"},
-		"/v1/messages?since=yesterday":       {"bad_time", "/query/since"},
-		"/v1/messages?until=2026-01-01":      {"bad_time", "/query/until"},
-		"/v1/messages?cursor=nonsense":       {"bad_cursor", "/query/cursor"},
-		"/v1/messages?cursor=" + eventCursor: {"bad_cursor", "/query/cursor"},
-		"/v1/events":                         {"bad_parameter", "/query/appid"},
+	for path, want := range map[string]struct{ code, pointer, value string }{
+		"/v1/messages?limit=0":               {"bad_parameter", "/query/limit", `"0"`},
+		"/v1/messages?limit=1001":            {"bad_parameter", "/query/limit", `"1001"`},
+		"/v1/messages?limit=ten":             {"bad_parameter", "/query/limit", `"ten"`},
+		"/v1/messages?stat=queued":           {"bad_parameter", "/query/stat", ""},
+		"/v1/messages?state=queued,gone":     {"unknown_state", "/query/state", `"gone"`},
+		"/v1/messages?since=yesterday":       {"bad_time", "/query/since", `"yesterday"`},
+		"/v1/messages?until=2026-01-01":      {"bad_time", "/query/until", `"2026-01-01"`},
+		"/v1/messages?cursor=nonsense":       {"bad_cursor", "/query/cursor", ""},
+		"/v1/messages?cursor=" + eventCursor: {"bad_cursor", "/query/cursor", ""},
+		"/v1/events":                         {"bad_parameter", "/query/appid", ""},
 	} {
 		t.Run(path, func(t *testing.T) {
 			got := g.do("GET", path, "")
 			p := got.problem(t)
 			if got.status != 422 || p.Code != want.code || len(p.Errors) != 1 || p.Errors[0].Pointer != want.pointer {
 				t.Errorf("status %d, problem %+v, want 422 %s at %s", got.status, p, want.code, want.pointer)
+			}
+			if !strings.Contains(p.Detail, want.value) {
+				t.Errorf("detail %q, want the value %s in it", p.Detail, want.value)
 			}
 		})
 	}

@@ -136,7 +136,8 @@ func tokenProblem(e *hongyan.TokenError) *hongyan.Error {
 	if e.Stopped {
 		shown.Kind, shown.Code = hongyan.Conflict, "token_stopped"
 	}
-	if info, ok := wechat.LookupCode(e.Errcode); ok && e.Errcode != 0 {
+	// The reason of a stopped account has WeChat's advice in it already.
+	if info, ok := wechat.LookupCode(e.Errcode); ok && e.Errcode != 0 && !strings.Contains(e.Reason, info.Hint) {
 		shown.Hint = info.Hint
 	}
 	return shown
@@ -191,7 +192,7 @@ func frameworkProblem(ctx huma.Context, status int, _ string, errs ...error) hum
 			return newProblem(id, own)
 		}
 		if detail, ok := errors.AsType[*huma.ErrorDetail](err); ok {
-			e.Fields = append(e.Fields, hongyan.FieldError{Pointer: locationPointer(detail.Location), Detail: detail.Message})
+			e.Fields = append(e.Fields, hongyan.FieldError{Pointer: locationPointer(detail.Location), Detail: detailWords(detail)})
 		}
 	}
 	switch {
@@ -203,6 +204,15 @@ func frameworkProblem(ctx huma.Context, status int, _ string, errs ...error) hum
 		e = asShown(fmt.Errorf("framework answered %d", status))
 	}
 	return newProblem(id, e)
+}
+
+// detailWords adds the value to what huma says. Bodies are not huma's to check,
+// so that the value comes from the path or the query, where we take no secrets.
+func detailWords(d *huma.ErrorDetail) string {
+	if value := fmt.Sprint(d.Value); d.Value != nil && value != "" {
+		return fmt.Sprintf("%s, got %q", d.Message, clip(value))
+	}
+	return d.Message
 }
 
 // locationPointer turns huma's "query.limit" into "/query/limit".

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,13 +67,14 @@ func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
 var strictOptions = json.JoinOptions(json.RejectUnknownMembers(true))
 
 // decodeStrict reads one JSON value into v. Its errors are *hongyan.Error with
-// a pointer, and never repeat a value: it may be a secret.
+// a pointer. They repeat numbers and times, but no other text: a secret may have
+// been put into the wrong field.
 func decodeStrict(data []byte, v any) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return badField("bad_json", "", "the body is empty; it must be a JSON object")
 	}
 	if err := json.Unmarshal(data, v, strictOptions); err != nil {
-		return explainJSON(err)
+		return explainJSON(data, err)
 	}
 	return nil
 }
@@ -96,7 +98,7 @@ func badField(code, pointer, format string, args ...any) *hongyan.Error {
 }
 
 // explainJSON says in our words what is wrong with a JSON text.
-func explainJSON(err error) *hongyan.Error {
+func explainJSON(data []byte, err error) *hongyan.Error {
 	if own, ok := errors.AsType[*hongyan.Error](err); ok {
 		return own
 	}
@@ -104,7 +106,7 @@ func explainJSON(err error) *hongyan.Error {
 		return explainSyntax(s)
 	}
 	if s, ok := errors.AsType[*json.SemanticError](err); ok {
-		return explainType(s)
+		return explainType(data, s)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return badField("bad_json", "", "the JSON ends too early")
@@ -130,20 +132,67 @@ func explainSyntax(s *jsontext.SyntacticError) *hongyan.Error {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-func explainType(s *json.SemanticError) *hongyan.Error {
+func explainType(data []byte, s *json.SemanticError) *hongyan.Error {
 	pointer := string(s.JSONPointer)
 	switch {
 	case errors.Is(s, json.ErrUnknownName):
 		return unknownField(s)
 	case s.GoType == timeType && s.JSONKind == jsontext.KindString:
-		return badField("bad_time", pointer, "not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00")
+		return badTime(pointer, plainText(memberAt(data, s.JSONPointer)))
 	case s.GoType == timeType:
-		return badField("wrong_type", pointer, "expected a time in a string, got %s", kindWord(s.JSONKind))
+		return mistyped(pointer, "a time in a string", gotWords(pointer, s.JSONKind, memberAt(data, s.JSONPointer)))
 	case s.GoType == nil:
 		return badField("wrong_type", pointer, "the value does not fit this field")
 	default:
-		return badField("wrong_type", pointer, "expected %s, got %s", typeWord(s.GoType), kindWord(s.JSONKind))
+		return mistyped(pointer, typeWord(s.GoType), gotWords(pointer, s.JSONKind, memberAt(data, s.JSONPointer)))
 	}
+}
+
+// mistyped is an error about a value of the wrong JSON type.
+func mistyped(pointer, want, got string) *hongyan.Error {
+	e := badField("wrong_type", pointer, "expected %s, got %s", want, got)
+	if pointer != "" {
+		e.Message = pointer + ": " + e.Message
+	}
+	return e
+}
+
+// badTime is an error about text that is no time.
+func badTime(pointer, text string) *hongyan.Error {
+	return badField("bad_time", pointer, "%q is not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00", clip(text))
+}
+
+// memberAt returns the value of the member of an object that pointer names; nil
+// when it names an element of an array or nothing.
+func memberAt(data []byte, pointer jsontext.Pointer) jsontext.Value {
+	dec := jsontext.NewDecoder(bytes.NewReader(data), encodeOptions)
+	for {
+		if _, err := dec.ReadToken(); err != nil {
+			return nil
+		}
+		kind, n := dec.StackIndex(dec.StackDepth())
+		if afterName := kind == jsontext.KindBeginObject && n%2 == 1; afterName && dec.StackPointer() == pointer {
+			value, _ := dec.ReadValue()
+			return value
+		}
+	}
+}
+
+// plainText is the text of a JSON string, "" when v is none.
+func plainText(v jsontext.Value) (text string) {
+	_ = json.Unmarshal(v, &text)
+	return text
+}
+
+// secretFields are the names whose values are never repeated, not even as numbers.
+var secretFields = []string{"secret", "token", "aes_key", "failed_token"}
+
+// gotWords says what stood at pointer: a number in full, of anything else the type.
+func gotWords(pointer string, kind jsontext.Kind, value jsontext.Value) string {
+	if kind != jsontext.KindNumber || len(value) == 0 || slices.Contains(secretFields, jsontext.Pointer(pointer).LastToken()) {
+		return kindWord(kind)
+	}
+	return "the number " + clip(string(value))
 }
 
 // maxName bounds a field name that is repeated in an answer, in bytes.

@@ -89,13 +89,35 @@ func yamlProblem(err error) (p Problem, located bool) {
 		return Problem{Text: "is not a configuration"}, false
 	}
 	p.Text = placed.GetMessage()
+	t := placed.GetToken()
 	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
-		p.Text = fmt.Sprintf("wrong type: this takes %s", typeWords(wrong.DstType))
+		p.Key, p.Text = keyBefore(t), wrongTypeText(wrong.DstType, t)
 	}
-	if t := placed.GetToken(); t != nil && t.Position != nil {
+	if t != nil && t.Position != nil {
 		p.Line, p.Column = t.Position.Line, t.Position.Column
 	}
 	return p, p.Line > 0
+}
+
+// wrongTypeText names the value where a number or true or false belongs. Where
+// text belongs it does not: the value may be a secret.
+func wrongTypeText(want reflect.Type, t *token.Token) string {
+	switch want.Kind() {
+	case reflect.String, reflect.Slice, reflect.Struct, reflect.Map:
+	default:
+		if t != nil && t.Value != "" {
+			return fmt.Sprintf("%q is not %s", t.Value, typeWords(want))
+		}
+	}
+	return "wrong type: this takes " + typeWords(want)
+}
+
+// keyBefore returns the key whose value starts at t, "" when t starts no value.
+func keyBefore(t *token.Token) string {
+	if t == nil || t.Prev == nil || t.Prev.Type != token.MappingValueType || t.Prev.Prev == nil {
+		return ""
+	}
+	return t.Prev.Prev.Value
 }
 
 // typeWords says what a Go type looks like in YAML.

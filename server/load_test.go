@@ -88,7 +88,15 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 		},
 		{
 			name: "a wrong type", file: "slots: many\n",
-			want: []string{`FILE:1:8: wrong type: this takes a number`},
+			want: []string{`FILE:1:8: slots: "many" is not a number`},
+		},
+		{
+			name: "a list where a number belongs", file: "slots: [1]\n",
+			want: []string{`FILE:1:8: slots: wrong type: this takes a number`},
+		},
+		{
+			name: "a list where a secret belongs", file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: [c2VjcmV0LXNlY3JldA]\n",
+			want: []string{`FILE:3:13: secret: wrong type: this takes text`},
 		},
 		{
 			name: "no duration", file: "stop_grace: soon\n",
