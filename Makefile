@@ -34,6 +34,8 @@ staticcheck: ## staticcheck, in the version go.mod names
 test: ## all tests once, under the race detector (PKG=./... by default)
 	@.ci/need go gcc
 	CGO_ENABLED=1 go test -race -timeout 15m $(PKG)
+	@echo "and without the race detector, with 50,000 messages instead of 4,000:"
+	go test -count=1 -run '^TestAnOutageWithAKillInItsMiddle$$' ./dispatch
 
 race: ## the tests COUNT times in random order, under the race detector
 	@.ci/need go gcc
