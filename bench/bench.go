@@ -23,6 +23,7 @@ type Config struct {
 	InFlight int           // calls in flight without latency; 0 = 64
 	Latency  time.Duration // of the last scenario's upstream; 0 = 20 ms
 	Callers  int           // connections that post singles; 0 = 64
+	Folder   string        // where each scenario's database goes, in a folder of its own; "" = the system's for temporary files
 	Progress io.Writer     // a line per step; nil = none
 	Stderr   io.Writer     // what the children write there
 }

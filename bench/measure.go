@@ -50,7 +50,7 @@ func (sc setup) run(ctx context.Context, cfg Config) (s Scenario, err error) {
 		return s, err
 	}
 	say(cfg, "%s: bare loop %.0f/s; starting gateway", sc.name, bare.Rate)
-	dir, err := os.MkdirTemp("", "hongyan-bench-")
+	dir, err := os.MkdirTemp(cfg.Folder, "hongyan-bench-")
 	if err != nil {
 		return s, err
 	}
@@ -202,7 +202,7 @@ func measureIdle(ctx context.Context, cfg Config) (idle Idle, err error) {
 	if err != nil {
 		return idle, err
 	}
-	dir, err := os.MkdirTemp("", "hongyan-bench-")
+	dir, err := os.MkdirTemp(cfg.Folder, "hongyan-bench-")
 	if err != nil {
 		return idle, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ type benchCommand struct {
 	Messages        int           `default:"50000" help:"Messages per scenario."`
 	InFlight        int           `default:"64" help:"Calls under way at once, for gateway and bare loop alike."`
 	UpstreamLatency time.Duration `default:"20ms" help:"How long the last scenario's upstream takes to answer."`
+	Database        string        `placeholder:"sqlite:FILE" help:"Measure on the disk of this file; the databases, one for each scenario, are made in a folder beside it and removed. Default: the folder for temporary files."`
 	JSON            bool          `name:"json" help:"Print JSON, for programs."`
 }
 
@@ -24,12 +26,16 @@ func (benchCommand) Help() string {
 }
 
 func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
+	folder, err := c.folder()
+	if err != nil {
+		return err
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	report, err := bench.Run(ctx, bench.Config{
-		Exe: exe, Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Progress: w.stderr, Stderr: w.stderr,
+		Exe: exe, Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Folder: folder, Progress: w.stderr, Stderr: w.stderr,
 	})
 	if err != nil {
 		return err
@@ -39,6 +45,18 @@ func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
 	}
 	c.print(w, report)
 	return nil
+}
+
+// folder is where the databases go.
+func (c *benchCommand) folder() (string, error) {
+	if c.Database == "" {
+		return "", nil
+	}
+	file, ok := strings.CutPrefix(c.Database, "sqlite:")
+	if !ok || file == "" {
+		return "", wrongUse("use sqlite:FILE; PostgreSQL is not in this build yet", "--database %q is not sqlite:FILE", c.Database)
+	}
+	return filepath.Dir(file), nil
 }
 
 // chartWidth is how many cells a ratio of one fills.
