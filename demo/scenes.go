@@ -167,7 +167,7 @@ func (w *World) waitingScenes() []scene {
 		{name: "scheduled", title: "定时发送 · scheduled for later", want: Fate{State: "queued"}, message: later(follower(30))},
 		{name: "cancelled", title: "发送前取消 · cancelled before it left", want: Fate{State: "cancelled"}, message: later(follower(31)),
 			then: func(ctx context.Context, id string) error { _, err := w.api.Cancel(ctx, id); return err }},
-		{name: "paused", title: "帐号已暂停，挂起 · the account is paused: held", want: Fate{"held", "paused"},
+		{name: "paused", title: "账号已暂停，挂起 · the account is paused: held", want: Fate{"held", "paused"},
 			message: func(ctx context.Context) (client.MessageRequest, error) {
 				var err error
 				template, err = w.addOrderTemplate(ctx, paused)

@@ -136,12 +136,27 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 	if err != nil {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	a := e.accounts[stored.AppID]
-	if a == nil {
+	a, newSecret := e.takeOn(stored, holds)
+	if !newSecret {
 		return nil
 	}
+	for _, reason := range []string{hongyan.HoldAccount, hongyan.HoldToken} { // what the old secret caused
+		if err := e.clearHold(ctx, a, "", reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOn makes the engine's view of an account what the store says, and
+// reports whether its AppSecret is another one now.
+func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *account, newSecret bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a = e.accounts[stored.AppID]; a == nil {
+		return nil, false
+	}
+	newSecret = a.settings().Secret != stored.Secret
 	for name, other := range e.accounts { // the alias may have changed
 		if other == a && name != stored.AppID {
 			delete(e.accounts, name)
@@ -162,7 +177,7 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 			}
 		}
 	}
-	return nil
+	return a, newSecret
 }
 
 // dropAccount forgets a deleted account, its templates and its idle streams: an

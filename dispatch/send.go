@@ -131,9 +131,10 @@ func (e *Engine) callWithToken(a *account, m *hongyan.Message) outcome {
 			o.counted++
 		}
 		if tokenRefused && n == 0 {
-			if err := e.cfg.Tokens.Invalidate(ctx, a.AppID, token); err == nil {
-				continue
+			if err := e.cfg.Tokens.Invalidate(ctx, a.AppID, token); err != nil {
+				return e.withoutToken(a, m, o, err) // it says why there is no other token
 			}
+			continue
 		}
 		o.verdict = decide(&a.settings().Account, m, c, e.cfg.Store.Now())
 		return o

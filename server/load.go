@@ -105,12 +105,15 @@ func wrongTypeText(want reflect.Type, t *token.Token) string {
 	switch want.Kind() {
 	case reflect.String, reflect.Slice, reflect.Struct, reflect.Map:
 	default:
-		if t != nil && t.Value != "" {
+		if t != nil && slices.Contains(scalars, t.Type) {
 			return fmt.Sprintf("%q is not %s", t.Value, typeWords(want))
 		}
 	}
 	return "wrong type: this takes " + typeWords(want)
 }
+
+// scalars are the tokens that are a whole value.
+var scalars = []token.Type{token.StringType, token.SingleQuoteType, token.DoubleQuoteType, token.IntegerType, token.FloatType, token.BoolType}
 
 // keyBefore returns the key whose value starts at t, "" when t starts no value.
 func keyBefore(t *token.Token) string {

@@ -123,8 +123,8 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: tokens, Templates: shelf, AdminKeyHash: adminKeyHash,
 		Changed: func(appID string) { // whoever remembers an account forgets it
+			tokens.AccountChanged(appID) // before the engine, which asks for a token at once
 			s.engine.AccountChanged(appID)
-			tokens.AccountChanged(appID)
 			pushes.AccountChanged(appID)
 		},
 		Version: version, Gatherer: metrics.registry, Logger: s.log.With("part", "api"),

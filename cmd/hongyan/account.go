@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -16,13 +14,13 @@ type accountCommands struct {
 	List   accountList   `cmd:"" help:"List accounts and what holds them."`
 	Pause  accountPause  `cmd:"" help:"Keep an account's messages from leaving."`
 	Resume accountResume `cmd:"" help:"Let them leave again, and end holds that need a person."`
+	Rotate accountRotate `cmd:"" help:"Give the gateway an account's new secrets."`
 }
 
 type accountAdd struct {
 	gatewayFlags    `embed:""`
-	AppID           string   `arg:"" name:"appid" help:"WeChat's appid."`
-	SecretFile      string   `placeholder:"FILE" help:"File with the AppSecret; - reads standard input."`
-	Secret          string   `help:"The AppSecret itself. Other users of the machine can see command lines: prefer --secret-file."`
+	AppID           string `arg:"" name:"appid" help:"WeChat's appid."`
+	secretFlags     `embed:""`
 	Kind            string   `default:"service" enum:"service,mini_program,subscription,test" help:"${enum}; default ${default}."`
 	Name            string   `help:"For people."`
 	Alias           string   `help:"A short word usable in place of the appid."`
@@ -58,7 +56,7 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 }
 
 func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
-	secret, err := c.secret(w)
+	secret, err := c.read(w)
 	if err != nil {
 		return client.AccountRequest{}, err
 	}
@@ -89,30 +87,6 @@ func (c *accountAdd) callback() *client.CallbackInput {
 		in.AESKey = &c.CallbackAESKey
 	}
 	return in
-}
-
-// maxSecretFile bounds what is read as a secret, in bytes.
-const maxSecretFile = 4096
-
-// secret reads the AppSecret from where the flags say.
-func (c *accountAdd) secret(w *surroundings) (string, error) {
-	if (c.Secret == "") == (c.SecretFile == "") {
-		return "", wrongUse("give --secret-file FILE, or - to read it from standard input", "the AppSecret must come from exactly one place")
-	}
-	if c.Secret != "" {
-		return c.Secret, nil
-	}
-	source := w.stdin
-	if c.SecretFile != "-" {
-		f, err := os.Open(c.SecretFile)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		source = f
-	}
-	content, err := io.ReadAll(io.LimitReader(source, maxSecretFile))
-	return strings.TrimSpace(string(content)), err
 }
 
 func parseQuota(text string) (client.Quota, error) {
@@ -161,6 +135,9 @@ func holdsCell(holds []client.Hold) cell {
 	words := make([]string, len(holds))
 	for i, h := range holds {
 		words[i] = h.Reason
+		if cause, _, _ := strings.Cut(h.Detail, ". "); cause != "" { // the advice after it is shown with each message
+			words[i] += ": " + cause
+		}
 		if h.Release != "" {
 			words[i] += fmt.Sprintf(" (%s)", h.Release)
 		}

@@ -29,8 +29,8 @@ func (t *liveTable) changed(messages []demo.Message) {
 // the terminal could not be drawn over: its top has scrolled away.
 const playRows = 30
 
-// redraw moves up over the last table and draws the new one over it. Lines that
-// are too long are cut off by the terminal: wrapped, they would take two rows.
+// redraw moves up over the last table and draws the new one over it. A terminal
+// made narrower meanwhile must not wrap lines: they would take two rows.
 func (t *liveTable) redraw(messages []demo.Message) {
 	fmt.Fprint(t.out.w, "\x1b[?7l")
 	defer fmt.Fprint(t.out.w, "\x1b[?7h")
@@ -41,7 +41,9 @@ func (t *liveTable) redraw(messages []demo.Message) {
 	for i, m := range messages {
 		rows[i] = []cell{okCell(m), text(m.Name), stateCell(m.Got.State), text(m.Got.Reason), errcodeCell(m.Errcode), {m.Title, grey}}
 	}
-	t.out.table([]string{"", "MESSAGE", "STATE", "REASON", "ERRCODE", "WHAT HAPPENS"}, rows)
+	heads := []string{"", "MESSAGE", "STATE", "REASON", "ERRCODE", "WHAT HAPPENS"}
+	t.out.fit(heads, rows)
+	t.out.table(heads, rows)
 	t.drawn = len(rows) + 1
 }
 
@@ -62,6 +64,10 @@ func (t *liveTable) lines(messages []demo.Message) {
 			continue
 		}
 		t.seen[m.Name] = now
-		t.out.line("%-29s  %s  %s", m.Name, now, m.Title)
+		line := fmt.Sprintf("%-29s  %s  %s", m.Name, now, m.Title)
+		if t.out.columns > 0 {
+			line = cut(line, t.out.columns)
+		}
+		t.out.line("%s", line)
 	}
 }

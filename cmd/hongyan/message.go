@@ -56,8 +56,8 @@ func timeline(m client.Message) [][]cell {
 	if m.Receipt != nil {
 		rows = append(rows, []cell{timeCell(&m.Receipt.At), text("receipt"), text(m.Receipt.Status + ", joined by " + m.Receipt.JoinedBy)})
 	}
-	if !m.Final && m.Receipt == nil && m.DueAt != nil && m.AcceptedAt == nil {
-		rows = append(rows, []cell{timeCell(m.DueAt), text("due"), text("not before this")})
+	if !m.Final && m.Receipt == nil && m.DueAt != nil && m.AcceptedAt == nil && m.Hold == nil {
+		rows = append(rows, []cell{timeCell(m.DueAt), text("due"), text(strings.TrimSpace("not before this  " + m.Reason))})
 	}
 	return rows
 }
@@ -88,11 +88,26 @@ func nextForMessage(m client.Message) string {
 	case "failed", "expired", "uncertain":
 		return "hongyan message retry " + m.ID
 	case "held":
-		return "hongyan message release " + m.ID
+		return nextForHold(m)
 	case "queued":
 		return "hongyan message cancel " + m.ID
 	default:
 		return "hongyan message list --to " + m.ToUser
+	}
+}
+
+// nextForHold is what ends the hold of a message. Holds of the account end with
+// the account's; releasing one message of many would be refused.
+func nextForHold(m client.Message) string {
+	switch m.Reason {
+	case "paused", "account_stopped":
+		return "hongyan account resume " + m.AppID
+	case "token", "unreachable":
+		return "hongyan account list"
+	case "quota":
+		return "hongyan quota " + m.AppID
+	default:
+		return "hongyan message release " + m.ID
 	}
 }
 

@@ -31,6 +31,7 @@ type printer struct {
 	w       io.Writer
 	colours bool
 	rows    int // height of the terminal; 0 = no terminal, or not known
+	columns int // its width; 0 likewise
 }
 
 // printerFor looks at where w leads and at NO_COLOR (https://no-color.org).
@@ -39,7 +40,7 @@ func printerFor(w io.Writer, getenv func(string) string) *printer {
 	terminal := isFile && isatty.IsTerminal(f.Fd())
 	p := &printer{w: w, colours: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
 	if terminal && getenv("TERM") != "dumb" {
-		p.rows = terminalRows(f)
+		p.rows, p.columns = terminalSize(f)
 	}
 	return p
 }
@@ -109,6 +110,33 @@ func (p *printer) table(heads []string, rows [][]cell) {
 	for _, r := range append([][]cell{head}, rows...) {
 		p.row(r, widths)
 	}
+}
+
+// fit cuts the last column's cells, so that each row of the table takes one line
+// of the terminal. Without a known width nothing is cut.
+func (p *printer) fit(heads []string, rows [][]cell) {
+	if p.columns == 0 {
+		return
+	}
+	last, room := len(heads)-1, p.columns
+	for i := range last {
+		width := runewidth.StringWidth(heads[i])
+		for _, r := range rows {
+			width = max(width, runewidth.StringWidth(r[i].text))
+		}
+		room -= width + 2
+	}
+	for _, r := range rows {
+		r[last].text = cut(r[last].text, room)
+	}
+}
+
+// cut shortens text to width cells, with … as the last of them.
+func cut(text string, width int) string {
+	if width <= 0 {
+		return ""
+	}
+	return runewidth.Truncate(text, width, "…")
 }
 
 func (p *printer) row(cells []cell, widths []int) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"hongyan/client"
 )
 
 func TestTableAlignsByDisplayWidth(t *testing.T) {
@@ -19,6 +21,35 @@ func TestTableAlignsByDisplayWidth(t *testing.T) {
 		"held 挂起         ab     22\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestFitCutsTheLastColumnToTheTerminal(t *testing.T) {
+	var b bytes.Buffer
+	p := &printer{w: &b, columns: 22}
+	heads := []string{"STATE", "TITLE"}
+	rows := [][]cell{{stateCell("delivered"), text("ok")}, {stateCell("held"), text("账号已暂停")}}
+	p.fit(heads, rows)
+	p.table(heads, rows)
+	want := "STATE             TITLE\n" +
+		"delivered 已送达  ok\n" +
+		"held 挂起         账…\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestNextForAHeldMessageEndsItsHold(t *testing.T) {
+	for reason, want := range map[string]string{
+		"paused":          "hongyan account resume wx1",
+		"account_stopped": "hongyan account resume wx1",
+		"unreachable":     "hongyan account list",
+		"quota":           "hongyan quota wx1",
+		"template":        "hongyan message release msg_1",
+	} {
+		if got := nextForMessage(client.Message{ID: "msg_1", AppID: "wx1", State: "held", Reason: reason}); got != want {
+			t.Errorf("%s: next %q, want %q", reason, got, want)
+		}
 	}
 }
 

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// terminalRows returns 0: the height is not known here, so nothing is redrawn in place.
-func terminalRows(*os.File) int { return 0 }
+// terminalSize returns 0: the size is not known here, so nothing is redrawn in place or cut.
+func terminalSize(*os.File) (rows, columns int) { return 0, 0 }

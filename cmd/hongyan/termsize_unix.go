@@ -8,12 +8,12 @@ import (
 	"unsafe"
 )
 
-// terminalRows returns the height of the terminal f leads to, 0 when it is none.
-func terminalRows(f *os.File) int {
+// terminalSize returns the height and width of the terminal f leads to, 0 when it is none.
+func terminalSize(f *os.File) (rows, columns int) {
 	var size struct{ rows, columns, x, y uint16 }
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size)))
 	if errno != 0 {
-		return 0
+		return 0, 0
 	}
-	return int(size.rows)
+	return int(size.rows), int(size.columns)
 }
