@@ -157,12 +157,10 @@ func setExpireAfter(a *hongyan.Account, seconds int64, f *faults) {
 	a.ExpireAfter = time.Duration(seconds) * time.Second
 }
 
-// ValidateAccount checks every rule about an account and returns all that are
-// broken as one *hongyan.Error (code invalid_account) with pointers as in
-// POST /v1/accounts, nil when there is none. Secrets are not repeated.
-func ValidateAccount(a *hongyan.Account) error { return checkAccount(a, nil) }
-
-// checkAccount is ValidateAccount with the faults found so far.
+// checkAccount checks every rule about an account and returns all that are
+// broken, after the faults found so far, as one *hongyan.Error (code
+// invalid_account) with pointers as in POST /v1/accounts; nil when there is
+// none. Secrets are not repeated.
 func checkAccount(a *hongyan.Account, f faults) error {
 	checkIdentity(a, &f)
 	checkCallback(&a.Callback, &f)

@@ -215,8 +215,23 @@ func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error 
 	untried := e.takeReadyLocked(a)
 	e.mu.Unlock()
 	e.giveBack(untried)
-	e.log.Warn("account held", "appid", a.AppID, "kind", h.Kind, "reason", h.Reason, "errcode", h.Errcode, "until", h.Until)
+	e.log.Warn("account held", "appid", a.AppID, "kind", kindWords(h.Kind), "reason", h.Reason, "errcode", h.Errcode, "until", untilWords(h.Until), "release", h.Release)
 	return nil
+}
+
+// kindWords and untilWords say in the log what a hold's zero values stand for.
+func kindWords(k hongyan.MessageKind) string {
+	if k == "" {
+		return "all"
+	}
+	return string(k)
+}
+
+func untilWords(t time.Time) string {
+	if t.IsZero() {
+		return "somebody acts"
+	}
+	return t.Format(time.RFC3339)
 }
 
 // clearHold removes holds and lets their streams go on.
@@ -233,7 +248,7 @@ func (e *Engine) clearHold(ctx context.Context, a *account, kind hongyan.Message
 	a.holds = holds
 	e.mu.Unlock()
 	if n > 0 {
-		e.log.Info("account released", "appid", a.AppID, "kind", kind, "reason", reason)
+		e.log.Info("account released", "appid", a.AppID, "kind", kindWords(kind), "reason", reason)
 	}
 	e.poke()
 	return nil

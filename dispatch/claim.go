@@ -25,7 +25,7 @@ const (
 func (e *Engine) runClaims(ctx context.Context, epoch int64) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	lastPoll := e.cfg.Store.Now()
+	lastPoll, trouble := e.cfg.Store.Now(), ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,10 +41,14 @@ func (e *Engine) runClaims(ctx context.Context, epoch int64) {
 			}
 		}
 		if err := e.claimRound(ctx, epoch); err != nil && ctx.Err() == nil {
-			e.log.Warn("claim", "err", err)
+			if text := err.Error(); text != trouble { // once, not twice a second while a disk is full
+				trouble = text
+				e.log.Warn("claim", "err", err)
+			}
 			timer.Reset(claimPause)
 			continue
 		}
+		trouble = ""
 		timer.Reset(e.nextWake(lastPoll))
 	}
 }
