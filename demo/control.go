@@ -87,13 +87,46 @@ func (c *control) loseAnswerOnce(ctx context.Context, openid string) error {
 	return c.post(ctx, "/faults", fault{Path: sendPath, OpenID: openid, DropAnswer: true, Times: 1}, nil)
 }
 
-// seen returns how many messages the user really saw.
+// seen returns how many messages the user really saw, once the platform has
+// nothing more for them under way. A message without an event is final for the
+// gateway when WeChat takes it, which is before the user sees it.
 func (c *control) seen(ctx context.Context, openid string) (int, error) {
+	for {
+		waiting, err := c.underWay(ctx, openid)
+		if err != nil {
+			return 0, err
+		}
+		if !waiting {
+			break
+		}
+		if err := pause(ctx); err != nil {
+			return 0, fmt.Errorf("a message to %s is still under way: %w", openid, err)
+		}
+	}
 	var list struct {
 		Items []json.RawMessage `json:"items"`
 	}
 	err := c.get(ctx, "/inbox/"+openid, &list)
 	return len(list.Items), err
+}
+
+// underWay reports whether the platform has accepted a message to openid and
+// not delivered it yet.
+func (c *control) underWay(ctx context.Context, openid string) (bool, error) {
+	var ledger struct {
+		Items []struct {
+			Fate string `json:"fate"`
+		} `json:"items"`
+	}
+	if err := c.get(ctx, "/ledger?touser="+url.QueryEscape(openid), &ledger); err != nil {
+		return false, err
+	}
+	for _, row := range ledger.Items {
+		if row.Fate == "pending" {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // deleteTemplate deletes a template the way WeChat's console does, behind the
