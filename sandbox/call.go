@@ -138,11 +138,27 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 		return p.fail(c, wechat.CodeInvalidURL)
 	}
 	if ep.needsToken {
-		if code := p.checkToken(c); code != wechat.CodeOK {
+		code := p.checkToken(c)
+		if code == wechat.CodeOK {
+			code = c.admit(&ep.api)
+		}
+		if code != wechat.CodeOK {
 			return p.fail(c, code)
 		}
 	}
 	return ep.serve(p, c)
+}
+
+// admit is steps 5 and 6: may the account use this API, and has it calls left?
+func (c *call) admit(api *api) wechat.Code {
+	if api.may != nil && !api.may(c.account) {
+		return wechat.CodeAPIUnauthorized
+	}
+	if api.limit == nil || api.serves {
+		return wechat.CodeOK
+	}
+	limits := api.limit(c.account)
+	return c.account.charge(c.path, c.now, limits.minute, limits.daily)
 }
 
 // frontEnd is steps 1 and 2: what is refused before anybody looks at the token.

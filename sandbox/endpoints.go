@@ -13,24 +13,37 @@ type endpoint struct {
 	needsToken bool          // access_token is checked before anything else
 	parse      func(c *call) // reads the request, without the mutex
 	serve      func(p *platform, c *call) answer
+	api        api // of the path, put in by withAPIs
 }
 
 // endpoints are the paths served; any other answers 40066. Listing calls take GET
 // and POST alike, because real clients send both (design §9).
-var endpoints = map[string]endpoint{
-	"/cgi-bin/token":             {parse: (*call).parseToken, serve: (*platform).serveToken},
-	"/cgi-bin/stable_token":      {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
+var endpoints = withAPIs(map[string]endpoint{
+	pathToken:                    {parse: (*call).parseToken, serve: (*platform).serveToken},
+	pathStable:                   {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
 	"/cgi-bin/get_api_domain_ip": {needsToken: true, serve: (*platform).serveDomainIPs},
 
+	"/cgi-bin/template/api_set_industry":         {post: true, needsToken: true, serve: (*platform).serveSetIndustry},
+	"/cgi-bin/template/get_industry":             {needsToken: true, serve: (*platform).serveGetIndustry},
 	"/cgi-bin/template/get_all_private_template": {needsToken: true, serve: (*platform).serveTemplateList},
 	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
 	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
 
 	pathSend:     {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSend},
 	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveMiniSend},
+})
+
+func withAPIs(table map[string]endpoint) map[string]endpoint {
+	for path, ep := range table {
+		ep.api = apis[path]
+		table[path] = ep
+	}
+	return table
 }
 
 const (
+	pathToken    = "/cgi-bin/token"
+	pathStable   = "/cgi-bin/stable_token"
 	pathSend     = "/cgi-bin/message/template/send"
 	pathMiniSend = "/cgi-bin/message/wxopen/template/send"
 )

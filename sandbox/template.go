@@ -18,6 +18,7 @@ const (
 type template struct {
 	id, family, title               string
 	primaryIndustry, deputyIndustry string // empty for category templates
+	industry, category              int    // what the library files it under; 0 = neither
 	content, example                string
 
 	parsed wechat.Content
@@ -41,6 +42,17 @@ func (a *account) addTemplate(t *template) {
 func (a *account) removeTemplate(id string) {
 	delete(a.byID, id)
 	a.templates = slices.DeleteFunc(a.templates, func(t *template) bool { return t.id == id })
+}
+
+// dropTemplates removes the templates that gone names.
+func (a *account) dropTemplates(gone func(*template) bool) {
+	a.templates = slices.DeleteFunc(a.templates, func(t *template) bool {
+		if !gone(t) {
+			return false
+		}
+		delete(a.byID, t.id)
+		return true
+	})
 }
 
 // find returns the template with that id if it is of the family, else nil.
