@@ -60,6 +60,7 @@ type account struct {
 	prepayMessages, pushDeliveries, markFailAfter          int
 
 	subjects
+	clears, apiClears monthCount // of clear_quota and its kin
 
 	templates []*template // private ones, by the time they were added
 	byID      map[string]*template

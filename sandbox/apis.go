@@ -23,9 +23,15 @@ const manageDaily = 100_000
 
 // apis are the platform's APIs by path.
 var apis = map[string]api{
-	pathToken:                    {serves: true, limit: func(a *account) limits { return limits{daily: a.tokenDailyLimit} }},
-	pathStable:                   {serves: true, limit: perMinuteAndDay(stablePerMinute, stableDaily)},
-	"/cgi-bin/get_api_domain_ip": {limit: perDay(manageDaily)},
+	pathToken:  {serves: true, limit: func(a *account) limits { return limits{daily: a.tokenDailyLimit} }},
+	pathStable: {serves: true, limit: perMinuteAndDay(stablePerMinute, stableDaily)},
+
+	"/cgi-bin/get_api_domain_ip":   {limit: perDay(manageDaily)},
+	"/cgi-bin/getcallbackip":       {limit: perDay(manageDaily)},
+	"/cgi-bin/callback/check":      {limit: perDay(checksPerDay)},
+	"/cgi-bin/openapi/quota/get":   {limit: perDay(manageDaily)},
+	"/cgi-bin/openapi/quota/clear": {}, // by the month
+	"/cgi-bin/clear_quota":         {}, // by the month
 
 	"/cgi-bin/template/api_set_industry":         templateAPI,
 	"/cgi-bin/template/get_industry":             templateAPI,

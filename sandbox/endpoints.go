@@ -19,9 +19,16 @@ type endpoint struct {
 // endpoints are the paths served; any other answers 40066. Listing calls take GET
 // and POST alike, because real clients send both (design §9).
 var endpoints = withAPIs(map[string]endpoint{
-	pathToken:                    {parse: (*call).parseToken, serve: (*platform).serveToken},
-	pathStable:                   {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
-	"/cgi-bin/get_api_domain_ip": {needsToken: true, serve: (*platform).serveDomainIPs},
+	pathToken:  {parse: (*call).parseToken, serve: (*platform).serveToken},
+	pathStable: {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
+
+	"/cgi-bin/clear_quota":         {post: true, needsToken: true, serve: (*platform).serveClearQuota},
+	"/cgi-bin/clear_quota/v2":      {post: true, parse: (*call).parseClearV2, serve: (*platform).serveClearQuotaV2},
+	"/cgi-bin/openapi/quota/get":   {post: true, needsToken: true, serve: (*platform).serveQuotaGet},
+	"/cgi-bin/openapi/quota/clear": {post: true, needsToken: true, serve: (*platform).serveQuotaClear},
+	"/cgi-bin/get_api_domain_ip":   {needsToken: true, serve: (*platform).serveDomainIPs},
+	"/cgi-bin/getcallbackip":       {needsToken: true, serve: (*platform).serveCallbackIPs},
+	"/cgi-bin/callback/check":      {post: true, needsToken: true, serve: (*platform).serveCallbackCheck},
 
 	"/cgi-bin/template/api_set_industry":         {post: true, needsToken: true, serve: (*platform).serveSetIndustry},
 	"/cgi-bin/template/get_industry":             {needsToken: true, serve: (*platform).serveGetIndustry},
