@@ -60,6 +60,7 @@ type account struct {
 	prepayMessages, pushDeliveries, markFailAfter          int
 
 	subjects
+	subscribeRules
 	clears, apiClears monthCount // of clear_quota and its kin
 
 	templates []*template // private ones, by the time they were added
@@ -111,7 +112,8 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		prepayDelay:   5 * time.Second, prepayMessages: 1, // spec §10, row 15
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
-		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
+		subscribeRules: newSubscribeRules(),
+		byID:           map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
@@ -147,6 +149,7 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	set(&a.verified, spec.Verified)
 	a.applyLimits(spec)
 	a.applySwitches(spec.Switches)
+	a.subscribeRules.apply(spec.SubscribeRules)
 	a.applySubjects(spec.Subjects, p.clock.now())
 	return nil
 }

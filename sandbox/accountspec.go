@@ -45,6 +45,7 @@ type AccountSpec struct {
 	TokenLength *int `json:"token_length,omitzero"`
 	Switches
 	Subjects
+	SubscribeRules
 }
 
 // Switches are an account's behaviours that can be turned (spec §10); nil leaves
@@ -75,7 +76,7 @@ var (
 
 // check returns a *ControlError for the first rule that spec breaks.
 func (spec *AccountSpec) check() error {
-	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check}
+	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err

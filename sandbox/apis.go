@@ -39,11 +39,23 @@ var apis = map[string]api{
 	"/cgi-bin/template/api_add_template":         templateAPI,
 	"/cgi-bin/template/del_private_template":     templateAPI,
 
+	"/wxaapi/newtmpl/addtemplate":            newtmplAPI,
+	"/wxaapi/newtmpl/deltemplate":            newtmplAPI,
+	"/wxaapi/newtmpl/getcategory":            newtmplAPI,
+	"/wxaapi/newtmpl/getpubtemplatetitles":   newtmplAPI,
+	"/wxaapi/newtmpl/getpubtemplatekeywords": newtmplAPI,
+	"/wxaapi/newtmpl/gettemplate":            {may: (*account).hasSubscribe, limit: perDay(getTemplateDaily)},
+
+	pathSubscribe: {may: (*account).isMini, limit: (*account).subscribeLimits},
+	pathBizSend:   {may: (*account).sendsNotices, limit: (*account).subscribeLimits},
+
 	pathSend:     {may: (*account).maySendTemplates, serves: true, limit: (*account).sendLimits},
 	pathMiniSend: {may: (*account).isMini, serves: true, limit: (*account).sendLimits},
 }
 
 var templateAPI = api{may: (*account).maySendTemplates, limit: perDay(manageDaily)}
+
+var newtmplAPI = api{may: (*account).hasSubscribe, limit: perDay(manageDaily)}
 
 func perMinuteAndDay(minute, daily int) func(*account) limits {
 	return func(*account) limits { return limits{minute, daily} }

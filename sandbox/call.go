@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"hongyan/wechat"
@@ -165,8 +166,10 @@ func (c *call) admit(api *api) wechat.Code {
 func (p *platform) frontEnd(ep endpoint, c *call) (answer, bool) {
 	post := c.req.Method == http.MethodPost
 	switch {
-	case post && c.req.ContentLength < 0:
+	case post && c.req.ContentLength < 0 && *p.rules.Chunked412:
 		return httpAnswer(http.StatusPreconditionFailed), true
+	case ep.form && *p.rules.JSONForm415 && strings.HasPrefix(c.req.Header.Get("Content-Type"), "application/json"):
+		return httpAnswer(http.StatusUnsupportedMediaType), true
 	case c.tooLong:
 		return httpAnswer(http.StatusRequestEntityTooLarge), true
 	case *p.rules.RequireHTTPS && c.req.TLS == nil:

@@ -57,10 +57,10 @@ func (m *message) fire(p *platform, at time.Time) {
 	} else {
 		p.stats.undelivered++
 	}
-	if m.mini || fateOf(m.openid) == fateNoEvent {
+	if m.silent() || fateOf(m.openid) == fateNoEvent {
 		return
 	}
-	p.emit(m.account, m.row, m.finished(status.text, at))
+	p.emit(m.account, m.row, m.finished(status, at))
 }
 
 // delivery is one way a job can finish: our word for it and the platform's.
@@ -80,7 +80,7 @@ func (m *message) status(u user) delivery {
 	switch {
 	case u.blocked:
 		return userBlocked
-	case u.fate == fateSysFail, u.frozen, !m.mini && !u.follows:
+	case u.fate == fateSysFail, u.frozen, m.toFollowers() && !u.follows:
 		return systemFailed
 	case u.fate == fateFreqLimit:
 		return frequencyLimit

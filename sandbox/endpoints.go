@@ -10,6 +10,7 @@ import (
 // endpoint is one path of the platform.
 type endpoint struct {
 	post       bool          // anything but POST answers 43002
+	form       bool          // a JSON body answers HTTP 415
 	needsToken bool          // access_token is checked before anything else
 	parse      func(c *call) // reads the request, without the mutex
 	serve      func(p *platform, c *call) answer
@@ -36,6 +37,16 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
 	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
 
+	"/wxaapi/newtmpl/addtemplate":            {post: true, needsToken: true, form: true, serve: (*platform).serveNewTmplAdd},
+	"/wxaapi/newtmpl/deltemplate":            {post: true, needsToken: true, serve: (*platform).serveNewTmplDelete},
+	"/wxaapi/newtmpl/getcategory":            {needsToken: true, serve: (*platform).serveCategories},
+	"/wxaapi/newtmpl/getpubtemplatetitles":   {needsToken: true, serve: (*platform).serveTitles},
+	"/wxaapi/newtmpl/getpubtemplatekeywords": {needsToken: true, serve: (*platform).serveKeywords},
+	"/wxaapi/newtmpl/gettemplate":            {needsToken: true, serve: (*platform).serveNewTmplList},
+
+	pathSubscribe: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSubscribeSend},
+	pathBizSend:   {post: true, needsToken: true, parse: (*call).parseBizSend, serve: (*platform).serveBizSend},
+
 	pathSend:     {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSend},
 	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveMiniSend},
 })
@@ -49,10 +60,12 @@ func withAPIs(table map[string]endpoint) map[string]endpoint {
 }
 
 const (
-	pathToken    = "/cgi-bin/token"
-	pathStable   = "/cgi-bin/stable_token"
-	pathSend     = "/cgi-bin/message/template/send"
-	pathMiniSend = "/cgi-bin/message/wxopen/template/send"
+	pathToken     = "/cgi-bin/token"
+	pathStable    = "/cgi-bin/stable_token"
+	pathSubscribe = "/cgi-bin/message/subscribe/send"
+	pathBizSend   = "/cgi-bin/message/subscribe/bizsend"
+	pathSend      = "/cgi-bin/message/template/send"
+	pathMiniSend  = "/cgi-bin/message/wxopen/template/send"
 )
 
 type domainIPs struct {

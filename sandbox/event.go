@@ -38,14 +38,17 @@ func newEvent(a *account, openid, name string, at time.Time, more ...element) ev
 }
 
 // finished is TEMPLATESENDJOBFINISH. The field is MsgID, not MsgId (spec §5.1).
-func (m *message) finished(status string, at time.Time) event {
+func (m *message) finished(status delivery, at time.Time) event {
+	if m.tmpl.family == familySubscribe {
+		return m.subscribeSent(status, at)
+	}
 	msgID := m.msgID
 	if m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
 		msgID = 0 // spec §10, row 10
 	}
 	return newEvent(m.account, m.openid, eventJobFinish, at,
 		element{name: "MsgID", value: strconv.FormatInt(msgID, 10), number: true},
-		element{name: "Status", value: status})
+		element{name: "Status", value: status.text})
 }
 
 // followEvent is subscribe or unsubscribe; EventKey is empty because nobody

@@ -91,6 +91,7 @@ type platform struct {
 	tokens   map[string]*token
 	users    map[string]*user
 	forms    map[string]*form
+	consents map[consentKey]*consent
 	recent   recentSends
 	timers   timers
 	faults   faults
@@ -108,11 +109,12 @@ func newPlatform(opts Options, d *dice) *platform {
 		tokens:   map[string]*token{},
 		users:    map[string]*user{},
 		forms:    map[string]*form{},
+		consents: map[consentKey]*consent{},
 		recent:   recentSends{byKey: map[sendKey]int64{}},
 		ledger:   ledger{limit: opts.LedgerLimit},
 		inbox:    newInbox(opts.LedgerLimit),
 		stats:    newStats(),
-		rules:    Settings{MalformedToken40014: new(true), RequireHTTPS: new(false)},
+		rules:    defaultSettings(),
 	}
 	p.plantSeed()
 	return p

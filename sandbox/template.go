@@ -10,7 +10,8 @@ import (
 const (
 	familyTemplate  = "template"  // official accounts, message/template/send
 	familyMini      = "mini"      // mini programs, message/wxopen/template/send
-	familySubscribe = "subscribe" // subscribe messages
+	familySubscribe = "subscribe" // subscribe messages, message/subscribe/send and bizsend
+	familyOneTime   = "one_time"  // one-time messages, message/template/subscribe
 )
 
 // template is one private template of an account. It never changes once made, so
@@ -20,6 +21,8 @@ type template struct {
 	primaryIndustry, deputyIndustry string // empty for category templates
 	industry, category              int    // what the library files it under; 0 = neither
 	content, example                string
+	longTerm                        bool       // of a subscribe template: type 3
+	enums                           []enumKeys // of a subscribe template
 
 	parsed wechat.Content
 	rules  wechat.RuleSet
