@@ -98,6 +98,7 @@ func (t *tables) addCategory(e entry) error {
 var (
 	historicalID = regexp.MustCompile(`^(TM\d{5}|OPENTM\d{9})$`)
 	typedID      = regexp.MustCompile(`^[1-9]\d*$`)
+	tidForm      = regexp.MustCompile(`^[1-9]\d{0,6}$`) // from 10000001 on they are custom-made (spec §7.2)
 	miniID       = regexp.MustCompile(`^AT\d{4}$`)
 )
 
@@ -172,7 +173,7 @@ func (t *tables) addSubscribe(e entry) error {
 	if tmpl.Keywords, err = e.keywords(typedKeyword); err != nil {
 		return err
 	}
-	return add(e, tmpl, typedID, &t.subscribe, t.subscribes)
+	return add(e, tmpl, tidForm, &t.subscribe, t.subscribes)
 }
 
 func (t *tables) category(e entry, text string) (int, error) {
