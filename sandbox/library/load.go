@@ -6,13 +6,15 @@ import (
 	"io/fs"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 //go:embed *.txt
 var files embed.FS
 
-// data is everything the files say. It is never changed.
-var data = mustLoad(files)
+// data is everything the files say, never changed. They are read on first use: the binary is also
+// the gateway and the command line, which need none of it.
+var data = sync.OnceValue(func() *tables { return mustLoad(files) })
 
 func mustLoad(fsys fs.FS) *tables {
 	t, err := load(fsys)

@@ -124,7 +124,7 @@ func TestLoadRefuses(t *testing.T) {
 	})
 }
 
-// TestMustLoadPanics: a mistake in the files shows where it is as soon as the program starts.
+// TestMustLoadPanics: a mistake in the files says where it is.
 func TestMustLoadPanics(t *testing.T) {
 	defer func() {
 		const want = `library: categories.txt:1: category id: "0", must be a positive number`
