@@ -43,7 +43,7 @@ func readEntries(fsys fs.FS, file string) ([]entry, error) {
 		l := line{file, number, rest}
 		switch {
 		case strings.TrimSpace(rest) != rest:
-			return nil, l.errorf("line: %q, must have no white space around it, one tab before a line of an entry apart", raw)
+			return nil, l.errorf("line: %q, must have no white space around it but one tab before a line of an entry", raw)
 		case !below:
 			list = append(list, entry{line: l})
 		case len(list) == 0:
@@ -78,16 +78,22 @@ var filled = regexp.MustCompile(`\{\{(\w+)=([^{}]+)\}\}`)
 
 // content gives the body as the platform stores it, {{keyword1.DATA}}, and filled in.
 func (e entry) content() (content, example string, err error) {
-	if len(e.body) == 0 {
-		return "", "", e.errorf("content: none, must have one line or more")
-	}
-	var contents, examples []string
+	var contents, examples, keys []string
 	for _, l := range e.body {
 		if strings.ContainsAny(filled.ReplaceAllString(l.text, ""), "{}") {
 			return "", "", l.errorf("content: %q, must have braces only as in {{key=example}}", l.text)
 		}
+		for _, place := range filled.FindAllStringSubmatch(l.text, -1) {
+			if slices.Contains(keys, place[1]) {
+				return "", "", l.errorf("content: key %q, must be there once", place[1])
+			}
+			keys = append(keys, place[1])
+		}
 		contents = append(contents, filled.ReplaceAllString(l.text, "{{$1.DATA}}"))
 		examples = append(examples, filled.ReplaceAllString(l.text, "$2"))
+	}
+	if keys == nil {
+		return "", "", e.errorf("content: must have one {{key=example}} or more")
 	}
 	return strings.Join(contents, "\n"), strings.Join(examples, "\n"), nil
 }

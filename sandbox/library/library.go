@@ -48,22 +48,23 @@ type Template struct {
 }
 
 // Industries returns the industries by code, 1 to 41.
-func Industries() []Industry { return slices.Clone(data.industries) }
+func Industries() []Industry { return slices.Clone(data().industries) }
 
 // LookupIndustry returns the industry of a code; false when there is none.
 func LookupIndustry(code int) (Industry, bool) {
-	if code < 1 || code > len(data.industries) {
+	industries := data().industries
+	if code < 1 || code > len(industries) {
 		return Industry{}, false
 	}
-	return data.industries[code-1], true
+	return industries[code-1], true
 }
 
 // Categories returns the categories by id.
-func Categories() []Category { return slices.Clone(data.categories) }
+func Categories() []Category { return slices.Clone(data().categories) }
 
 // LookupCategory returns the category of an id; false when there is none.
 func LookupCategory(id int) (Category, bool) {
-	name, ok := data.categoryNames[id]
+	name, ok := data().categoryNames[id]
 	if !ok {
 		return Category{}, false
 	}
@@ -72,26 +73,26 @@ func LookupCategory(id int) (Category, bool) {
 
 // Historical returns the old library of official accounts, whose templates belong to industries.
 // The nth template and the nth of Typed are about the same subject.
-func Historical() []Template { return cloneAll(data.historical) }
+func Historical() []Template { return cloneAll(data().historical) }
 
 // Typed returns today's library of official accounts, whose templates belong to categories.
-func Typed() []Template { return cloneAll(data.typed) }
+func Typed() []Template { return cloneAll(data().typed) }
 
 // Mini returns the library of mini programs, retired with form ids.
-func Mini() []Template { return cloneAll(data.mini) }
+func Mini() []Template { return cloneAll(data().mini) }
 
 // Subscribe returns the library of subscribe messages.
-func Subscribe() []Template { return cloneAll(data.subscribe) }
+func Subscribe() []Template { return cloneAll(data().subscribe) }
 
 // LookupTemplate returns the historical or typed template of a short id; false when there is none.
-func LookupTemplate(id string) (Template, bool) { return find(data.official, id) }
+func LookupTemplate(id string) (Template, bool) { return find(data().official, id) }
 
 // LookupMini returns the mini program template of an id; false when there is none.
-func LookupMini(id string) (Template, bool) { return find(data.minis, id) }
+func LookupMini(id string) (Template, bool) { return find(data().minis, id) }
 
 // LookupSubscribe returns the subscribe template of a tid; false when there is none.
 func LookupSubscribe(tid int) (Template, bool) {
-	return find(data.subscribes, strconv.Itoa(tid))
+	return find(data().subscribes, strconv.Itoa(tid))
 }
 
 func find(index map[string]Template, id string) (Template, bool) {

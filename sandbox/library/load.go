@@ -6,13 +6,15 @@ import (
 	"io/fs"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 //go:embed *.txt
 var files embed.FS
 
-// data is everything the files say. It is never changed.
-var data = mustLoad(files)
+// data is everything the files say, never changed. They are read on first use: the binary is also
+// the gateway and the command line, which need none of it.
+var data = sync.OnceValue(func() *tables { return mustLoad(files) })
 
 func mustLoad(fsys fs.FS) *tables {
 	t, err := load(fsys)
@@ -98,6 +100,7 @@ func (t *tables) addCategory(e entry) error {
 var (
 	historicalID = regexp.MustCompile(`^(TM\d{5}|OPENTM\d{9})$`)
 	typedID      = regexp.MustCompile(`^[1-9]\d*$`)
+	tidForm      = regexp.MustCompile(`^[1-9]\d{0,6}$`) // from 10000001 on they are custom-made (spec §7.2)
 	miniID       = regexp.MustCompile(`^AT\d{4}$`)
 )
 
@@ -172,7 +175,7 @@ func (t *tables) addSubscribe(e entry) error {
 	if tmpl.Keywords, err = e.keywords(typedKeyword); err != nil {
 		return err
 	}
-	return add(e, tmpl, typedID, &t.subscribe, t.subscribes)
+	return add(e, tmpl, tidForm, &t.subscribe, t.subscribes)
 }
 
 func (t *tables) category(e entry, text string) (int, error) {
