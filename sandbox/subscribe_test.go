@@ -272,8 +272,9 @@ func TestReadingTheSubscribeLibrary(t *testing.T) {
 	get := func(path, query string) reply { return do(t, s, with(path, token)+query, "") }
 	for _, tt := range []struct{ name, path, query, want string }{
 		{"the account's categories", pathCategories, "", `{"errmsg":"ok","errcode":0,"data":[{"id":201,"name":"餐饮堂食"},{"id":202,"name":"外卖点餐"}]}`},
-		{"the keywords", pathKeywords, "&tid=401", `{"errmsg":"ok","errcode":0,"count":3,"data":[{"kid":1,"name":"取餐号","example":"27","rule":"character_string"},` +
-			`{"kid":2,"name":"门店","example":"人民路店","rule":"thing"},{"kid":3,"name":"下单时间","example":"2026年11月20日 10:15","rule":"time"}]}`},
+		{"the keywords", pathKeywords, "&tid=401", `{"errmsg":"ok","errcode":0,"count":5,"data":[{"kid":1,"name":"取餐号","example":"27","rule":"character_string"},` +
+			`{"kid":2,"name":"门店","example":"人民路店","rule":"thing"},{"kid":3,"name":"下单时间","example":"2026年11月20日 10:15","rule":"time"},` +
+			`{"kid":4,"name":"取餐方式","example":"到店自取","rule":"enum"},{"kid":5,"name":"备注","example":"请到2号窗口取餐","rule":"thing"}]}`},
 		{"beyond the end", pathTitles, "&ids=202&start=100&limit=30", ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -338,4 +339,39 @@ func TestConsentsOverTheControlAPI(t *testing.T) {
 			t.Errorf("%s: %d %s", bad, got.status, got.body)
 		}
 	}
+}
+
+func TestLongTermAndEnumeratedTemplates(t *testing.T) {
+	s := sandboxtest.New(t)
+	token := miniToken(t, s)
+	add := func(form string) string {
+		var added struct{ PriTmplID string }
+		mustDecode(t, newtmpl(t, s, token, "", form), &added)
+		return added.PriTmplID
+	}
+	bus, order := add("tid=1288&kidList[0]=1&kidList[1]=2"), add("tid=401&kidList[0]=1&kidList[1]=4")
+	mustNil(t, s.Sandbox.Consent("", user, accept(bus, order), 0))
+	list := do(t, s, with(pathPrivate, token), "").body
+	for _, want := range []string{`"type":3,"keywordEnumValueList":[]`, `"keywordEnumValueList":[{"keywordCode":"enum4","enumValueList":["到店自取","堂食","骑手代取"]}]`} {
+		if !strings.Contains(list, want) {
+			t.Errorf("held = %s, want %s", list, want)
+		}
+	}
+	states, err := s.Sandbox.Consents("", user)
+	mustNil(t, err)
+	for _, state := range states {
+		if state.LongTerm != (state.TemplateID == bus) || state.LongTerm != (state.Left == -1) {
+			t.Errorf("state %+v, want the bus's alone to be long-term", state)
+		}
+	}
+	send := func(id, data string) string { return body(toUser, member("template_id", id), `"data":{`+data+`}`) }
+	exchangeAll(t, s, func() string { return token }, []exchange{
+		{"long-term", pathSubscribe, send(bus, `"character_string1":{"value":"K18"},"thing2":{"value":"人民路"}`), `0`},
+		{"as often as there are messages", pathSubscribe, send(bus, `"character_string1":{"value":"K18"},"thing2":{"value":"人民路"}`), `0`},
+		{"none of the values", pathSubscribe, send(order, `"character_string1":{"value":"27"},"enum4":{"value":"无人机"}`),
+			`{"errcode":47003,"errmsg":"argument invalid! data.enum4.value invalid rid"}`},
+		{"one of them", pathSubscribe, send(order, `"character_string1":{"value":"27"},"enum4":{"value":"堂食"}`), `0`},
+	})
+	mustNil(t, s.Sandbox.RevokeConsent("", user, bus))
+	exchangeAll(t, s, func() string { return token }, []exchange{{"taken back", pathSubscribe, send(bus, `"character_string1":{"value":"K18"},"thing2":{"value":"人民路"}`), refused}})
 }
