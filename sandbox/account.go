@@ -61,6 +61,7 @@ type account struct {
 
 	subjects
 	subscribeRules
+	retiredRules
 	clears, apiClears monthCount // of clear_quota and its kin
 
 	templates []*template // private ones, by the time they were added
@@ -112,8 +113,8 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		prepayDelay:   5 * time.Second, prepayMessages: 1, // spec §10, row 15
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
-		subscribeRules: newSubscribeRules(),
-		byID:           map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
+		subscribeRules: newSubscribeRules(), retiredRules: newRetiredRules(),
+		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
@@ -150,6 +151,7 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	a.applyLimits(spec)
 	a.applySwitches(spec.Switches)
 	a.subscribeRules.apply(spec.SubscribeRules)
+	a.retiredRules.apply(spec.RetiredRules)
 	a.applySubjects(spec.Subjects, p.clock.now())
 	return nil
 }

@@ -39,6 +39,12 @@ var apis = map[string]api{
 	"/cgi-bin/template/api_add_template":         templateAPI,
 	"/cgi-bin/template/del_private_template":     templateAPI,
 
+	"/cgi-bin/wxopen/template/library/list": miniAPI,
+	"/cgi-bin/wxopen/template/library/get":  miniAPI,
+	"/cgi-bin/wxopen/template/add":          miniAPI,
+	"/cgi-bin/wxopen/template/list":         miniAPI,
+	"/cgi-bin/wxopen/template/del":          miniAPI,
+
 	"/wxaapi/newtmpl/addtemplate":            newtmplAPI,
 	"/wxaapi/newtmpl/deltemplate":            newtmplAPI,
 	"/wxaapi/newtmpl/getcategory":            newtmplAPI,
@@ -54,6 +60,8 @@ var apis = map[string]api{
 }
 
 var templateAPI = api{may: (*account).maySendTemplates, limit: perDay(manageDaily)}
+
+var miniAPI = api{may: (*account).isMini, limit: perDay(manageDaily)}
 
 var newtmplAPI = api{may: (*account).hasSubscribe, limit: perDay(manageDaily)}
 

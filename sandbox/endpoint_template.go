@@ -89,13 +89,15 @@ type deleteTemplateRequest struct {
 
 // serveTemplateDelete is del_private_template: the slot is free again, sends with
 // the id answer 40037, and events of earlier sends still come (spec §4.2.5).
-func (p *platform) serveTemplateDelete(c *call) answer {
+func (p *platform) serveTemplateDelete(c *call) answer { return p.deleteTemplate(c, familyTemplate) }
+
+func (p *platform) deleteTemplate(c *call, family string) answer {
 	var req deleteTemplateRequest
 	if code := c.unmarshal(&req); code != wechat.CodeOK {
 		return p.fail(c, code)
 	}
 	id := req.TemplateID.string()
-	if c.account.find(id, familyTemplate) == nil {
+	if c.account.find(id, family) == nil {
 		return p.fail(c, wechat.CodeInvalidTemplateID)
 	}
 	c.account.removeTemplate(id)

@@ -37,6 +37,12 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
 	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
 
+	"/cgi-bin/wxopen/template/library/list": {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibrary)},
+	"/cgi-bin/wxopen/template/library/get":  {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibraryGet)},
+	"/cgi-bin/wxopen/template/add":          {post: true, needsToken: true, serve: servingMini((*platform).serveMiniAdd)},
+	"/cgi-bin/wxopen/template/list":         {post: true, needsToken: true, serve: servingMini((*platform).serveMiniList)},
+	"/cgi-bin/wxopen/template/del":          {post: true, needsToken: true, serve: servingMini((*platform).serveMiniDelete)},
+
 	"/wxaapi/newtmpl/addtemplate":            {post: true, needsToken: true, form: true, serve: (*platform).serveNewTmplAdd},
 	"/wxaapi/newtmpl/deltemplate":            {post: true, needsToken: true, serve: (*platform).serveNewTmplDelete},
 	"/wxaapi/newtmpl/getcategory":            {needsToken: true, serve: (*platform).serveCategories},
@@ -48,7 +54,7 @@ var endpoints = withAPIs(map[string]endpoint{
 	pathBizSend:   {post: true, needsToken: true, parse: (*call).parseBizSend, serve: (*platform).serveBizSend},
 
 	pathSend:     {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSend},
-	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveMiniSend},
+	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: servingMini((*platform).serveMiniSend)},
 })
 
 func withAPIs(table map[string]endpoint) map[string]endpoint {
