@@ -62,6 +62,7 @@ type account struct {
 	subjects
 	subscribeRules
 	retiredRules
+	oneTimeRules
 	clears, apiClears monthCount // of clear_quota and its kin
 
 	templates []*template // private ones, by the time they were added
@@ -114,7 +115,8 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
 		subscribeRules: newSubscribeRules(), retiredRules: newRetiredRules(),
-		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
+		oneTimeRules: newOneTimeRules(spec.AppID),
+		byID:         map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
@@ -152,6 +154,7 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	a.applySwitches(spec.Switches)
 	a.subscribeRules.apply(spec.SubscribeRules)
 	a.retiredRules.apply(spec.RetiredRules)
+	a.oneTimeRules.apply(spec.OneTimeRules)
 	a.applySubjects(spec.Subjects, p.clock.now())
 	return nil
 }

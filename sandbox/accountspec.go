@@ -47,6 +47,7 @@ type AccountSpec struct {
 	Subjects
 	SubscribeRules
 	RetiredRules
+	OneTimeRules
 }
 
 // Switches are an account's behaviours that can be turned (spec §10); nil leaves
@@ -77,7 +78,7 @@ var (
 
 // check returns a *ControlError for the first rule that spec breaks.
 func (spec *AccountSpec) check() error {
-	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check}
+	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check, spec.OneTimeRules.check}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err

@@ -52,6 +52,7 @@ var apis = map[string]api{
 	"/wxaapi/newtmpl/getpubtemplatekeywords": newtmplAPI,
 	"/wxaapi/newtmpl/gettemplate":            {may: (*account).hasSubscribe, limit: perDay(getTemplateDaily)},
 
+	pathOneTime:   {may: (*account).sendsNotices, limit: (*account).subscribeLimits},
 	pathSubscribe: {may: (*account).isMini, limit: (*account).subscribeLimits},
 	pathBizSend:   {may: (*account).sendsNotices, limit: (*account).subscribeLimits},
 

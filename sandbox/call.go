@@ -26,6 +26,7 @@ type call struct {
 	send    *sendBody // parsed body of the send endpoints
 	badBody wechat.Code
 	login   tokenRequest // parsed request of the token endpoints
+	oneTime *oneTimeAsk  // of the one-time endpoints
 	touser  string       // for fault rules and the ledger
 
 	// Filled with the mutex held.
@@ -41,6 +42,7 @@ type answer struct {
 	code        int // for ledger and stats
 	body        []byte
 	html        bool
+	location    string // of a redirect
 	msgID       int64
 	duplicateOf int64
 	accepted    *message
@@ -192,6 +194,9 @@ func httpAnswer(status int) answer {
 var (
 	jsonType = []string{"application/json; encoding=utf-8"} // "encoding", not "charset": spec §2.6
 	htmlType = []string{"text/html"}
+	// pagePolicy allows a page its style sheet. Forms may go anywhere: the way back from
+	// the one-time page is a redirect, which browsers count as a form's target.
+	pagePolicy = []string{"default-src 'none'; style-src 'unsafe-inline'"}
 )
 
 // write sends the answer. The ledger's row already says "answered", so that a
@@ -202,6 +207,10 @@ func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
 	h["Content-Type"] = jsonType
 	if a.html {
 		h["Content-Type"] = htmlType
+		h["Content-Security-Policy"] = pagePolicy
+	}
+	if a.location != "" {
+		h["Location"] = []string{a.location}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
 	if a.status != 0 {

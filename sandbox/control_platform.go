@@ -10,6 +10,7 @@ func (s *Sandbox) platformRoutes() map[string]controlHandler {
 		"GET /sandbox/v1/users/{openid}/consents":         s.controlConsents,
 		"POST /sandbox/v1/users/{openid}/consents":        s.controlConsent,
 		"POST /sandbox/v1/users/{openid}/consents/revoke": s.controlRevokeConsent,
+		"POST /sandbox/v1/users/{openid}/one_time":        s.controlOneTime,
 	}
 }
 
@@ -62,4 +63,15 @@ func (s *Sandbox) controlRevokeConsent(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.controlConsents(r)
+}
+
+func (s *Sandbox) controlOneTime(r *http.Request) (any, error) {
+	var req struct {
+		AppID string `json:"appid"`
+		Scene int    `json:"scene"`
+	}
+	if err := readControl(r, &req); err != nil {
+		return nil, err
+	}
+	return done{true}, s.ConfirmOneTime(req.AppID, r.PathValue("openid"), req.Scene)
 }

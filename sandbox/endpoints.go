@@ -50,6 +50,9 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/wxaapi/newtmpl/getpubtemplatekeywords": {needsToken: true, serve: (*platform).serveKeywords},
 	"/wxaapi/newtmpl/gettemplate":            {needsToken: true, serve: (*platform).serveNewTmplList},
 
+	"/mp/subscribemsg": {parse: (*call).parseOneTimePage, serve: (*platform).serveOneTimePage}, // opened by users
+	pathOneTime:        {post: true, needsToken: true, parse: (*call).parseOneTime, serve: (*platform).serveOneTime},
+
 	pathSubscribe: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSubscribeSend},
 	pathBizSend:   {post: true, needsToken: true, parse: (*call).parseBizSend, serve: (*platform).serveBizSend},
 
@@ -68,6 +71,7 @@ func withAPIs(table map[string]endpoint) map[string]endpoint {
 const (
 	pathToken     = "/cgi-bin/token"
 	pathStable    = "/cgi-bin/stable_token"
+	pathOneTime   = "/cgi-bin/message/template/subscribe"
 	pathSubscribe = "/cgi-bin/message/subscribe/send"
 	pathBizSend   = "/cgi-bin/message/subscribe/bizsend"
 	pathSend      = "/cgi-bin/message/template/send"

@@ -92,6 +92,7 @@ type platform struct {
 	users    map[string]*user
 	forms    map[string]*form
 	consents map[consentKey]*consent
+	oneTimes map[oneTimeKey]int // messages confirmed and not yet sent
 	recent   recentSends
 	timers   timers
 	faults   faults
@@ -110,6 +111,7 @@ func newPlatform(opts Options, d *dice) *platform {
 		users:    map[string]*user{},
 		forms:    map[string]*form{},
 		consents: map[consentKey]*consent{},
+		oneTimes: map[oneTimeKey]int{},
 		recent:   recentSends{byKey: map[sendKey]int64{}},
 		ledger:   ledger{limit: opts.LedgerLimit},
 		inbox:    newInbox(opts.LedgerLimit),

@@ -101,3 +101,7 @@ func (m *message) silent() bool {
 
 // toFollowers tells the messages that only followers of the account get.
 func (m *message) toFollowers() bool { return m.tmpl.family == familyTemplate }
+
+// shownWhole tells the messages that the phone never trims: they are not template
+// messages of official accounts, or the platform had none left when it began.
+func (m *message) shownWhole() bool { return m.mini || m.tmpl.family == familyOneTime }
