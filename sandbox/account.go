@@ -63,6 +63,9 @@ type account struct {
 	subscribeRules
 	retiredRules
 	oneTimeRules
+	standing
+	sendRules
+	wireRules
 	clears, apiClears monthCount // of clear_quota and its kin
 
 	templates []*template // private ones, by the time they were added
@@ -115,8 +118,9 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
 		subscribeRules: newSubscribeRules(), retiredRules: newRetiredRules(),
-		oneTimeRules: newOneTimeRules(spec.AppID),
-		byID:         map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
+		oneTimeRules: newOneTimeRules(spec.AppID), standing: newStanding(),
+		sendRules: newSendRules(), wireRules: newWireRules(),
+		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
@@ -155,6 +159,9 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	a.subscribeRules.apply(spec.SubscribeRules)
 	a.retiredRules.apply(spec.RetiredRules)
 	a.oneTimeRules.apply(spec.OneTimeRules)
+	a.standing.apply(spec.Standing)
+	a.sendRules.apply(spec.SendRules)
+	a.wireRules.apply(spec.WireRules)
 	a.applySubjects(spec.Subjects, p.clock.now())
 	return nil
 }

@@ -48,6 +48,9 @@ type AccountSpec struct {
 	SubscribeRules
 	RetiredRules
 	OneTimeRules
+	Standing
+	SendRules
+	WireRules
 }
 
 // Switches are an account's behaviours that can be turned (spec §10); nil leaves
@@ -78,7 +81,7 @@ var (
 
 // check returns a *ControlError for the first rule that spec breaks.
 func (spec *AccountSpec) check() error {
-	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check, spec.OneTimeRules.check}
+	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check, spec.OneTimeRules.check, spec.Standing.check, spec.SendRules.check, spec.WireRules.check}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err

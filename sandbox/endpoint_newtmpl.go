@@ -166,6 +166,8 @@ func (p *platform) serveNewTmplAdd(c *call) answer {
 		return p.fail(c, wechat.CodeAddTemplatePunished)
 	case a.addPunished == punished200011:
 		return p.fail(c, wechat.CodeNewTmplAccountBanned)
+	case a.bans(lib.ID):
+		return p.fail(c, wechat.CodeNewTmplBanned)
 	case utf8.RuneCountInString(form.Get("sceneDesc")) > maxSceneDesc:
 		return p.fail(c, wechat.CodeNewTmplInvalidScene)
 	case a.count(familySubscribe) >= a.subscribeLimit:

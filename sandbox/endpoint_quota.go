@@ -54,6 +54,8 @@ func (p *platform) serveClearQuotaV2(c *call) answer {
 		return p.fail(c, wechat.CodeSecretMissing)
 	case c.login.Secret.string() != a.secret:
 		return p.fail(c, wechat.CodeInvalidAppSecret)
+	case a.secretFrozen:
+		return p.fail(c, wechat.CodeAppSecretFrozen)
 	}
 	return p.clearAll(c)
 }

@@ -71,6 +71,8 @@ func (p *platform) fromLibrary(a *account, req addTemplateRequest) (*template, w
 	switch {
 	case !known:
 		return nil, wechat.CodeInvalidTemplateID
+	case a.bans(short):
+		return nil, wechat.CodeTemplateDisabled
 	case !a.mayHold(lib):
 		return nil, wechat.CodeIndustryConflict
 	case lib.Keywords == nil:

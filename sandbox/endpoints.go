@@ -37,6 +37,8 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
 	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
 
+	"/wxa/sec/queryblocktmplmsg": {post: true, needsToken: true, serve: (*platform).serveBlocked},
+
 	"/cgi-bin/wxopen/template/library/list": {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibrary)},
 	"/cgi-bin/wxopen/template/library/get":  {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibraryGet)},
 	"/cgi-bin/wxopen/template/add":          {post: true, needsToken: true, serve: servingMini((*platform).serveMiniAdd)},
@@ -152,8 +154,8 @@ func tokenReply(c *call, t *token) answer {
 	return reply(tokenAnswer{AccessToken: t.text, ExpiresIn: int(left.Seconds())})
 }
 
-// refuseLogin checks appid before grant_type, as observed, then the secret and
-// the caller's address (spec §2.9).
+// refuseLogin checks appid before grant_type, as observed, then the secret, the
+// account's standing and the caller's address (spec §2.9).
 func (p *platform) refuseLogin(c *call) (answer, bool) {
 	a := c.account
 	switch {
@@ -167,8 +169,15 @@ func (p *platform) refuseLogin(c *call) (answer, bool) {
 		return p.fail(c, wechat.CodeSecretMissing), true
 	case c.login.Secret.string() != a.secret:
 		return p.fail(c, wechat.CodeInvalidAppSecret), true
-	case !a.admits(c):
+	}
+	if code := a.refusesToken(); code != wechat.CodeOK {
+		return p.fail(c, code), true
+	}
+	if !a.admits(c) {
 		return p.failText(c, wechat.CodeIPNotInWhitelist, notInWhitelist(c.clientIP())), true
+	}
+	if code := a.riskOf(c.clientIP(), c.now); code != wechat.CodeOK {
+		return p.fail(c, code), true
 	}
 	return answer{}, false
 }

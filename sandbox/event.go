@@ -48,7 +48,7 @@ func (m *message) finished(status delivery, at time.Time) event {
 	}
 	return newEvent(m.account, m.openid, eventJobFinish, at,
 		element{name: "MsgID", value: strconv.FormatInt(msgID, 10), number: true},
-		element{name: "Status", value: status.text})
+		element{name: "Status", value: m.account.spell(status.text)})
 }
 
 // followEvent is subscribe or unsubscribe; EventKey is empty because nobody

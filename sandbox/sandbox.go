@@ -92,8 +92,8 @@ type platform struct {
 	users    map[string]*user
 	forms    map[string]*form
 	consents map[consentKey]*consent
-	oneTimes map[oneTimeKey]int // messages confirmed and not yet sent
-	recent   recentSends
+	oneTimes map[oneTimeKey]int     // messages confirmed and not yet sent
+	recent   recent[sendKey, int64] // msgids by client_msg_id
 	timers   timers
 	faults   faults
 	ledger   ledger
@@ -112,7 +112,7 @@ func newPlatform(opts Options, d *dice) *platform {
 		forms:    map[string]*form{},
 		consents: map[consentKey]*consent{},
 		oneTimes: map[oneTimeKey]int{},
-		recent:   recentSends{byKey: map[sendKey]int64{}},
+		recent:   newRecent[sendKey, int64](dedupeWindow),
 		ledger:   ledger{limit: opts.LedgerLimit},
 		inbox:    newInbox(opts.LedgerLimit),
 		stats:    newStats(),

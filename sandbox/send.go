@@ -25,32 +25,6 @@ type sendKey struct {
 	clientMsgID string
 }
 
-// recentSends remembers the msgid of accepted sends with a client_msg_id for the
-// length of the window. order is by time, so forgetting is cheap.
-type recentSends struct {
-	byKey map[sendKey]int64
-	order []recentSend
-}
-
-type recentSend struct {
-	key sendKey
-	at  time.Time
-}
-
-func (r *recentSends) forget(now time.Time) {
-	n := 0
-	for n < len(r.order) && now.Sub(r.order[n].at) >= dedupeWindow {
-		delete(r.byKey, r.order[n].key)
-		n++
-	}
-	r.order = r.order[n:]
-}
-
-func (r *recentSends) remember(key sendKey, msgID int64, now time.Time) {
-	r.byKey[key] = msgID
-	r.order = append(r.order, recentSend{key, now})
-}
-
 // serveSend is message/template/send, in the platform's order (spec §2.9, steps 6
 // to 15).
 func (p *platform) serveSend(c *call) answer {
@@ -81,6 +55,9 @@ func (c *call) spendQuotaAndParse() wechat.Code {
 		if month = a.monthlyOf(c.send.TemplateID.string()); month.used(c.now) >= a.monthlyQuota {
 			return wechat.CodeDailyQuota
 		}
+	}
+	if a.earlyQuotaAt > 0 && a.usageOf(c.path, c.now).thisDay >= a.earlyQuotaAt {
+		return wechat.CodeDailyQuota
 	}
 	if code := a.charge(c.path, c.now, a.minuteQuota, a.dailyQuota); code != wechat.CodeOK {
 		return code
@@ -171,7 +148,7 @@ func dataProblem(t *template, body *sendBody) string {
 	return ""
 }
 
-// accept is steps 14 and 15: duplicates of the last ten minutes get the first
+// accept is steps 14 and 15: repeated client_msg_ids of the last ten minutes get the first
 // one's msgid and nothing more; others get a msgid and are delivered later.
 func (p *platform) accept(c *call, t *template) answer {
 	key := sendKey{c.account, c.touser, c.send.ClientMsgID.string()}
@@ -181,9 +158,16 @@ func (p *platform) accept(c *call, t *template) answer {
 			return p.duplicate(c, first)
 		}
 	}
+	if code := c.screen(); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	c.screened()
 	m := p.newMessage(c, t)
 	if key.clientMsgID != "" {
 		p.recent.remember(key, m.msgID, c.now)
+	}
+	if c.reviewed() {
+		return p.holdForReview(c, m)
 	}
 	a := sent(m.msgID)
 	a.accepted = m

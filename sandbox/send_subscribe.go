@@ -68,6 +68,9 @@ func (p *platform) acceptSubscribe(c *call, t *template, code wechat.Code, withM
 	if text != "" {
 		return p.failText(c, wechat.CodeArgumentInvalid, text)
 	}
+	if len(c.account.illegalWords) > 0 && c.send.mentions(c.account.illegalWords) {
+		return p.fail(c, wechat.CodeSensitiveWords)
+	}
 	p.spendConsent(key)
 	m := p.newMessage(c, t)
 	a := sent(m.msgID)
