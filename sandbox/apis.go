@@ -55,6 +55,7 @@ var apis = map[string]api{
 	"/wxaapi/newtmpl/getpubtemplatekeywords": newtmplAPI,
 	"/wxaapi/newtmpl/gettemplate":            {may: (*account).hasSubscribe, limit: perDay(getTemplateDaily)},
 
+	pathUniform:   {may: (*account).isMini, serves: true, sends: true, limit: (*account).sendLimits},
 	pathOneTime:   {may: (*account).sendsNotices, sends: true, limit: (*account).subscribeLimits},
 	pathSubscribe: {may: (*account).isMini, sends: true, limit: (*account).subscribeLimits},
 	pathBizSend:   {may: (*account).sendsNotices, sends: true, limit: (*account).subscribeLimits},

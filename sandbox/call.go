@@ -18,16 +18,17 @@ const maxBody = 1 << 20
 
 // call is one request to a path of WeChat's, from arrival to answer.
 type call struct {
-	req     *http.Request
-	path    string
-	body    []byte
-	tooLong bool
-	broken  bool      // the body could not be read to its end
-	send    *sendBody // parsed body of the send endpoints
-	badBody wechat.Code
-	login   tokenRequest // parsed request of the token endpoints
-	oneTime *oneTimeAsk  // of the one-time endpoints
-	touser  string       // for fault rules and the ledger
+	req      *http.Request
+	path     string
+	body     []byte
+	tooLong  bool
+	broken   bool      // the body could not be read to its end
+	send     *sendBody // parsed body of the send endpoints
+	badBody  wechat.Code
+	login    tokenRequest // parsed request of the token endpoints
+	oneTime  *oneTimeAsk  // of the one-time endpoints
+	official string       // of uniform_send: the appid of mp_template_msg, if that counts
+	touser   string       // for fault rules and the ledger
 
 	// Filled with the mutex held.
 	now       time.Time

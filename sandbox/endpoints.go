@@ -53,6 +53,7 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/wxaapi/newtmpl/gettemplate":            {needsToken: true, serve: (*platform).serveNewTmplList},
 
 	"/mp/subscribemsg": {parse: (*call).parseOneTimePage, serve: (*platform).serveOneTimePage}, // opened by users
+	pathUniform:        {post: true, needsToken: true, parse: (*call).parseUniform, serve: (*platform).serveUniform},
 	pathOneTime:        {post: true, needsToken: true, parse: (*call).parseOneTime, serve: (*platform).serveOneTime},
 
 	pathSubscribe: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSubscribeSend},
@@ -73,6 +74,7 @@ func withAPIs(table map[string]endpoint) map[string]endpoint {
 const (
 	pathToken     = "/cgi-bin/token"
 	pathStable    = "/cgi-bin/stable_token"
+	pathUniform   = "/cgi-bin/message/wxopen/template/uniform_send"
 	pathOneTime   = "/cgi-bin/message/template/subscribe"
 	pathSubscribe = "/cgi-bin/message/subscribe/send"
 	pathBizSend   = "/cgi-bin/message/subscribe/bizsend"
