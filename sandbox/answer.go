@@ -42,6 +42,9 @@ func (p *platform) fail(c *call, code wechat.Code) answer {
 	if code == wechat.CodeInvalidCredential && (c.account == nil || c.account.long40001) {
 		text = longCredentialText
 	}
+	if c.account != nil {
+		text = cmp.Or(profiles[c.account.era].texts[code], text)
+	}
 	return p.failText(c, code, text)
 }
 

@@ -64,8 +64,8 @@ func (p *platform) serveTemplateAdd(c *call) answer {
 // historical library was closed in era E (spec §0.4), when that of categories opened.
 func (p *platform) fromLibrary(a *account, req addTemplateRequest) (*template, wechat.Code) {
 	short := req.ShortID.string()
-	if isHistoricalID(short) && !a.era.Before(wechat.EraE) {
-		return nil, wechat.CodeHistoricalTemplate
+	if code := a.knows(isHistoricalID(short)); code != wechat.CodeOK {
+		return nil, code
 	}
 	lib, known := library.LookupTemplate(short)
 	switch {

@@ -41,8 +41,10 @@ func (p *platform) serveSend(c *call) answer {
 	if code != wechat.CodeOK {
 		return p.fail(c, code)
 	}
-	if text := dataProblem(t, c.send); text != "" {
-		return p.failText(c, wechat.CodeArgumentInvalid, text)
+	if c.account.valueRules == valuesTyped {
+		if text := dataProblem(t, c.send); text != "" {
+			return p.failArgument(c, text)
+		}
 	}
 	return p.accept(c, t)
 }
@@ -88,7 +90,7 @@ func (c *call) recipientAndTemplate(family string) (*template, wechat.Code) {
 // SDKs send it empty (design §9).
 func (p *platform) checkJump(c *call) wechat.Code {
 	jump := c.send.MiniProgram
-	if jump.AppID != "" {
+	if jump.AppID != "" && profiles[c.account.era].knowsJump {
 		if !slices.Contains(c.account.linked, jump.AppID) {
 			return wechat.CodeInvalidAppID
 		}
@@ -152,6 +154,9 @@ func dataProblem(t *template, body *sendBody) string {
 // one's msgid and nothing more; others get a msgid and are delivered later.
 func (p *platform) accept(c *call, t *template) answer {
 	key := sendKey{c.account, c.touser, c.send.ClientMsgID.string()}
+	if !c.account.dedupe {
+		key.clientMsgID = ""
+	}
 	if key.clientMsgID != "" {
 		p.recent.forget(c.now)
 		if first, seen := p.recent.byKey[key]; seen {

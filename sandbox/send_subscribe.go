@@ -66,7 +66,7 @@ func (p *platform) acceptSubscribe(c *call, t *template, code wechat.Code, withM
 		text = t.enumProblem(c.send)
 	}
 	if text != "" {
-		return p.failText(c, wechat.CodeArgumentInvalid, text)
+		return p.failArgument(c, text)
 	}
 	if len(c.account.illegalWords) > 0 && c.send.mentions(c.account.illegalWords) {
 		return p.fail(c, wechat.CodeSensitiveWords)
