@@ -20,6 +20,7 @@ func TestDecodeAnswer(t *testing.T) {
 		{name: "nine digits", body: `{"errcode":0,"errmsg":"ok","msgid":200228332}`, want: wireAnswer{0, "ok", 200228332}},
 		{name: "msgid in quotes", body: `{"errcode":0,"errmsg":"ok","msgid":"4123456789012345679"}`, want: wireAnswer{0, "ok", 4123456789012345679}},
 		{name: "msgid is no integer, yet accepted", body: `{"errcode":0,"errmsg":"ok","msgid":4.1e18}`, want: wireAnswer{0, "ok", 0}},
+		{name: "msgid beyond 64 bits is none", body: `{"errcode":0,"errmsg":"ok","msgid":9223372036854775808}`, want: wireAnswer{0, "ok", 0}},
 		{name: "no msgid", body: `{"errcode":0,"errmsg":"ok"}`, want: wireAnswer{0, "ok", 0}},
 		{name: "errmsg first", body: `{"errmsg":"invalid openid","errcode":40003}`, want: wireAnswer{40003, "invalid openid", 0}},
 		{name: "code in quotes", body: `{"errcode":"40003","errmsg":"x"}`, want: wireAnswer{40003, "x", 0}},

@@ -119,11 +119,31 @@ func parsePush(body []byte) (*wirePush, error) {
 }
 
 func parseJSONPush(body []byte) (*wirePush, error) {
-	push := wirePush{json: true}
-	if err := json.Unmarshal(body, &push); err != nil {
+	// By exact name: encoding/json would take "msgid" of another event for MsgID.
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
 		return nil, fmt.Errorf("JSON: %w", err)
 	}
+	push := wirePush{json: true, List: members["List"]}
+	for name, member := range push.members() {
+		raw, given := members[name]
+		if !given {
+			continue
+		}
+		if err := member.UnmarshalJSON(raw); err != nil {
+			return nil, fmt.Errorf("JSON %s: %w", name, err)
+		}
+	}
 	return &push, nil
+}
+
+// members are the JSON names and where each goes. List is not among them.
+func (p *wirePush) members() map[string]json.Unmarshaler {
+	return map[string]json.Unmarshaler{
+		"ToUserName": &p.ToUserName, "Encrypt": &p.Encrypt, "FromUserName": &p.FromUserName, "CreateTime": &p.CreateTime,
+		"MsgType": &p.MsgType, "Event": &p.Event, "EventKey": &p.EventKey, "Ticket": &p.Ticket, "Status": &p.Status,
+		"MsgID": &p.MsgID, "MsgId": &p.MessageID,
+	}
 }
 
 func parseXMLPush(body []byte) (*wirePush, error) {
@@ -179,14 +199,17 @@ func (p *wirePush) event() (Event, error) {
 	e := Event{
 		ToUserName:   string(p.ToUserName),
 		FromUserName: string(p.FromUserName),
-		CreateTime:   int64(p.CreateTime),
+		CreateTime:   p.CreateTime.n,
 		MsgType:      string(p.MsgType),
 		Event:        string(p.Event),
 		EventKey:     string(p.EventKey),
 		Ticket:       string(p.Ticket),
 		Status:       string(p.Status),
-		MsgID:        int64(p.MsgID),
-		MessageID:    int64(p.MessageID),
+		MsgID:        p.MsgID.n,
+		MessageID:    p.MessageID.n,
+	}
+	if e.Is(EventTemplateSendJobFinish) && (p.CreateTime.odd || p.MsgID.odd) {
+		return Event{}, errNotInteger
 	}
 	items, err := p.items(e)
 	if err != nil {
@@ -243,15 +266,18 @@ func parseItems(raw json.RawMessage) ([]wireItem, error) {
 }
 
 func (w wireItem) item() (SubscribeItem, error) {
-	code := int(w.ErrorCode)
-	if wireInt(code) != w.ErrorCode {
+	code := int(w.ErrorCode.n)
+	switch {
+	case w.ErrorCode.odd || w.MsgID.odd:
+		return SubscribeItem{}, errNotInteger
+	case int64(code) != w.ErrorCode.n:
 		return SubscribeItem{}, errors.New("ErrorCode is out of range")
 	}
 	return SubscribeItem{
 		TemplateID:      string(w.TemplateID),
 		SubscribeStatus: string(w.SubscribeStatus),
 		PopupScene:      string(w.PopupScene),
-		MsgID:           int64(w.MsgID),
+		MsgID:           w.MsgID.n,
 		ErrorCode:       code,
 		ErrorStatus:     string(w.ErrorStatus),
 	}, nil
@@ -284,29 +310,35 @@ func (t *wireText) UnmarshalJSON(raw []byte) error {
 }
 
 // wireInt is an integer written as a number or as a string of one; nothing at all is 0.
-type wireInt int64
+// Anything else is 0 and odd: one address receives every event of an account, and others use
+// these names for other things. Who needs the number asks.
+type wireInt struct {
+	n   int64
+	odd bool
+}
 
 var errNotInteger = errors.New("a number is not a whole one of 64 bits")
 
 // UnmarshalText is for XML.
 func (n *wireInt) UnmarshalText(text []byte) error {
-	*n = 0
+	*n = wireInt{}
 	digits := strings.TrimSpace(string(text))
 	if digits == "" {
 		return nil
 	}
 	v, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
-		return errNotInteger // strconv's own error would quote the text
+		n.odd = true
+		return nil
 	}
-	*n = wireInt(v)
+	n.n = v
 	return nil
 }
 
 // UnmarshalJSON is for JSON.
 func (n *wireInt) UnmarshalJSON(raw []byte) error {
+	*n = wireInt{}
 	if string(raw) == "null" {
-		*n = 0
 		return nil
 	}
 	if raw[0] == '"' {

@@ -100,11 +100,13 @@ func TestParseEventRefuses(t *testing.T) {
 		"an entity nobody declared":     `<xml><Event>&nbsp;</Event></xml>`,
 		"bytes that are not UTF-8":      "<xml><Event>\xff</Event></xml>",
 		"another encoding":              `<?xml version="1.0" encoding="GBK"?><xml></xml>`,
-		"MsgID with a fraction":         `<xml><MsgID>1.5</MsgID></xml>`,
-		"MsgID with an exponent":        `{"MsgID":4.1e18}`,
-		"MsgID beyond 64 bits":          `{"MsgID":9223372036854775808}`,
-		"MsgID of words":                `{"MsgID":"many"}`,
-		"MsgID as object":               `{"MsgID":{}}`,
+		"MsgID with a fraction":         `<xml><Event>TEMPLATESENDJOBFINISH</Event><MsgID>1.5</MsgID></xml>`,
+		"MsgID with an exponent":        `{"Event":"TEMPLATESENDJOBFINISH","MsgID":4.1e18}`,
+		"MsgID beyond 64 bits":          `{"Event":"TEMPLATESENDJOBFINISH","MsgID":9223372036854775808}`,
+		"MsgID of words":                `{"Event":"TEMPLATESENDJOBFINISH","MsgID":"many"}`,
+		"MsgID as object":               `{"Event":"TEMPLATESENDJOBFINISH","MsgID":{}}`,
+		"CreateTime of words":           `{"Event":"TEMPLATESENDJOBFINISH","CreateTime":"today"}`,
+		"an item's MsgID of words":      `{"Event":"subscribe_msg_sent_event","List":{"MsgID":"many"}}`,
 		"two JSON documents":            `{}{}`,
 		"unclosed JSON":                 `{"Event":"x"`,
 		"subscribe list that is none":   `{"Event":"subscribe_msg_sent_event","List":"x"}`,
@@ -115,6 +117,27 @@ func TestParseEventRefuses(t *testing.T) {
 				t.Errorf("ParseEvent = %+v, want an error", got)
 			}
 		})
+	}
+}
+
+// TestParseEventLeavesOtherEventsTheirNumbers: one address receives every event of
+// an account, and an error would have the platform push it again and again.
+func TestParseEventLeavesOtherEventsTheirNumbers(t *testing.T) {
+	for name, body := range map[string]string{
+		"words in XML":           `<xml><Event>x</Event><CreateTime>today</CreateTime><MsgID>many</MsgID></xml>`,
+		"an object in JSON":      `{"Event":"x","MsgID":{"a":1},"CreateTime":"today"}`,
+		"a name in another case": `{"event":"y","Event":"x","msgid":"many","MsgID":0}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseEvent([]byte(body))
+			if diff := cmp.Diff(Event{Event: "x"}, got); diff != "" || err != nil {
+				t.Errorf("error %v, (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+	got, err := ParseEvent([]byte(`{"Event":"TEMPLATESENDJOBFINISH","MsgID":5,"msgid":"many","MsgId":6}`))
+	if err != nil || got.MsgID != 5 || got.MessageID != 6 {
+		t.Errorf("got MsgID %d, MsgId %d, error %v; want 5, 6 and no error", got.MsgID, got.MessageID, err)
 	}
 }
 

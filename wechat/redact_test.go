@@ -53,6 +53,32 @@ func echo(prefix string) func(*testing.T) *Client {
 	})
 }
 
+// TestPrintingShowsNoToken prints everything that carries a token with every verb.
+func TestPrintingShowsNoToken(t *testing.T) {
+	const token = "92_marked-token"
+	for _, v := range []any{
+		Token{AccessToken: token, ExpiresIn: 7200}, &Token{AccessToken: token}, StaticToken(token),
+		Call{Endpoint: EndpointTemplateSend, AccessToken: token}, struct{ T Token }{Token{AccessToken: token}},
+	} {
+		for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%d", "%x"} {
+			text := fmt.Sprintf(verb, v)
+			if strings.Contains(text, token) || strings.Contains(text, fmt.Sprintf("%x", token)) {
+				t.Errorf("%s of %T shows the token: %s", verb, v, text)
+			}
+		}
+	}
+}
+
+// TestErrMsgIsBounded: a peer's megabyte must not go into rows and logs.
+func TestErrMsgIsBounded(t *testing.T) {
+	c := status(200, "", `{"errcode":-1,"errmsg":"`+strings.Repeat("忙", 100_000)+`"}`)(t)
+	_, err := c.Do(t.Context(), Call{Endpoint: EndpointTemplateSend, AccessToken: "t", Body: []byte("{}")})
+	refused, ok := errors.AsType[*Error](err)
+	if !ok || len([]rune(refused.Msg)) != maxErrMsgRunes+1 {
+		t.Errorf("got %d characters in a %T, want %d", len([]rune(refused.Msg)), err, maxErrMsgRunes+1)
+	}
+}
+
 // TestNoErrorShowsASecret forces every kind of error with a marked secret, for a
 // call with a token and for both ways to fetch one.
 func TestNoErrorShowsASecret(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 )
@@ -17,8 +18,8 @@ type Token struct {
 // String hides the token.
 func (t Token) String() string { return fmt.Sprintf("%s, %d s", hidden, t.ExpiresIn) }
 
-// GoString hides the token from %#v.
-func (t Token) GoString() string { return "wechat.Token{" + t.String() + "}" }
+// Format hides the token from every verb, %d and %#v among them.
+func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue hides the token from log/slog.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
