@@ -84,23 +84,16 @@ type wirePush struct {
 	MsgID        wireInt  `xml:"MsgID" json:"MsgID"`
 	MessageID    wireInt  `xml:"MsgId" json:"MsgId"`
 
-	Popup  []wireItem `xml:"SubscribeMsgPopupEvent>List" json:"-"`
-	Change []wireItem `xml:"SubscribeMsgChangeEvent>List" json:"-"`
-	Sent   []wireItem `xml:"SubscribeMsgSentEvent>List" json:"-"`
-	// List is the JSON form of all three. Other events use the name for other things, so it is
-	// read for these events only.
-	List json.RawMessage `xml:"-" json:"List"`
+	// The lists of the subscribe events, in their wrappers as XML has them and without one as
+	// JSON has it. Either may come in the other's form. Other events use the names for other
+	// things, so the lists are read for these events only; see items.
+	Popup  wireList   `xml:"SubscribeMsgPopupEvent" json:"SubscribeMsgPopupEvent"`
+	Change wireList   `xml:"SubscribeMsgChangeEvent" json:"SubscribeMsgChangeEvent"`
+	Sent   wireList   `xml:"SubscribeMsgSentEvent" json:"SubscribeMsgSentEvent"`
+	Bare   wireList   `xml:"-" json:"List"`
+	List   []wireItem `xml:"List" json:"-"`
 
 	json bool
-}
-
-type wireItem struct {
-	TemplateID      wireText `xml:"TemplateId" json:"TemplateId"`
-	SubscribeStatus wireText `xml:"SubscribeStatusString" json:"SubscribeStatusString"`
-	PopupScene      wireText `xml:"PopupScene" json:"PopupScene"`
-	MsgID           wireInt  `xml:"MsgID" json:"MsgID"`
-	ErrorCode       wireInt  `xml:"ErrorCode" json:"ErrorCode"`
-	ErrorStatus     wireText `xml:"ErrorStatus" json:"ErrorStatus"`
 }
 
 var byteOrderMark = []byte("\ufeff")
@@ -188,73 +181,9 @@ func (p *wirePush) event() (Event, error) {
 		MsgID:        int64(p.MsgID),
 		MessageID:    int64(p.MessageID),
 	}
-	items, err := p.items(e)
-	if err != nil {
-		return Event{}, err
-	}
-	for _, item := range items {
-		converted, err := item.item()
-		if err != nil {
-			return Event{}, err
-		}
-		e.Items = append(e.Items, converted)
-	}
-	return e, nil
-}
-
-// items picks the list that belongs to the event. WeChat's page once printed the change event
-// with the wrapper of the popup event, so that one is accepted there too.
-func (p *wirePush) items(e Event) ([]wireItem, error) {
-	var wrapped []wireItem
-	switch {
-	case e.Is(EventSubscribeMsgPopup):
-		wrapped = p.Popup
-	case e.Is(EventSubscribeMsgChange):
-		wrapped = append(p.Change, p.Popup...)
-	case e.Is(EventSubscribeMsgSent):
-		wrapped = p.Sent
-	default:
-		return nil, nil
-	}
-	if p.json {
-		return parseItems(p.List)
-	}
-	return wrapped, nil
-}
-
-// parseItems reads the JSON List: an object for one item, an array for several.
-func parseItems(raw json.RawMessage) ([]wireItem, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	if raw[0] == '[' {
-		var items []wireItem
-		if err := json.Unmarshal(raw, &items); err != nil {
-			return nil, fmt.Errorf("JSON List: %w", err)
-		}
-		return items, nil
-	}
-	var item wireItem
-	if err := json.Unmarshal(raw, &item); err != nil {
-		return nil, fmt.Errorf("JSON List: %w", err)
-	}
-	return []wireItem{item}, nil
-}
-
-func (w wireItem) item() (SubscribeItem, error) {
-	code := int(w.ErrorCode)
-	if wireInt(code) != w.ErrorCode {
-		return SubscribeItem{}, errors.New("ErrorCode is out of range")
-	}
-	return SubscribeItem{
-		TemplateID:      string(w.TemplateID),
-		SubscribeStatus: string(w.SubscribeStatus),
-		PopupScene:      string(w.PopupScene),
-		MsgID:           int64(w.MsgID),
-		ErrorCode:       code,
-		ErrorStatus:     string(w.ErrorStatus),
-	}, nil
+	var err error
+	e.Items, err = p.items(e)
+	return e, err
 }
 
 // wireText is a text without surrounding white space. In JSON a number counts as its digits;
