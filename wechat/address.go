@@ -8,8 +8,9 @@ func (c *Client) APIDomainIP(ctx context.Context) ([]string, error) {
 	return c.addresses(ctx, EndpointAPIDomainIP)
 }
 
-// CallbackIP returns the addresses from which the platform pushes events. They
-// change: read them daily, and never let them be the only check of a push.
+// CallbackIP returns the addresses from which the platform pushes events; an
+// entry may be a range, such as 203.0.113.0/24. They change: read them daily, and
+// never let them be the only check of a push.
 func (c *Client) CallbackIP(ctx context.Context) ([]string, error) {
 	return c.addresses(ctx, EndpointCallbackIP)
 }

@@ -227,7 +227,7 @@ func everyCall(secret string) map[string]func(context.Context, *Client) error {
 			_, err := c.AddMiniTemplate(ctx, AddMiniTemplateRequest{"AT9001", []int{7}})
 			return err
 		},
-		"mini list":   func(ctx context.Context, c *Client) error { _, err := c.MiniTemplates(ctx, 0, 20); return err },
+		"mini list":   func(ctx context.Context, c *Client) error { _, err := c.ListMiniTemplates(ctx, 0, 20); return err },
 		"mini delete": func(ctx context.Context, c *Client) error { return c.DeleteMiniTemplate(ctx, "T") },
 		"subscribe": func(ctx context.Context, c *Client) error {
 			_, err := c.SendSubscribeMessage(ctx, &SubscribeMessage{})
@@ -252,7 +252,7 @@ func everyCall(secret string) map[string]func(context.Context, *Client) error {
 			return err
 		},
 		"keywords":      func(ctx context.Context, c *Client) error { _, err := c.SubscribeKeywords(ctx, 99); return err },
-		"subscribe all": func(ctx context.Context, c *Client) error { _, err := c.SubscribeTemplates(ctx); return err },
+		"subscribe all": func(ctx context.Context, c *Client) error { _, err := c.ListSubscribeTemplates(ctx); return err },
 	}
 }
 

@@ -127,9 +127,9 @@ func (c *Client) AddMiniTemplate(ctx context.Context, req AddMiniTemplateRequest
 	return result.TemplateID, err
 }
 
-// MiniTemplates returns count templates of the mini program from offset on; count
+// ListMiniTemplates returns count templates of the mini program from offset on; count
 // is at most 20.
-func (c *Client) MiniTemplates(ctx context.Context, offset, count int) ([]MiniTemplate, error) {
+func (c *Client) ListMiniTemplates(ctx context.Context, offset, count int) ([]MiniTemplate, error) {
 	var result struct {
 		List []MiniTemplate `json:"list"`
 	}

@@ -33,7 +33,7 @@ func TestMiniLibraryCalls(t *testing.T) {
 		},
 		{
 			name: "list",
-			call: func(ctx context.Context, c *Client) (any, error) { return c.MiniTemplates(ctx, 5, 1) },
+			call: func(ctx context.Context, c *Client) (any, error) { return c.ListMiniTemplates(ctx, 5, 1) },
 			answer: `{"errcode":0,"errmsg":"ok","list":[{"template_id":"Zk3","title":"预约成功提醒",` +
 				`"content":"预约时间{{keyword1.DATA}}\n","example":"预约时间:11月20日 10:15\n"}]}`,
 			want: []MiniTemplate{{"Zk3", "预约成功提醒", "预约时间{{keyword1.DATA}}\n", "预约时间:11月20日 10:15\n"}},

@@ -55,9 +55,9 @@ type KeywordEnum struct {
 	Values      []string `json:"enumValueList"`
 }
 
-// SubscribeTemplates returns all subscribe templates that the account holds. The
+// ListSubscribeTemplates returns all subscribe templates that the account holds. The
 // platform allows few such calls a day: keep the answer.
-func (c *Client) SubscribeTemplates(ctx context.Context) ([]SubscribeTemplate, error) {
+func (c *Client) ListSubscribeTemplates(ctx context.Context) ([]SubscribeTemplate, error) {
 	var result struct {
 		Data []SubscribeTemplate `json:"data"`
 	}
@@ -78,7 +78,7 @@ type AddSubscribeTemplateRequest struct {
 func (r AddSubscribeTemplateRequest) Check() []FieldProblem {
 	var c checks
 	if r.TID >= firstOwnTID && r.TID <= lastOwnTID {
-		c.length("kidList", r.KIDList, 0, 0)
+		c.none("kidList", r.KIDList)
 	} else {
 		c.length("kidList", r.KIDList, minKIDs, maxKIDs)
 	}

@@ -68,7 +68,7 @@ func TestNewTmplCalls(t *testing.T) {
 		},
 		{
 			name: "list",
-			call: func(ctx context.Context, c *Client) (any, error) { return c.SubscribeTemplates(ctx) },
+			call: func(ctx context.Context, c *Client) (any, error) { return c.ListSubscribeTemplates(ctx) },
 			answer: `{"errmsg":"ok","errcode":0,"data":[{"priTmplId":"P","title":"报名结果通知","content":"会议名称:{{thing1.DATA}}\n",` +
 				`"example":"会议名称:年会\n","type":2,"keywordEnumValueList":[{"keywordCode":"enum2.DATA","enumValueList":["成功","失败"]}]},` +
 				`{"priTmplId":"Q","title":"x","content":"","example":"","type":"3"}]}`,
@@ -80,7 +80,7 @@ func TestNewTmplCalls(t *testing.T) {
 		},
 		{
 			name:   "no templates",
-			call:   func(ctx context.Context, c *Client) (any, error) { return c.SubscribeTemplates(ctx) },
+			call:   func(ctx context.Context, c *Client) (any, error) { return c.ListSubscribeTemplates(ctx) },
 			answer: `{"errmsg":"ok","errcode":0,"data":[]}`,
 			want:   []SubscribeTemplate{},
 			wire:   gotten("/wxaapi/newtmpl/gettemplate", ""),

@@ -141,6 +141,13 @@ func (c *checks) length(field string, list []int, low, high int) {
 	}
 }
 
+// none wants an empty list.
+func (c *checks) none(field string, list []int) {
+	if n := len(list); n > 0 {
+		c.add(field, fmt.Sprint(list), "empty", fmt.Sprintf("must be empty here, has %d", n), fmt.Sprintf("此处须为空，现有 %d 个", n))
+	}
+}
+
 // oneOf wants one of these words.
 func (c *checks) oneOf(field, value string, words ...string) {
 	if !slices.Contains(words, value) {

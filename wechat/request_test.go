@@ -50,8 +50,8 @@ func TestPublishedLimits(t *testing.T) {
 			`kidList: a list of 2 to 5 numbers, has 0, got "[]" (rule kidList:len2..5)`},
 		{"behind them keywords are needed", AddSubscribeTemplateRequest{20000000, nil, ""}, `kidList|kidList:len2..5|` +
 			`kidList: a list of 2 to 5 numbers, has 0, got "[]" (rule kidList:len2..5)`},
-		{"one made for the account with keywords", AddSubscribeTemplateRequest{10000001, []int{1, 2}, ""}, `kidList|kidList:len0..0|` +
-			`kidList: a list of 0 to 0 numbers, has 2, got "[1 2]" (rule kidList:len0..0)`},
+		{"one made for the account with keywords", AddSubscribeTemplateRequest{10000001, []int{1, 2}, ""}, `kidList|kidList:empty|` +
+			`kidList: must be empty here, has 2, got "[1 2]" (rule kidList:empty)`},
 
 		{"30 titles", SubscribeTitlesRequest{[]int{2}, 0, 30}, ""},
 		{"31 titles", SubscribeTitlesRequest{[]int{2}, 0, 31}, `limit|limit:0..30|limit: a number from 0 to 30, got "31" (rule limit:0..30)`},
@@ -121,7 +121,7 @@ func TestBadRequestIsNotSent(t *testing.T) {
 			return err
 		},
 		"library": func(ctx context.Context, c *Client) error { _, err := c.MiniLibrary(ctx, -1, 21); return err },
-		"list":    func(ctx context.Context, c *Client) error { _, err := c.MiniTemplates(ctx, -1, -1); return err },
+		"list":    func(ctx context.Context, c *Client) error { _, err := c.ListMiniTemplates(ctx, -1, -1); return err },
 		"industry": func(ctx context.Context, c *Client) error {
 			return c.SetIndustry(ctx, SetIndustryRequest{})
 		},
