@@ -157,16 +157,6 @@ func decodeOdd(op Endpoint, body []byte) (wireAnswer, error) {
 	return wire, nil
 }
 
-// alwaysHasCode names the endpoints whose success is nothing but an errcode and
-// perhaps a msgid. A JSON object without either came from somebody in between.
-func alwaysHasCode(op Endpoint) bool {
-	switch op {
-	case EndpointTemplateSend, EndpointMiniTemplateSend, EndpointTemplateDelete:
-		return true
-	}
-	return false
-}
-
 // integer reads a JSON integer, bare or in quotes, without going through a
 // float: a msgid has 19 digits (spec §1).
 func integer(raw json.RawMessage) (int64, bool) {

@@ -16,7 +16,9 @@ import (
 type Call struct {
 	Endpoint    Endpoint
 	AccessToken string // "" sends none; the platform then answers 41001
+	Query       string // further parameters, encoded and joined: "ids=2,616&start=0"
 	Body        []byte // JSON, see MarshalBody; nil makes the call a GET
+	ContentType string // of Body; "" is JSON in UTF-8
 }
 
 // Format writes the endpoint and the body's length, whatever the verb: the token is a secret.
@@ -29,20 +31,35 @@ func (c Call) Format(f fmt.State, _ rune) {
 // *StatusError or *TransportError. With *Error the Answer is filled as well, with
 // the other two only its HTTPStatus. Do is safe for concurrent use.
 func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
-	req := attempt{op: call.Endpoint, body: call.Body, secrets: []string{call.AccessToken}}
-	if call.AccessToken != "" {
-		req.query = "access_token=" + url.QueryEscape(call.AccessToken)
+	return c.do(ctx, attempt{
+		op:          call.Endpoint,
+		query:       call.query(),
+		body:        call.Body,
+		contentType: call.ContentType,
+		secrets:     []string{call.AccessToken},
+	})
+}
+
+// query is the whole query string, the access token first.
+func (c Call) query() string {
+	if c.AccessToken == "" {
+		return c.Query
 	}
-	return c.do(ctx, req)
+	token := "access_token=" + url.QueryEscape(c.AccessToken)
+	if c.Query == "" {
+		return token
+	}
+	return token + "&" + c.Query
 }
 
 // attempt is a request as it goes over the wire, with the values that must not
 // show up in its errors.
 type attempt struct {
-	op      Endpoint
-	query   string
-	body    []byte
-	secrets []string
+	op          Endpoint
+	query       string
+	body        []byte
+	contentType string
+	secrets     []string
 }
 
 func (c *Client) do(ctx context.Context, a attempt) (Answer, error) {
@@ -89,6 +106,9 @@ func (c *Client) newRequest(ctx context.Context, a attempt) (*http.Request, erro
 		return nil, err
 	}
 	req.Header["Content-Type"] = jsonContentType
+	if a.contentType != "" {
+		req.Header.Set("Content-Type", a.contentType)
+	}
 	return req, nil
 }
 

@@ -112,6 +112,9 @@ func OutcomeOf(err error) Outcome {
 	if _, ok := errors.AsType[*TokenError](err); ok {
 		return OutcomeNotSent
 	}
+	if _, ok := errors.AsType[*RequestError](err); ok {
+		return OutcomeNotSent
+	}
 	if e, ok := errors.AsType[*TransportError](err); ok {
 		return e.Outcome()
 	}
@@ -128,8 +131,8 @@ func isAnswer(err error) bool {
 }
 
 // ClassOfError gives the class of an error returned by this package: success for
-// nil, the code's class for *Error, request for *StatusError, not_sent or
-// no_answer for *TransportError. A *TokenError has the class of the platform's
+// nil, the code's class for *Error, request for *StatusError and *RequestError,
+// not_sent or no_answer for *TransportError. A *TokenError has the class of the platform's
 // answer to the token fetch, or not_sent if there was none. An error from
 // elsewhere is ClassUnknown.
 func ClassOfError(err error) Class {
@@ -143,6 +146,9 @@ func ClassOfError(err error) Class {
 		return ClassNotSent
 	}
 	if _, ok := errors.AsType[*StatusError](err); ok {
+		return ClassRequest
+	}
+	if _, ok := errors.AsType[*RequestError](err); ok {
 		return ClassRequest
 	}
 	if e, ok := errors.AsType[*TransportError](err); ok {
