@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 
 	"hongyan/wechat"
 )
@@ -89,8 +90,9 @@ func (t *template) enumProblem(body *sendBody) string {
 	}
 	data, _ := parseData(body.Data)
 	for _, e := range t.enums {
-		if !slices.Contains(e.Values, data[e.Key].Value) {
-			return wechat.PlatformText(wechat.ValueProblem{Key: e.Key, Kind: wechat.ProblemRule})
+		key := strings.TrimSuffix(e.Code, dotData)
+		if !slices.Contains(e.Values, data[key].Value) {
+			return wechat.PlatformText(wechat.ValueProblem{Key: key, Kind: wechat.ProblemRule})
 		}
 	}
 	return ""
