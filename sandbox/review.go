@@ -33,7 +33,7 @@ type review struct {
 	decided bool
 }
 
-// reviews reports whether the account's messages with this data are held.
+// reviewed reports whether the account's messages with this data are held.
 func (c *call) reviewed() bool {
 	a := c.account
 	return a.review != reviewNone && (len(a.reviewWords) == 0 || c.send.mentions(a.reviewWords))
