@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -62,7 +63,16 @@ func (p *platform) failText(c *call, code wechat.Code, text string) answer {
 	if suffix == suffixRID || suffix == suffixBoth {
 		msg = p.dice.appendRID(append(msg, " rid: "...), c.now)
 	}
-	return answer{code: int(code), body: failureBody(c.path, code, string(msg))}
+	return p.failWhole(c, code, string(msg))
+}
+
+// failWhole answers an errcode with the whole errmsg, suffix and all.
+func (p *platform) failWhole(c *call, code wechat.Code, msg string) answer {
+	a := answer{code: int(code), body: failureBody(c.path, code, msg)}
+	if status := *p.rules.BusinessStatus; status != http.StatusOK {
+		a.status = status
+	}
+	return a
 }
 
 // failureBody has errcode first, but errmsg on newtmpl's paths (spec §2.7).

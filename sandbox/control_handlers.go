@@ -186,6 +186,9 @@ func (s *Sandbox) controlConfigure(r *http.Request) (any, error) {
 	if err := readControl(r, &change); err != nil {
 		return nil, err
 	}
+	if err := change.check(); err != nil {
+		return nil, err
+	}
 	return s.Configure(change), nil
 }
 

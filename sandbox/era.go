@@ -166,5 +166,5 @@ func (p *platform) failArgument(c *call, text string) answer {
 		return p.failText(c, wechat.CodeArgumentInvalid, argumentPrefix+detail)
 	}
 	msg := argumentPrefix + "hint: [" + p.dice.hint() + "] " + detail
-	return answer{code: int(wechat.CodeArgumentInvalid), body: failureBody(c.path, wechat.CodeArgumentInvalid, msg)}
+	return p.failWhole(c, wechat.CodeArgumentInvalid, msg)
 }

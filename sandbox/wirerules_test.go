@@ -77,3 +77,19 @@ func TestTheDeliveryJitter(t *testing.T) {
 		}
 	})
 }
+
+func TestTheStatusOfBusinessErrors(t *testing.T) {
+	s := sandboxtest.New(t)
+	token := plainToken(t, s).AccessToken
+	for _, status := range []int{200, 400} {
+		s.Sandbox.Configure(sandbox.Settings{BusinessStatus: new(status)})
+		if got := do(t, s, with(pathSend, token), `{}`); got.status != status || codeOf(t, got) != 40003 {
+			t.Errorf("an errcode: %d %s, want %d", got.status, got.body, status)
+		}
+		if got := do(t, s, with(pathSend, token), orderBody(user, "")); got.status != 200 {
+			t.Errorf("a success: %d, want 200", got.status)
+		}
+	}
+	wantControl(t, do(t, s, control+"settings", `{"business_status":20}`), 400,
+		`{"error":"sandbox: business_status: must be at least 200, got 20","field":"business_status","rule":"must be at least 200","value":20}`)
+}
