@@ -78,10 +78,10 @@ var (
 // status is how the delivery ends. A user who left between the call and the
 // delivery counts as a system failure: refusing is the only other word there is.
 func (m *message) status(u user) delivery {
-	switch {
-	case u.blocked:
+	switch tie := u.with(m.account); {
+	case tie.blocked:
 		return userBlocked
-	case u.fate == fateSysFail, u.frozen, !m.mini && !u.follows:
+	case u.fate == fateSysFail, u.frozen, !m.mini && !tie.follows:
 		return systemFailed
 	case u.fate == fateFreqLimit:
 		return frequencyLimit

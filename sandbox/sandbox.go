@@ -92,6 +92,7 @@ type platform struct {
 	order    []*account // by creation: the first of a kind is the default one
 	tokens   map[string]*token
 	users    map[string]*user
+	known    known
 	forms    map[string]*form
 	recent   recentSends
 	timers   timers
@@ -113,6 +114,7 @@ func newPlatform(opts Options, d *dice, f *feed) *platform {
 		accounts: map[string]*account{},
 		tokens:   map[string]*token{},
 		users:    map[string]*user{},
+		known:    newKnown(),
 		forms:    map[string]*form{},
 		recent:   recentSends{byKey: map[sendKey]int64{}},
 		ledger:   ledger{limit: opts.LedgerLimit},
