@@ -78,6 +78,10 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"POST /sandbox/v1/faults":                        s.controlAddFault,
 		"DELETE /sandbox/v1/faults":                      s.controlClearFaults,
 		"DELETE /sandbox/v1/faults/{id}":                 s.controlRemoveFault,
+		"GET /sandbox/v1/presets":                        s.controlPresets,
+		"POST /sandbox/v1/presets":                       s.controlStartPreset,
+		"DELETE /sandbox/v1/presets":                     s.controlEndPresets,
+		"DELETE /sandbox/v1/presets/{name}":              s.controlEndPreset,
 		"GET /sandbox/v1/clock":                          s.controlClock,
 		"POST /sandbox/v1/clock":                         s.controlAdvance,
 		"GET /sandbox/v1/settings":                       s.controlSettings,
@@ -219,7 +223,7 @@ func refuseZeros(body []byte) error {
 	if json.Unmarshal(body, &members) != nil {
 		return nil // already decoded once: not an object of ours
 	}
-	for _, name := range []string{"errcode", "http_status", "hang_ms", "nth", "times"} {
+	for _, name := range []string{"errcode", "http_status", "hang_ms", "drip_ms", "late_event_ms", "truncate", "nth", "times", "every_ms", "for_ms"} {
 		if v, given := members[name]; given && string(v) == "0" {
 			return &ControlError{Field: name, Rule: "must not be 0", Value: 0}
 		}

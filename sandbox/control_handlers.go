@@ -178,7 +178,7 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	if err := readControl(r, &f); err != nil {
 		return nil, err
 	}
-	if err := firstError(notYours("id", f.ID != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
+	if err := firstError(notYours("id", f.ID != ""), notYours("preset", f.Preset != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
 		return nil, err
 	}
 	defer s.unlock()

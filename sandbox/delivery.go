@@ -15,6 +15,8 @@ type message struct {
 	body    *sendBody
 	mini    bool
 	row     *LedgerEntry
+	bent    EventFault    // by the rule that struck its call
+	told    chan struct{} // closed when the early event was delivered, or is not coming; nil = not early
 }
 
 // Fates in the ledger (design §3.5).
@@ -39,7 +41,7 @@ func (p *platform) newMessage(c *call, t *template) *message {
 func (p *platform) schedule(m *message, row *LedgerEntry, now time.Time) {
 	m.row = row
 	row.Fate = pendingFate
-	if m.account.deliveryDelay == 0 {
+	if m.account.deliveryDelay == 0 || m.bent.EarlyEvent {
 		m.fire(p, now)
 		return
 	}
@@ -59,6 +61,10 @@ func (m *message) fire(p *platform, at time.Time) {
 		p.stats.undelivered++
 	}
 	if m.mini || fateOf(m.openid) == fateNoEvent {
+		return
+	}
+	if m.bent != (EventFault{}) {
+		p.reportBent(m, status, at)
 		return
 	}
 	p.emit(m.account, m.row, m.finished(status.text, at))
