@@ -27,7 +27,7 @@ func TestSpoiledAnswers(t *testing.T) {
 	}{
 		{"a page with 200", `{"html":"` + page + `"}`, 200, "text/html", page, false},
 		{"a page with another status", `{"html":"` + page + `","http_status":503}`, 503, "text/html", page, false},
-		{"half an answer", `{"truncate":true}`, 200, "application/json; encoding=utf-8", `{"errcode":0,"errmsg":"ok","`, true},
+		{"half an answer", `{"truncate":true}`, 200, "application/json; encoding=utf-8", `{"errcode":0,"errmsg":"ok",`, true},
 		{"so many bytes", `{"truncate":12}`, 200, "application/json; encoding=utf-8", `{"errcode":0`, true},
 		{"all but one byte at most", `{"truncate":5000}`, 200, "application/json; encoding=utf-8", `{"errcode":0,"errmsg":"ok","msgid":N`, true},
 		{"a truncated errcode", `{"truncate":13,"errcode":-1}`, 200, "application/json; encoding=utf-8", `{"errcode":-1`, false},
