@@ -178,13 +178,21 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	if err := readControl(r, &f); err != nil {
 		return nil, err
 	}
-	if err := firstError(notYours("id", f.ID != ""), notYours("preset", f.Preset != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
+	if err := firstError(f.notGiven(), f.check()); err != nil {
 		return nil, err
 	}
 	defer s.unlock()
 	p := s.lock()
 	p.addFault(f)
 	return *p.faults.rules[len(p.faults.rules)-1], nil
+}
+
+// notGiven refuses what the sandbox keeps.
+func (f *Fault) notGiven() error {
+	return firstError(
+		notYours("id", f.ID != ""), notYours("preset", f.Preset != ""),
+		notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0),
+	)
 }
 
 func notYours(field string, given bool) error {

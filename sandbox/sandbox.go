@@ -26,6 +26,9 @@ type Options struct {
 	// DeliveryDelay is the time between accepting a message and delivering it, for
 	// accounts that set none. 0 means one second, a negative value means at once.
 	DeliveryDelay time.Duration
+	// World is what the sandbox begins with, and Reset goes back to; nil means the
+	// built-in seed. New panics with one that did not come from ReadWorld and is wrong.
+	World *World
 	// AllowRemote lets the control API answer callers that are not on loopback.
 	AllowRemote bool
 }
@@ -69,7 +72,7 @@ type Sandbox struct {
 	p  *platform
 }
 
-// New returns a sandbox that holds the built-in seed. It starts no goroutine.
+// New returns a sandbox that holds the built-in seed, or Options.World. It starts no goroutine.
 func New(opts Options) *Sandbox {
 	opts = opts.withDefaults()
 	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1), feed: &feed{born: time.Now().UnixNano()}}
@@ -111,8 +114,19 @@ type platform struct {
 	ready      []*account // accounts with pushes nobody has started on yet
 }
 
+// newPlatform holds what the options say that a sandbox begins with.
 func newPlatform(opts Options, d *dice, f *feed) *platform {
-	p := &platform{
+	p := emptyPlatform(opts, d, f)
+	if opts.World == nil {
+		p.plantSeed()
+	} else if err := opts.World.plant(p); err != nil {
+		panic("sandbox: Options.World: " + err.Error()) // not one that ReadWorld returned
+	}
+	return p
+}
+
+func emptyPlatform(opts Options, d *dice, f *feed) *platform {
+	return &platform{
 		opts:     opts,
 		dice:     d,
 		feed:     f,
@@ -129,8 +143,6 @@ func newPlatform(opts Options, d *dice, f *feed) *platform {
 		stats:    newStats(),
 		rules:    defaultSettings(),
 	}
-	p.plantSeed()
-	return p
 }
 
 // lock returns the platform with the mutex held; unlock gives it back.

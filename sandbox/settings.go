@@ -25,6 +25,13 @@ func defaultSettings() Settings {
 func (s *Sandbox) Configure(change Settings) Settings {
 	defer s.unlock()
 	p := s.lock()
+	p.configure(change)
+	return Settings{
+		new(*p.rules.MalformedToken40014), new(*p.rules.RequireHTTPS), new(*p.rules.Chunked412), new(*p.rules.JSONForm415),
+	}
+}
+
+func (p *platform) configure(change Settings) {
 	for _, f := range []struct{ dst, src **bool }{
 		{&p.rules.MalformedToken40014, &change.MalformedToken40014},
 		{&p.rules.RequireHTTPS, &change.RequireHTTPS},
@@ -34,8 +41,5 @@ func (s *Sandbox) Configure(change Settings) Settings {
 		if *f.src != nil {
 			*f.dst = new(**f.src) // never the caller's own
 		}
-	}
-	return Settings{
-		new(*p.rules.MalformedToken40014), new(*p.rules.RequireHTTPS), new(*p.rules.Chunked412), new(*p.rules.JSONForm415),
 	}
 }
