@@ -63,7 +63,7 @@ type account struct {
 	subscribeRules
 	retiredRules
 	oneTimeRules
-	standing
+	standingState
 	sendRules
 	wireRules
 	eraRules
@@ -119,7 +119,7 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
 		subscribeRules: newSubscribeRules(), retiredRules: newRetiredRules(),
-		oneTimeRules: newOneTimeRules(spec.AppID), standing: newStanding(),
+		oneTimeRules: newOneTimeRules(spec.AppID), standingState: newStanding(),
 		sendRules: newSendRules(), wireRules: newWireRules(),
 		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
@@ -159,11 +159,12 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	a.subscribeRules.apply(spec.SubscribeRules)
 	a.retiredRules.apply(spec.RetiredRules)
 	a.oneTimeRules.apply(spec.OneTimeRules)
-	a.standing.apply(spec.Standing)
+	a.standingState.apply(spec.Standing)
 	a.sendRules.apply(spec.SendRules)
 	a.wireRules.apply(spec.WireRules)
 	a.eraRules.apply(spec.EraRules)
 	a.applySubjects(spec.Subjects, p.clock.now())
+	p.feed.mark(changedAccounts)
 	return nil
 }
 

@@ -31,6 +31,7 @@ var apis = map[string]api{
 	"/cgi-bin/getcallbackip":       {limit: perDay(manageDaily)},
 	"/cgi-bin/callback/check":      {limit: perDay(checksPerDay)},
 	"/cgi-bin/openapi/quota/get":   {limit: perDay(manageDaily)},
+	"/cgi-bin/openapi/rid/get":     {limit: perDay(manageDaily)},
 	"/cgi-bin/openapi/quota/clear": {}, // by the month
 	"/cgi-bin/clear_quota":         {}, // by the month
 

@@ -29,6 +29,8 @@ type call struct {
 	oneTime  *oneTimeAsk  // of the one-time endpoints
 	official string       // of uniform_send: the appid of mp_template_msg, if that counts
 	touser   string       // for fault rules and the ledger
+	begin    time.Time    // by the real clock
+	fault    *Fault       // the rule that spoils it
 
 	// Filled with the mutex held.
 	now       time.Time
@@ -50,7 +52,7 @@ type answer struct {
 }
 
 func newCall(r *http.Request) *call {
-	c := &call{req: r, path: r.URL.Path}
+	c := &call{req: r, path: r.URL.Path, begin: time.Now()}
 	c.readBody()
 	return c
 }
@@ -76,10 +78,13 @@ func (c *call) readBody() {
 }
 
 // clientIP is the caller's address as the whitelist and 40164 see it.
-func (c *call) clientIP() netip.Addr {
-	host, _, err := net.SplitHostPort(c.req.RemoteAddr)
+func (c *call) clientIP() netip.Addr { return addressOf(c.req.RemoteAddr) }
+
+// addressOf is the address of a remote host and port.
+func addressOf(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
-		host = c.req.RemoteAddr
+		host = remote
 	}
 	addr, _ := netip.ParseAddr(host)
 	return addr.Unmap()
@@ -107,6 +112,7 @@ func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
 		p.identify(c)
 	}
 	if f := p.faults.pick(p.dice, c); f != nil {
+		p.feed.mark(changedFaults)
 		s.unlock()
 		s.spoil(w, c, ep, f)
 		return
@@ -225,10 +231,8 @@ var (
 	pagePolicy = []string{"default-src 'none'; style-src 'unsafe-inline'"}
 )
 
-// write sends the answer. The ledger's row already says "answered", so that a
-// caller who has read the answer finds it there; that is taken back when the
-// bytes could not be written.
-func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
+// head writes the headers and the status.
+func (a *answer) head(w http.ResponseWriter) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	if a.html {
@@ -242,13 +246,24 @@ func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
 	if a.status != 0 {
 		w.WriteHeader(a.status)
 	}
+}
+
+// write sends the answer. The ledger's row already says "answered", so that a
+// caller who has read the answer finds it there; that is taken back when the
+// bytes could not be written.
+func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
+	a.head(w)
 	_, err := w.Write(a.body)
 	if err == nil {
 		err = http.NewResponseController(w).Flush()
 	}
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		s.mu.Lock()
-		row.Answered = false
-		s.mu.Unlock()
+		s.unanswered(row)
 	}
+}
+
+func (s *Sandbox) unanswered(row *LedgerEntry) {
+	s.mu.Lock()
+	row.Answered = false
+	s.mu.Unlock()
 }

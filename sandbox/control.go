@@ -58,7 +58,7 @@ type controlHandler func(r *http.Request) (any, error)
 func (s *Sandbox) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range s.platformRoutes() {
-		mux.Handle(pattern, s.guard(h))
+		mux.Handle(pattern, s.guard(answering(h)))
 	}
 	for pattern, h := range map[string]controlHandler{
 		"GET /sandbox/v1/accounts":                       s.controlAccounts,
@@ -66,17 +66,25 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"GET /sandbox/v1/accounts/{appid}":               s.controlAccount,
 		"POST /sandbox/v1/accounts/{appid}":              s.controlSetAccount,
 		"POST /sandbox/v1/accounts/{appid}/revoke_token": s.controlRevoke,
+		"GET /sandbox/v1/users":                          s.controlUsers,
 		"GET /sandbox/v1/users/{openid}":                 s.controlUser,
 		"POST /sandbox/v1/users/{openid}":                s.controlSetUser,
+		"POST /sandbox/v1/users/{openid}/read":           s.controlRead,
+		"POST /sandbox/v1/users/{openid}/tap":            s.controlTap,
 		"POST /sandbox/v1/users/{openid}/forms":          s.controlForm,
 		"POST /sandbox/v1/users/{openid}/payments":       s.controlPayment,
 		"GET /sandbox/v1/ledger":                         s.controlLedger,
 		"GET /sandbox/v1/inbox/{openid}":                 s.controlInbox,
 		"GET /sandbox/v1/stats":                          s.controlStats,
+		"GET /sandbox/v1/traffic":                        s.controlTraffic,
 		"GET /sandbox/v1/faults":                         s.controlFaults,
 		"POST /sandbox/v1/faults":                        s.controlAddFault,
 		"DELETE /sandbox/v1/faults":                      s.controlClearFaults,
 		"DELETE /sandbox/v1/faults/{id}":                 s.controlRemoveFault,
+		"GET /sandbox/v1/presets":                        s.controlPresets,
+		"POST /sandbox/v1/presets":                       s.controlStartPreset,
+		"DELETE /sandbox/v1/presets":                     s.controlEndPresets,
+		"DELETE /sandbox/v1/presets/{name}":              s.controlEndPreset,
 		"GET /sandbox/v1/clock":                          s.controlClock,
 		"POST /sandbox/v1/clock":                         s.controlAdvance,
 		"GET /sandbox/v1/settings":                       s.controlSettings,
@@ -84,8 +92,9 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"POST /sandbox/v1/reset":                         s.controlReset,
 		"/":                                              controlNotFound,
 	} {
-		mux.Handle(pattern, s.guard(h))
+		mux.Handle(pattern, s.guard(answering(h)))
 	}
+	mux.Handle("GET /sandbox/v1/events", s.guard(s.serveEvents))
 	return mux
 }
 
@@ -93,8 +102,16 @@ func controlNotFound(r *http.Request) (any, error) {
 	return nil, &ControlError{Status: http.StatusNotFound, Field: "path", Rule: "must be one of the control API", Value: r.Method + " " + r.URL.Path}
 }
 
-// guard lets only loopback in, and writes what the handler answers.
-func (s *Sandbox) guard(h controlHandler) http.Handler {
+// answering writes what the handler answers.
+func answering(h controlHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := h(r)
+		writeControl(w, v, err)
+	}
+}
+
+// guard lets only loopback in.
+func (s *Sandbox) guard(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.opts.AllowRemote && !fromLoopback(r) {
 			writeControl(w, nil, &ControlError{
@@ -103,8 +120,7 @@ func (s *Sandbox) guard(h controlHandler) http.Handler {
 			})
 			return
 		}
-		v, err := h(r)
-		writeControl(w, v, err)
+		h(w, r)
 	})
 }
 
@@ -118,7 +134,7 @@ func writeControl(w http.ResponseWriter, v any, err error) {
 	if err != nil {
 		status, v = failureOf(err)
 	}
-	body, err := json.Marshal(v, json.Deterministic(true))
+	body, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // callers invent paths and openids
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be written as JSON"}`)
 	}
@@ -210,7 +226,7 @@ func refuseZeros(body []byte) error {
 	if json.Unmarshal(body, &members) != nil {
 		return nil // already decoded once: not an object of ours
 	}
-	for _, name := range []string{"errcode", "http_status", "hang_ms", "nth", "times"} {
+	for _, name := range []string{"errcode", "http_status", "hang_ms", "drip_ms", "late_event_ms", "truncate", "nth", "times", "every_ms", "for_ms"} {
 		if v, given := members[name]; given && string(v) == "0" {
 			return &ControlError{Field: name, Rule: "must not be 0", Value: 0}
 		}

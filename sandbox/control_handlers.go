@@ -3,7 +3,6 @@ package sandbox
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -29,7 +28,7 @@ func (a *account) view() AccountView {
 		DailyQuota: new(a.dailyQuota), MinuteQuota: new(a.minuteQuota), TemplateMonthlyQuota: new(a.monthlyQuota), TokenDailyLimit: new(a.tokenDailyLimit),
 		TemplateLimit: new(a.templateLimit), IPWhitelist: &whitelist,
 		Linked: new(slices.Clone(a.linked)), Pages: new(slices.Clone(a.pages)),
-		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(), Standing: a.standing.view(), SendRules: a.sendRules.view(), WireRules: a.wireRules.view(), EraRules: a.eraRules.view(),
+		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(), Standing: a.standingState.view(), SendRules: a.sendRules.view(), WireRules: a.wireRules.view(), EraRules: a.eraRules.view(),
 	}}
 }
 
@@ -122,23 +121,6 @@ func (s *Sandbox) controlRevoke(r *http.Request) (any, error) {
 	return done{true}, s.RevokeToken(r.PathValue("appid"), req.StableReturnsDead)
 }
 
-func (s *Sandbox) controlUser(r *http.Request) (any, error) {
-	openid := r.PathValue("openid")
-	return s.User(openid), checkOpenID(openid)
-}
-
-func (s *Sandbox) controlSetUser(r *http.Request) (any, error) {
-	var change UserChange
-	if err := readControl(r, &change); err != nil {
-		return nil, err
-	}
-	openid := r.PathValue("openid")
-	if err := s.SetUser(openid, change); err != nil {
-		return nil, err
-	}
-	return s.User(openid), nil
-}
-
 func (s *Sandbox) controlForm(r *http.Request) (any, error) {
 	var req struct {
 		AppID string `json:"appid"`
@@ -199,13 +181,21 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	if err := readControl(r, &f); err != nil {
 		return nil, err
 	}
-	if err := firstError(notYours("id", f.ID != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
+	if err := firstError(f.notGiven(), f.check()); err != nil {
 		return nil, err
 	}
 	defer s.unlock()
 	p := s.lock()
-	p.faults.add(f)
+	p.addFault(f)
 	return *p.faults.rules[len(p.faults.rules)-1], nil
+}
+
+// notGiven refuses what the sandbox keeps.
+func (f *Fault) notGiven() error {
+	return firstError(
+		notYours("id", f.ID != ""), notYours("preset", f.Preset != ""),
+		notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0),
+	)
 }
 
 func notYours(field string, given bool) error {
@@ -279,18 +269,10 @@ func (s *Sandbox) controlLedger(r *http.Request) (any, error) {
 
 func ledgerFilter(r *http.Request) (LedgerFilter, error) {
 	f := LedgerFilter{Limit: defaultLedgerPage}
-	for name, values := range r.URL.Query() {
-		if len(values) > 1 {
-			return f, &ControlError{Field: name, Rule: "must not be given twice"}
-		}
-		if err := f.set(name, values[0]); err != nil {
-			return f, err
-		}
-	}
-	return f, nil
+	return f, eachParameter(r.URL.Query(), f.set)
 }
 
-func (f *LedgerFilter) set(name, value string) error {
+func (f *LedgerFilter) set(name, value string) (err error) {
 	switch name {
 	case "appid":
 		f.AppID = value
@@ -301,19 +283,11 @@ func (f *LedgerFilter) set(name, value string) error {
 	case "client_msg_id":
 		f.ClientMsgID = value
 	case "after":
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 0 {
-			return &ControlError{Field: name, Rule: "must be a seq, 0 or more", Value: value}
-		}
-		f.After = n
+		f.After, err = parseSeq(name, value)
 	case "limit":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 || n > maxLedgerPage {
-			return &ControlError{Field: name, Rule: "must be from 1 to 10000", Value: value}
-		}
-		f.Limit = n
+		f.Limit, err = parseLimit(name, value, maxLedgerPage)
 	default:
 		return &ControlError{Field: name, Rule: "is unknown here"}
 	}
-	return nil
+	return err
 }

@@ -15,7 +15,9 @@ type message struct {
 	body    *sendBody
 	mini    bool
 	row     *LedgerEntry
-	review  *review // nil: none
+	review  *review       // nil: none
+	bent    EventFault    // by the rule that struck its call
+	told    chan struct{} // closed when the early event was delivered, or is not coming; nil = not early
 }
 
 // Fates in the ledger (design §3.5).
@@ -45,7 +47,7 @@ func (p *platform) schedule(m *message, row *LedgerEntry, now time.Time) {
 	}
 	row.Fate = pendingFate
 	delay := p.delayOf(m.account)
-	if delay == 0 {
+	if delay == 0 || m.bent.EarlyEvent {
 		m.fire(p, now)
 		return
 	}
@@ -60,10 +62,15 @@ func (m *message) fire(p *platform, at time.Time) {
 	if status.fate == shownFate {
 		p.stats.delivered++
 		p.inbox.add(m.openid, &shown{at: at.UnixMilli(), message: m})
+		p.feed.markInbox(m.openid)
 	} else {
 		p.stats.undelivered++
 	}
 	if m.silent() || fateOf(m.openid) == fateNoEvent {
+		return
+	}
+	if m.bent != (EventFault{}) {
+		p.reportBent(m, status, at)
 		return
 	}
 	p.emit(m.account, m.row, m.finished(status, at))
@@ -83,10 +90,10 @@ var (
 // status is how the delivery ends. A user who left between the call and the
 // delivery counts as a system failure: refusing is the only other word there is.
 func (m *message) status(u user) delivery {
-	switch {
-	case u.blocked:
+	switch tie := u.with(m.account); {
+	case tie.blocked:
 		return userBlocked
-	case u.fate == fateSysFail, u.frozen, m.toFollowers() && !u.follows:
+	case u.fate == fateSysFail, u.frozen, m.toFollowers() && !tie.follows:
 		return systemFailed
 	case u.fate == fateFreqLimit:
 		return frequencyLimit

@@ -26,6 +26,7 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/cgi-bin/clear_quota":         {post: true, needsToken: true, serve: (*platform).serveClearQuota},
 	"/cgi-bin/clear_quota/v2":      {post: true, parse: (*call).parseClearV2, serve: (*platform).serveClearQuotaV2},
 	"/cgi-bin/openapi/quota/get":   {post: true, needsToken: true, serve: (*platform).serveQuotaGet},
+	"/cgi-bin/openapi/rid/get":     {post: true, needsToken: true, serve: (*platform).serveRID},
 	"/cgi-bin/openapi/quota/clear": {post: true, needsToken: true, serve: (*platform).serveQuotaClear},
 	"/cgi-bin/get_api_domain_ip":   {needsToken: true, serve: (*platform).serveDomainIPs},
 	"/cgi-bin/getcallbackip":       {needsToken: true, serve: (*platform).serveCallbackIPs},

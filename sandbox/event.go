@@ -37,18 +37,33 @@ func newEvent(a *account, openid, name string, at time.Time, more ...element) ev
 	return event{openid: openid, elements: append(elements, more...)}
 }
 
+// name is the value of the element Event.
+func (ev *event) name() string {
+	for _, e := range ev.elements {
+		if e.name == "Event" {
+			return e.value
+		}
+	}
+	return ""
+}
+
 // finished is TEMPLATESENDJOBFINISH. The field is MsgID, not MsgId (spec §5.1).
 func (m *message) finished(status delivery, at time.Time) event {
 	if m.tmpl.family == familySubscribe {
 		return m.subscribeSent(status, at)
 	}
-	msgID := m.msgID
-	if m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
-		msgID = 0 // spec §10, row 10
-	}
 	return newEvent(m.account, m.openid, eventJobFinish, at,
-		element{name: "MsgID", value: strconv.FormatInt(msgID, 10), number: true},
-		element{name: "Status", value: m.account.spell(status.text)})
+		element{name: "MsgID", value: m.eventMsgID(), number: true},
+		element{name: "Status", value: m.statusOf(status)})
+}
+
+// eventMsgID is the msgid as events tell it: 0 where the account or a fault rule
+// wants it so (spec §10, row 10).
+func (m *message) eventMsgID() string {
+	if m.bent.EventMsgIDZero || m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
+		return "0"
+	}
+	return strconv.FormatInt(m.msgID, 10)
 }
 
 // followEvent is subscribe or unsubscribe; EventKey is empty because nobody
@@ -95,9 +110,11 @@ func (a *account) encode(elements []element) []byte {
 	return append(appendXML([]byte("<xml>\n"), elements), "</xml>"...)
 }
 
-// sealed is an event as it goes over the wire; encrypt is "" in plain mode.
+// sealed is an event as it goes over the wire; encrypt is "" and plain nil in
+// plain mode.
 type sealed struct {
 	body        []byte
+	plain       []byte // what encrypt holds
 	encrypt     string
 	contentType string
 }
@@ -114,6 +131,7 @@ func (p *platform) seal(a *account, ev event) sealed {
 		out.body = plain
 		return out
 	}
+	out.plain = plain
 	out.encrypt = wechat.EncryptWith(p.dice.block(), a.aesKey, a.appID, plain)
 	elements := ev.elements
 	if a.mode == wechat.ModeSafe {

@@ -26,6 +26,9 @@ type Options struct {
 	// DeliveryDelay is the time between accepting a message and delivering it, for
 	// accounts that set none. 0 means one second, a negative value means at once.
 	DeliveryDelay time.Duration
+	// World is what the sandbox begins with, and Reset goes back to; nil means the
+	// built-in seed. New panics with one that did not come from ReadWorld and is wrong.
+	World *World
 	// AllowRemote lets the control API answer callers that are not on loopback.
 	AllowRemote bool
 }
@@ -63,18 +66,20 @@ type Sandbox struct {
 	// a wake-up that is already pending covers every later one.
 	wake chan struct{}
 
+	feed *feed
+
 	mu sync.Mutex // guards platform; never held while anything is sent or read
 	p  *platform
 }
 
-// New returns a sandbox that holds the built-in seed. It starts no goroutine.
+// New returns a sandbox that holds the built-in seed, or Options.World. It starts no goroutine.
 func New(opts Options) *Sandbox {
 	opts = opts.withDefaults()
-	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1)}
+	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1), feed: &feed{born: time.Now().UnixNano()}}
 	if s.client = opts.HTTPClient; s.client == nil {
 		s.client = newPushClient()
 	}
-	s.p = newPlatform(opts, newDice(opts.Seed))
+	s.p = newPlatform(opts, newDice(opts.Seed), s.feed)
 	return s
 }
 
@@ -89,26 +94,46 @@ type platform struct {
 	accounts map[string]*account
 	order    []*account // by creation: the first of a kind is the default one
 	tokens   map[string]*token
-	users    map[string]*user
-	forms    map[string]*form
-	consents map[consentKey]*consent
-	oneTimes map[oneTimeKey]int     // messages confirmed and not yet sent
-	recent   recent[sendKey, int64] // msgids by client_msg_id
-	timers   timers
-	faults   faults
-	ledger   ledger
-	inbox    inbox
-	stats    stats
-	ready    []*account // accounts with pushes nobody has started on yet
+	// tokensMade are the tokens in the order they are forgotten.
+	tokensMade queue[*token]
+	users      map[string]*user
+	known      known
+	forms      map[string]*form
+	consents   map[consentKey]*consent
+	oneTimes   map[oneTimeKey]int     // messages confirmed and not yet sent
+	recent     recent[sendKey, int64] // msgids by client_msg_id
+	timers     timers
+	faults     faults
+	presets    []*preset
+	ledger     ledger
+	inbox      inbox
+	stats      stats
+	traffic    traffic
+	rids       rids
+	feed       *feed      // of the sandbox: watchers stay over a reset
+	ready      []*account // accounts with pushes nobody has started on yet
 }
 
-func newPlatform(opts Options, d *dice) *platform {
-	p := &platform{
+// newPlatform holds what the options say that a sandbox begins with.
+func newPlatform(opts Options, d *dice, f *feed) *platform {
+	p := emptyPlatform(opts, d, f)
+	if opts.World == nil {
+		p.plantSeed()
+	} else if err := opts.World.plant(p); err != nil {
+		panic("sandbox: Options.World: " + err.Error()) // not one that ReadWorld returned
+	}
+	return p
+}
+
+func emptyPlatform(opts Options, d *dice, f *feed) *platform {
+	return &platform{
 		opts:     opts,
 		dice:     d,
+		feed:     f,
 		accounts: map[string]*account{},
 		tokens:   map[string]*token{},
 		users:    map[string]*user{},
+		known:    newKnown(),
 		forms:    map[string]*form{},
 		consents: map[consentKey]*consent{},
 		oneTimes: map[oneTimeKey]int{},
@@ -118,8 +143,6 @@ func newPlatform(opts Options, d *dice) *platform {
 		stats:    newStats(),
 		rules:    defaultSettings(),
 	}
-	p.plantSeed()
-	return p
 }
 
 // lock returns the platform with the mutex held; unlock gives it back.
@@ -150,8 +173,10 @@ func (s *Sandbox) poke() {
 // Ids go on where they were, so that no token and no msgid of before comes back.
 // Deliveries and pushes still waiting are dropped.
 func (s *Sandbox) Reset() {
-	s.lock()
-	s.p = newPlatform(s.opts, s.p.dice)
+	old := s.lock()
+	s.p = newPlatform(s.opts, old.dice, s.feed)
+	s.p.traffic.last = old.traffic.last // readers of the feed go on after it
 	s.mu.Unlock()
+	s.feed.mark(changedAll)
 	s.poke()
 }

@@ -36,7 +36,7 @@ func (p *platform) serveSend(c *call) answer {
 		code = p.checkJump(c)
 	}
 	if code == wechat.CodeOK {
-		code = p.checkRecipient(c.touser)
+		code = p.checkRecipient(c.account, c.touser)
 	}
 	if code != wechat.CodeOK {
 		return p.fail(c, code)
@@ -122,12 +122,12 @@ func (p *platform) validPage(appid, page string) bool {
 }
 
 // checkRecipient is step 12.
-func (p *platform) checkRecipient(openid string) wechat.Code {
+func (p *platform) checkRecipient(a *account, openid string) wechat.Code {
 	u := p.look(openid)
-	switch {
-	case !u.follows:
+	switch tie := u.with(a); {
+	case !tie.follows:
 		return wechat.CodeRequireSubscribe
-	case u.blacklisted:
+	case tie.blacklisted:
 		return wechat.CodeRecipientBlacklisted
 	case u.frozen:
 		return wechat.CodeUserLimited

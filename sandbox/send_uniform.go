@@ -82,5 +82,5 @@ func (p *platform) checkUniform(c *call) (t *template, official *account, code w
 	if t == nil || t.rules != wechat.RulesHistorical {
 		return nil, nil, wechat.CodeInvalidTemplateID
 	}
-	return t, official, p.checkRecipient(c.touser)
+	return t, official, p.checkRecipient(official, c.touser)
 }

@@ -35,12 +35,9 @@ func (s *Sandbox) Configure(change Settings) Settings {
 		panic(err)
 	}
 	defer s.unlock()
-	r := &s.lock().rules
-	replace(&r.MalformedToken40014, change.MalformedToken40014)
-	replace(&r.RequireHTTPS, change.RequireHTTPS)
-	replace(&r.Chunked412, change.Chunked412)
-	replace(&r.JSONForm415, change.JSONForm415)
-	replace(&r.BusinessStatus, change.BusinessStatus)
+	p := s.lock()
+	p.configure(change)
+	r := &p.rules
 	return Settings{
 		MalformedToken40014: new(*r.MalformedToken40014), RequireHTTPS: new(*r.RequireHTTPS),
 		Chunked412: new(*r.Chunked412), JSONForm415: new(*r.JSONForm415), BusinessStatus: new(*r.BusinessStatus),
@@ -52,6 +49,15 @@ func (change *Settings) check() error {
 		atLeast("business_status", change.BusinessStatus, http.StatusOK),
 		atMost("business_status", change.BusinessStatus, 599),
 	)
+}
+
+func (p *platform) configure(change Settings) {
+	r := &p.rules
+	replace(&r.MalformedToken40014, change.MalformedToken40014)
+	replace(&r.RequireHTTPS, change.RequireHTTPS)
+	replace(&r.Chunked412, change.Chunked412)
+	replace(&r.JSONForm415, change.JSONForm415)
+	replace(&r.BusinessStatus, change.BusinessStatus)
 }
 
 // replace points dst to a copy of what src points to, never to the caller's own.

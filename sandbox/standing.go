@@ -25,8 +25,8 @@ type Standing struct {
 	ConfirmNewIPs *bool `json:"confirm_new_ips,omitzero"`
 }
 
-// standing is the account's state of it.
-type standing struct {
+// standingState is the account's state of it.
+type standingState struct {
 	secretFrozen, confirmNewIPs    bool
 	tokenForbidden                 string
 	forbiddenAPIs, bannedTemplates []string
@@ -40,8 +40,8 @@ const (
 	forbidden50007 = "50007"
 )
 
-func newStanding() standing {
-	return standing{tokenForbidden: notForbidden, ips: map[netip.Addr]*ipRequest{}}
+func newStanding() standingState {
+	return standingState{tokenForbidden: notForbidden, ips: map[netip.Addr]*ipRequest{}}
 }
 
 func (spec *Standing) check() error {
@@ -55,7 +55,7 @@ func (spec *Standing) check() error {
 	return oneOf("token_forbidden", spec.TokenForbidden, notForbidden, forbidden50004, forbidden50007)
 }
 
-func (st *standing) apply(spec Standing) {
+func (st *standingState) apply(spec Standing) {
 	set(&st.secretFrozen, spec.SecretFrozen)
 	set(&st.confirmNewIPs, spec.ConfirmNewIPs)
 	setText(&st.tokenForbidden, spec.TokenForbidden)
@@ -67,14 +67,14 @@ func (st *standing) apply(spec Standing) {
 	}
 }
 
-func (st *standing) view() Standing {
+func (st *standingState) view() Standing {
 	return Standing{
 		SecretFrozen: new(st.secretFrozen), TokenForbidden: st.tokenForbidden, ConfirmNewIPs: new(st.confirmNewIPs),
 		ForbiddenAPIs: listOf(st.forbiddenAPIs), BannedTemplates: listOf(st.bannedTemplates),
 	}
 }
 
-func (st *standing) forbids(path string) bool {
+func (st *standingState) forbids(path string) bool {
 	for _, pattern := range st.forbiddenAPIs {
 		if prefix, any := strings.CutSuffix(pattern, "*"); pattern == path || any && strings.HasPrefix(path, prefix) {
 			return true
@@ -83,11 +83,11 @@ func (st *standing) forbids(path string) bool {
 	return false
 }
 
-func (st *standing) bans(id string) bool { return slices.Contains(st.bannedTemplates, id) }
+func (st *standingState) bans(id string) bool { return slices.Contains(st.bannedTemplates, id) }
 
 // refusesToken is what the account's state answers to a login whose secret is right.
 // Unverified: its place after the secret.
-func (st *standing) refusesToken() wechat.Code {
+func (st *standingState) refusesToken() wechat.Code {
 	switch {
 	case st.secretFrozen:
 		return wechat.CodeAppSecretFrozen
@@ -122,7 +122,7 @@ type ipRequest struct {
 // riskOf is 0 for an address that may go on. A new one asks and gets 89503; while it
 // waits 89501; refused once 89507 for an hour, twice 89506 for a day; after the pause
 // the next call asks anew.
-func (st *standing) riskOf(ip netip.Addr, now time.Time) wechat.Code {
+func (st *standingState) riskOf(ip netip.Addr, now time.Time) wechat.Code {
 	if !st.confirmNewIPs {
 		return wechat.CodeOK
 	}

@@ -62,7 +62,7 @@ func (m *message) subscribeSent(status delivery, at time.Time) event {
 	}
 	return subscribeEvent(m.account, m.openid, eventSent, wrapperSent, [][]element{{
 		{name: "TemplateId", value: m.tmpl.id},
-		{name: "MsgID", value: strconv.FormatInt(m.msgID, 10), number: true},
+		{name: "MsgID", value: m.eventMsgID(), number: true},
 		{name: "ErrorCode", value: strconv.Itoa(int(code)), number: true},
 		{name: "ErrorStatus", value: text},
 	}}, at)

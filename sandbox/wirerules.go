@@ -1,18 +1,15 @@
 package sandbox
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // WireRules are choices where the sources leave one; nil leaves what is there.
 type WireRules struct {
 	TokenGrace       *int  `json:"token_grace,omitzero"`        // seconds a replaced token stays usable; default 300
 	BodyFirst        *bool `json:"body_first,omitzero"`         // sends: 44002, 40033 and 47001 before permission and quota; default false
 	DeliveryJitterMS *int  `json:"delivery_jitter_ms,omitzero"` // up to so much is added to delivery_delay_ms, drawn for each message; default 0
-	// StatusSpelling is how TEMPLATESENDJOBFINISH words a failure: wiki (default:
-	// "failed:user block", "failed: system failed"), sdk (the spaces the other way
-	// round), bare ("user block", "system failed").
+	// StatusSpelling is how TEMPLATESENDJOBFINISH words a failure: wiki (default, each
+	// word as the old wiki has it), or one of a fault rule's event_status, which goes
+	// before it.
 	StatusSpelling string `json:"status_spelling,omitzero"`
 }
 
@@ -22,19 +19,15 @@ type wireRules struct {
 	spelling                   string
 }
 
-// Values of status_spelling.
-const (
-	spellingWiki = "wiki"
-	spellingSDK  = "sdk"
-	spellingBare = "bare"
-)
+// spellingWiki leaves the words as they are; fault_event.go has the other spellings.
+const spellingWiki = "wiki"
 
 func newWireRules() wireRules { return wireRules{tokenGrace: tokenGrace, spelling: spellingWiki} }
 
 func (spec *WireRules) check() error {
 	return firstError(
 		atLeast("token_grace", spec.TokenGrace, 0), atLeast("delivery_jitter_ms", spec.DeliveryJitterMS, 0),
-		oneOf("status_spelling", spec.StatusSpelling, spellingWiki, spellingSDK, spellingBare),
+		oneOf("status_spelling", spec.StatusSpelling, spellingWiki, spellingSpaced, spellingTight, spellingBare, spellingUpper),
 	)
 }
 
@@ -54,18 +47,13 @@ func (r *wireRules) view() WireRules {
 	}
 }
 
-// spell is the status in the account's spelling (spec §5.1, K13).
-func (r *wireRules) spell(status string) string {
-	reason, failed := strings.CutPrefix(status, "failed:")
-	switch {
-	case !failed || r.spelling == spellingWiki:
-		return status
-	case r.spelling == spellingBare:
-		return strings.TrimSpace(reason)
-	case strings.HasPrefix(reason, " "):
-		return "failed:" + strings.TrimSpace(reason)
+// statusOf is the status in the account's spelling, unless a fault rule has its own.
+func (m *message) statusOf(status delivery) string {
+	if m.bent.EventStatus != "" {
+		return status.text
 	}
-	return "failed: " + reason
+	own := EventFault{EventStatus: m.account.spelling}
+	return own.spell(status).text
 }
 
 // delayOf is the time from acceptance to delivery of one message.

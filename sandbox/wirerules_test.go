@@ -15,9 +15,10 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 func TestTheStatusSpellings(t *testing.T) {
 	for spelling, want := range map[string][2]string{
-		"wiki": {"failed:user block", "failed: system failed"},
-		"sdk":  {"failed: user block", "failed:system failed"},
-		"bare": {"user block", "system failed"},
+		"wiki":   {"failed:user block", "failed: system failed"},
+		"spaced": {"failed: user block", "failed: system failed"},
+		"tight":  {"failed:user block", "failed:system failed"},
+		"bare":   {"user block", "system failed"},
 	} {
 		bubble(t, "", "", func(t *testing.T, s *sandboxtest.Server, g *gateway) {
 			setService(t, s, sandbox.AccountSpec{WireRules: sandbox.WireRules{StatusSpelling: spelling}})
