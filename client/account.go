@@ -99,7 +99,7 @@ func accountPath(appID, rest string) string { return "/v1/accounts/" + segment(a
 
 // CreateAccount adds an account.
 func (c *Client) CreateAccount(ctx context.Context, a AccountRequest) (Account, error) {
-	return one[Account](ctx, c, call{method: http.MethodPost, path: "/v1/accounts", body: a})
+	return one[Account](ctx, c, call{method: http.MethodPost, path: "/v1/accounts", body: a, want: created})
 }
 
 // Accounts lists the accounts the key may see, by appid.

@@ -144,9 +144,19 @@ type Sent struct {
 
 // Send posts a message. It returns once the gateway has stored it.
 func (c *Client) Send(ctx context.Context, m MessageRequest) (Sent, error) {
-	what := call{method: http.MethodPost, path: "/v1/messages", body: m}
-	if m.IdempotencyKey != "" {
-		what.header = http.Header{"Idempotency-Key": {m.IdempotencyKey}}
+	return c.send(ctx, m, m.IdempotencyKey)
+}
+
+// SendJSON posts a message that is JSON already, byte for byte: the gateway
+// judges it. idempotencyKey is as in MessageRequest; "" = none.
+func (c *Client) SendJSON(ctx context.Context, message []byte, idempotencyKey string) (Sent, error) {
+	return c.send(ctx, message, idempotencyKey)
+}
+
+func (c *Client) send(ctx context.Context, body any, idempotencyKey string) (Sent, error) {
+	what := call{method: http.MethodPost, path: "/v1/messages", body: body, want: []int{http.StatusAccepted, http.StatusOK}}
+	if idempotencyKey != "" {
+		what.header = http.Header{"Idempotency-Key": {idempotencyKey}}
 	}
 	var sent Sent
 	what.result = &sent.Message
@@ -230,20 +240,20 @@ func (c *Client) AllMessages(ctx context.Context, f MessageFilter) iter.Seq2[Mes
 // Cancel withdraws a waiting message. A Problem with status 409 says that it
 // had left, or may have.
 func (c *Client) Cancel(ctx context.Context, id string) (Message, error) {
-	return c.act(ctx, id, "cancel")
+	return c.act(ctx, id, "cancel", http.StatusOK)
 }
 
 // Retry makes a new message from one that failed, expired or is uncertain, and
 // returns the new one.
 func (c *Client) Retry(ctx context.Context, id string) (Message, error) {
-	return c.act(ctx, id, "retry")
+	return c.act(ctx, id, "retry", http.StatusAccepted)
 }
 
 // Release lets a held or scheduled message go now.
 func (c *Client) Release(ctx context.Context, id string) (Message, error) {
-	return c.act(ctx, id, "release")
+	return c.act(ctx, id, "release", http.StatusOK)
 }
 
-func (c *Client) act(ctx context.Context, id, act string) (Message, error) {
-	return one[Message](ctx, c, call{method: http.MethodPost, path: "/v1/messages/" + segment(id) + "/" + act})
+func (c *Client) act(ctx context.Context, id, act string, want int) (Message, error) {
+	return one[Message](ctx, c, call{method: http.MethodPost, path: "/v1/messages/" + segment(id) + "/" + act, want: []int{want}})
 }
