@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hongyan"
+	"hongyan/internal/near"
 )
 
 // maxBody bounds a request's body, in bytes: a message of WeChat's stays below
@@ -204,8 +205,8 @@ func unknownField(s *json.SemanticError) *hongyan.Error {
 		return badField("unknown_field", string(s.JSONPointer.Parent()), "there is a field here whose name is %d bytes long", len(name))
 	}
 	detail := fmt.Sprintf("there is no field %q here", name)
-	if near := nearestField(s.GoType, name); near != "" {
-		detail += fmt.Sprintf("; did you mean %q?", near)
+	if meant := nearestField(s.GoType, name); meant != "" {
+		detail += fmt.Sprintf("; did you mean %q?", meant)
 	}
 	return badField("unknown_field", string(s.JSONPointer), "%s", detail)
 }
@@ -263,7 +264,7 @@ func nearestField(t reflect.Type, name string) string {
 		if known == "" || known == "-" {
 			continue
 		}
-		d := distance(strings.ToLower(name), known)
+		d := near.Distance(strings.ToLower(name), known)
 		if len(name) >= minPart && strings.Contains(known, strings.ToLower(name)) {
 			d = min(d, 1) // "path" for "pagepath"
 		}
@@ -272,25 +273,4 @@ func nearestField(t reflect.Type, name string) string {
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be inserted, deleted or replaced to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

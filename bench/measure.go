@@ -112,7 +112,7 @@ func startGateway(ctx context.Context, cfg Config, dir, upstream string, inFligh
 func (b *bench) addAccounts(ctx context.Context, inFlight int) error {
 	for i, appID := range appIDs {
 		_, err := b.api.CreateAccount(ctx, client.AccountRequest{
-			AppID: appID, Secret: "benchsecret", Kind: "service", Name: fmt.Sprintf("bench %d", i+1), BaseURL: b.upstream,
+			AppID: appID, Secret: "be000000000000000000000000000000", Kind: "service", Name: fmt.Sprintf("bench %d", i+1), BaseURL: b.upstream,
 			MaxInFlight: inFlight / len(appIDs),
 			Quotas:      []client.Quota{{Scope: "account", Period: "day", Limit: 1_000_000_000}},
 		})

@@ -1,5 +1,7 @@
 package main
 
+import "hongyan/server"
+
 type checkConfigCommand struct {
 	configFlags `embed:""`
 	File        string `arg:"" optional:"" help:"The file, instead of --config."`
@@ -17,6 +19,9 @@ func (c *checkConfigCommand) Run(w *surroundings) error {
 	config, err := c.load(w, nil)
 	if err != nil {
 		return err
+	}
+	if err := config.CheckFirstStart(); err != nil {
+		return server.Located(c.file(w), err)
 	}
 	out := w.out()
 	out.line("the configuration is valid: listen %s, data %s, %d accounts", config.Listen, config.Data, len(config.Accounts))
