@@ -86,6 +86,8 @@ type Message struct {
 	Errcode     *int    `json:"errcode" doc:"WeChat's last answer; null while there is none."`
 	Errmsg      string  `json:"errmsg"`
 	RID         string  `json:"rid" doc:"WeChat's request id."`
+	// ErrcodeInfo explains Errcode.
+	ErrcodeInfo *ErrcodeInfo `json:"errcode_info" doc:"What errcode means and what to do; null while there is none, and for 0."`
 
 	DueAt      *Time `json:"due_at" doc:"Not before this; null while it waits to be released."`
 	ExpiresAt  *Time `json:"expires_at"`
@@ -116,6 +118,18 @@ type Attempt struct {
 	Errmsg    string  `json:"errmsg"`
 	RID       string  `json:"rid"`
 	MsgID     *string `json:"msgid"`
+	// ErrcodeInfo explains Errcode.
+	ErrcodeInfo *ErrcodeInfo `json:"errcode_info" doc:"What errcode means and what to do; null unless WeChat refused."`
+}
+
+// ErrcodeInfo explains one of WeChat's errcodes to people, in English and
+// Chinese. Texts may change; Class is for programs.
+type ErrcodeInfo struct {
+	Class     string `json:"class" enum:"token,transient,quota,form,request,recipient,template,account,unknown" doc:"What the refusal is about. form, request, recipient and template: the same message again would be refused again."`
+	Meaning   string `json:"meaning"`
+	MeaningZH string `json:"meaning_zh"`
+	Hint      string `json:"hint" doc:"Cause and cure."`
+	HintZH    string `json:"hint_zh"`
 }
 
 // Receipt is what WeChat's event told about a message.
@@ -133,6 +147,7 @@ type Hold struct {
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`
 	Detail  string `json:"detail"`
+	Errcode *int   `json:"errcode" doc:"WeChat's answer that caused it; null when none did."`
 }
 
 // Sent is the answer to Send.
