@@ -19,6 +19,11 @@ type ConfigError struct {
 	Problems []Problem
 }
 
+// wrongSetting is one problem of a setting that is not in the file.
+func wrongSetting(key, cure, format string, args ...any) error {
+	return &ConfigError{Problems: []Problem{{Key: key, Text: fmt.Sprintf(format, args...), Cure: cure}}}
+}
+
 // Error returns one line per problem: file:line:column: key: text (cure).
 func (e *ConfigError) Error() string {
 	lines := make([]string, len(e.Problems))
