@@ -34,9 +34,10 @@ func UnknownVariables(environ []string) []string {
 	}
 	var found []string
 	for _, pair := range environ {
-		name, _, _ := strings.Cut(pair, "=")
+		name, value, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, variablePrefix)
-		if !ours || slices.Contains(known, strings.ToLower(rest)) && rest == strings.ToUpper(rest) || ofKubernetes.MatchString(rest) {
+		if !ours || value == "" || // an empty one is as good as none everywhere
+			slices.Contains(known, strings.ToLower(rest)) && rest == strings.ToUpper(rest) || ofKubernetes.MatchString(rest) {
 			continue
 		}
 		said := name + " is no setting and is ignored"

@@ -40,10 +40,13 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.CreateAccount(ctx, request)
 	if err != nil {
-		return apiError(gateway, err)
+		return accountFlags.apiError(gateway, err)
 	}
 	if c.JSON {
 		return w.json(a)
@@ -51,8 +54,20 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 	out := w.out()
 	out.line("added %s %s (%s)", a.AppID, a.Name, a.Kind)
 	out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
+	if a.Kind == "mini_program" { // its templates cannot be listed
+		out.next("hongyan template put %s TEMPLATE_ID --title TITLE --content CONTENT", a.AppID)
+		return nil
+	}
 	out.next("hongyan template sync %s", a.AppID)
 	return nil
+}
+
+// accountFlags name the fields of POST /v1/accounts.
+var accountFlags = flagNames{
+	"/appid": "APPID", "/secret": "--secret-file", "/kind": "--kind", "/name": "--name", "/alias": "--alias", "/base_url": "--base-url",
+	"/callback/token": "--callback-token", "/callback/aes_key": "--callback-aes-key", "/callback/mode": "--callback-mode",
+	"/rate/per_second": "--rate", "/quotas": "--quota", "/uncertain_policy": "--uncertain-policy", "/token_source": "--token-source",
+	"/quiet_hours": "--quiet-hours",
 }
 
 func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
@@ -104,7 +119,10 @@ type accountList struct {
 }
 
 func (c *accountList) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	list, err := gateway.Accounts(ctx)
 	if err != nil {
 		return apiError(gateway, err)
@@ -151,7 +169,10 @@ type accountPause struct {
 }
 
 func (c *accountPause) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.PauseAccount(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)
@@ -171,7 +192,10 @@ type accountResume struct {
 }
 
 func (c *accountResume) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.ResumeAccount(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)

@@ -23,6 +23,7 @@ func (f *configFlags) file(w *surroundings) string {
 
 // load returns the configuration the flags, the environment and the file make.
 func (f *configFlags) load(w *surroundings, more func(*server.Config)) (server.Config, error) {
+	w.warn()
 	return server.Load(f.file(w), w.getenv, func(c *server.Config) {
 		setIfGiven(&c.Data, f.Data)
 		setIfGiven(&c.Database, f.Database)
