@@ -11,8 +11,8 @@ import (
 )
 
 // flagNames says which flag of a command a field of the API comes from, by JSON
-// pointer. What is below a pointer follows its flag: "/data/thing1" is
-// "--data thing1".
+// pointer. What is below a pointer comes from its flag too; a key of data is
+// named with it, as "--data thing1".
 type flagNames map[string]string
 
 // apiError turns what the client reports into what, where and cure.
@@ -73,7 +73,10 @@ func (names flagNames) of(pointer string) string {
 	at, below := pointer, ""
 	for at != "" {
 		if flag := names[at]; flag != "" {
-			return strings.TrimSpace(flag + " " + below)
+			if at == "/data" {
+				flag += " " + below
+			}
+			return strings.TrimSpace(flag)
 		}
 		parent, last, _ := cutLast(at, "/")
 		at, below = parent, strings.Trim(last+"/"+below, "/")
