@@ -34,7 +34,7 @@ func gauge(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	messagesDesc = gauge("hongyan_messages", "Messages by account and present state.", "appid", "state")
+	messagesDesc = gauge("hongyan_messages_by_state", "Messages by account and present state.", "appid", "state")
 	holdDesc     = gauge("hongyan_hold_age_seconds", "How long a hold has kept an account's messages from leaving; one series for each hold in force.", "appid", "kind", "reason")
 	oldestDesc   = gauge("hongyan_oldest_due_seconds", "How long the oldest waiting message has been due, held ones of held accounts included; 0 while none is due.", "appid", "kind")
 	tokenDesc    = gauge("hongyan_token_left_seconds", "What is left of the account's access_token; 0 once it has expired or was refused.", "appid")

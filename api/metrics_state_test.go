@@ -63,15 +63,15 @@ func TestMetricsSayWhetherAnythingIsStuck(t *testing.T) {
 		got := g.scrape()
 		const shop = `appid="` + sandbox.SeedServiceAppID + `"`
 		for line, want := range map[string]string{
-			`hongyan_messages{` + shop + `,state="accepted"}`:                      "2",
-			`hongyan_messages{` + shop + `,state="held"}`:                          "1",
-			`hongyan_messages{` + shop + `,state="uncertain"}`:                     "0",
-			`hongyan_messages{appid="` + sandbox.SeedMiniAppID + `",state="held"}`: "0",
-			`hongyan_hold_age_seconds{` + shop + `,kind="all",reason="paused"}`:    "90",
-			`hongyan_oldest_due_seconds{` + shop + `,kind="template"}`:             "90",
-			`hongyan_receipts_awaited{` + shop + `}`:                               "2",
-			`hongyan_events_pending`:                                               "1",
-			`hongyan_receipts_orphaned`:                                            "0",
+			`hongyan_messages_by_state{` + shop + `,state="accepted"}`:                      "2",
+			`hongyan_messages_by_state{` + shop + `,state="held"}`:                          "1",
+			`hongyan_messages_by_state{` + shop + `,state="uncertain"}`:                     "0",
+			`hongyan_messages_by_state{appid="` + sandbox.SeedMiniAppID + `",state="held"}`: "0",
+			`hongyan_hold_age_seconds{` + shop + `,kind="all",reason="paused"}`:             "90",
+			`hongyan_oldest_due_seconds{` + shop + `,kind="template"}`:                      "90",
+			`hongyan_receipts_awaited{` + shop + `}`:                                        "2",
+			`hongyan_events_pending`:                                                        "1",
+			`hongyan_receipts_orphaned`:                                                     "0",
 		} {
 			if got[line] != want {
 				t.Errorf("%s: got %q, want %q", line, got[line], want)
@@ -121,7 +121,7 @@ func TestMetricsShowWhatCanBeRead(t *testing.T) {
 		t.Errorf("the holds are missing: %v", got)
 	}
 	for line := range got {
-		if strings.HasPrefix(line, "hongyan_messages{") {
+		if strings.HasPrefix(line, "hongyan_messages_by_state{") {
 			t.Errorf("counted without counters: %s", line)
 		}
 	}

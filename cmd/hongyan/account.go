@@ -52,7 +52,11 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 		return w.json(a)
 	}
 	out := w.out()
-	out.line("added %s %s (%s)", a.AppID, a.Name, a.Kind)
+	named := a.AppID
+	if a.Name != "" {
+		named += " " + a.Name
+	}
+	out.line("added %s (%s)", named, a.Kind)
 	out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
 	if a.Kind == "mini_program" { // its templates cannot be listed
 		out.next("hongyan template put %s TEMPLATE_ID --title TITLE --content CONTENT", a.AppID)
@@ -64,7 +68,7 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 
 // accountFlags name the fields of POST /v1/accounts.
 var accountFlags = flagNames{
-	"/appid": "APPID", "/secret": "--secret-file", "/kind": "--kind", "/name": "--name", "/alias": "--alias", "/base_url": "--base-url",
+	"/appid": "APPID", "/secret": "AppSecret", "/kind": "--kind", "/name": "--name", "/alias": "--alias", "/base_url": "--base-url",
 	"/callback/token": "--callback-token", "/callback/aes_key": "--callback-aes-key", "/callback/mode": "--callback-mode",
 	"/rate/per_second": "--rate", "/quotas": "--quota", "/uncertain_policy": "--uncertain-policy", "/token_source": "--token-source",
 	"/quiet_hours": "--quiet-hours",

@@ -76,7 +76,7 @@ const minTitle = 20
 
 var (
 	lineHeads  = []string{"MESSAGE", "STATE", "REASON", "ERRCODE", "WHAT HAPPENS"}
-	lineWidths = []int{29, 18, 13, 7, 0}
+	lineWidths = []int{29, 18, 16, 7, 0}
 )
 
 // line prints one change, under the heads if it is the first.

@@ -171,9 +171,9 @@ func TestChangesAreATableLineByLine(t *testing.T) {
 		table.changed(messages)
 		table.changed(messages) // nothing new
 	}
-	want := "MESSAGE                        STATE               REASON         ERRCODE  WHAT HAPPENS\n" +
-		"delivered                      delivered 已送达                   0        送达\n" +
-		"user-block                     undelivered 未送达  user_block     -        用户拒收\n"
+	want := "MESSAGE                        STATE               REASON            ERRCODE  WHAT HAPPENS\n" +
+		"delivered                      delivered 已送达                      0        送达\n" +
+		"user-block                     undelivered 未送达  user_block        -        用户拒收\n"
 	if diff := cmp.Diff(want, piped.String()); diff != "" {
 		t.Errorf("piped (-want +got)\n%s", diff)
 	}
