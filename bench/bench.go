@@ -78,8 +78,8 @@ type Side struct {
 
 // Gateway is the gateway's side of a scenario.
 type Gateway struct {
-	Rate        float64 `json:"rate"`
-	CPUPer1000  float64 `json:"cpu_s_per_1000"`
+	Rate       float64 `json:"rate"`
+	CPUPer1000 float64 `json:"cpu_s_per_1000"`
 	// How long a caller waits for its 202; nil where no single messages are posted.
 	AcceptP50MS *float64 `json:"accept_p50_ms"`
 	AcceptP99MS *float64 `json:"accept_p99_ms"`

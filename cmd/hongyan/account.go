@@ -145,8 +145,22 @@ func (c *accountList) Run(ctx context.Context, w *surroundings) error {
 		rows[i] = []cell{text(a.AppID), text(a.Alias), text(a.Kind), text(a.Name), holdsCell(a.Holds)}
 	}
 	out.table([]string{"APPID", "ALIAS", "KIND", "NAME", "HELD BY"}, rows)
-	out.next("hongyan quota %s", list.Items[0].AppID)
+	out.next("%s", nextForAccounts(list.Items))
 	return nil
+}
+
+// nextForAccounts is what ends the first hold, or looks further where there is none.
+func nextForAccounts(accounts []client.Account) string {
+	for _, a := range accounts {
+		if len(a.Holds) == 0 {
+			continue
+		}
+		if h := &a.Holds[0]; h.Reason == "account_stopped" || h.Reason == "paused" {
+			return nextForHold(client.Message{AppID: a.AppID, Reason: h.Reason, Hold: h})
+		}
+		return "hongyan message list --appid " + a.AppID + " --state held"
+	}
+	return "hongyan quota " + accounts[0].AppID
 }
 
 // holdsCell shows what keeps an account's messages from leaving.

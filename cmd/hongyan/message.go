@@ -117,8 +117,9 @@ func (p *printer) standing(m client.Message) string {
 }
 
 // explain prints what WeChat's refusal means and what to do, in both languages.
+// A hold has words of its own, and often another cause than the last attempt.
 func (p *printer) explain(m client.Message) {
-	if info := m.ErrcodeInfo; info != nil {
+	if info := m.ErrcodeInfo; info != nil && m.Hold == nil {
 		p.line("  errcode %d: %s %s", *m.Errcode, info.Meaning, info.MeaningZH)
 		p.line("  %s %s", info.Hint, info.HintZH)
 	}
