@@ -99,5 +99,6 @@ func fromLoopback(r *http.Request) bool {
 		return false
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && loopback(host)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
 }

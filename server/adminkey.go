@@ -28,6 +28,10 @@ const minKeyLength = 16
 // nowhere else.
 func adminKey(dataDir string, getenv func(string) string) (hash [sha256.Size]byte, file string, err error) {
 	key := getenv("HONGYAN_ADMIN_KEY")
+	if key != "" && len(key) < minKeyLength {
+		return hash, "", wrongSetting("HONGYAN_ADMIN_KEY", "choose a longer one, or unset it and one is made",
+			"has %d characters, and the administrator's key needs %d", len(key), minKeyLength)
+	}
 	if key == "" {
 		file = filepath.Join(dataDir, adminKeyFile)
 		if key, err = readOrMake(file, func() string { return "hyk_" + base64.RawURLEncoding.EncodeToString(random32()) }); err != nil {
@@ -35,31 +39,25 @@ func adminKey(dataDir string, getenv func(string) string) (hash [sha256.Size]byt
 		}
 	}
 	if len(key) < minKeyLength {
-		return hash, "", &hongyan.Error{Kind: hongyan.Invalid, Message: fmt.Sprintf("the administrator's key is shorter than %d characters", minKeyLength),
-			Hint: "choose a longer HONGYAN_ADMIN_KEY, or unset it and one is made"}
+		return hash, "", &hongyan.Error{Kind: hongyan.Invalid,
+			Message: fmt.Sprintf("%s has %d characters, and the administrator's key needs %d", file, len(key), minKeyLength),
+			Hint:    "delete that file, and the next start makes a new key"}
 	}
 	return sha256.Sum256([]byte(key)), file, nil
 }
 
-// readOrMake returns the content of a secret file, which is made with what
-// fresh returns, mode 0600, if there is none. Of two processes that make it at
-// once, both return the same.
+// readOrMake returns the content of a secret file, "" when it is empty. The file
+// is made with what fresh returns, mode 0600, if there is none. Of two processes
+// that make it at once, both return the same.
 func readOrMake(file string, fresh func() string) (string, error) {
 	content, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeSecretFile(file, fresh()); err != nil {
-			return "", err
+			return "", notWritable(filepath.Dir(file), err)
 		}
 		content, err = os.ReadFile(file)
 	}
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSpace(string(content))
-	if text == "" {
-		return "", fmt.Errorf("%s is empty; restore it from a backup, or delete it to have a new one made", file)
-	}
-	return text, nil
+	return strings.TrimSpace(string(content)), err
 }
 
 // makeSecretFile writes the file whole or not at all: it becomes visible under

@@ -76,6 +76,9 @@ func (s *Server) build(ctx context.Context, options Options) error {
 	if ps := s.config.Validate(); len(ps) > 0 {
 		return &ConfigError{Problems: ps}
 	}
+	if err := s.config.CheckFirstStart(); err != nil {
+		return err
+	}
 	// The socket first: a taken port is the commonest mistake, and costs nothing to find out.
 	if err := s.bind(ctx, options.Listener); err != nil {
 		return err

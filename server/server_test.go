@@ -250,16 +250,3 @@ func TestDataFolderIsPrivate(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
-
-func TestConfiguredAccountWithoutASecret(t *testing.T) {
-	config := testConfig(t)
-	config.Accounts = []AccountConfig{{AppID: sandbox.SeedServiceAppID}}
-	s, err := New(t.Context(), config, Options{Getenv: environment, Stdout: io.Discard, Logger: slog.New(slog.DiscardHandler)})
-	if err == nil {
-		s.Close()
-		t.Fatal("it was accepted")
-	}
-	if !strings.Contains(err.Error(), errNoSecret.Error()) {
-		t.Errorf("got %v, want %v", err, errNoSecret)
-	}
-}

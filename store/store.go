@@ -309,7 +309,8 @@ type Events interface {
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans.
 	FinishEvents(ctx context.Context, done []EventDone) error
-	// Events lists an account's newest first, those with an id before before (0 = from the newest).
+	// Events lists an account's, or with appID "" everybody's, newest first, those
+	// with an id before before (0 = from the newest).
 	Events(ctx context.Context, appID string, before int64, limit int) ([]hongyan.Event, error)
 
 	// Orphans lists up to limit receipts without an owner stored at least age ago, oldest first,
