@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -93,21 +92,13 @@ func controlNotFound(r *http.Request) (any, error) {
 // guard lets only loopback in, and writes what the handler answers.
 func (s *Sandbox) guard(h controlHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.opts.AllowRemote && !fromLoopback(r) {
-			writeControl(w, nil, &ControlError{
-				Status: http.StatusForbidden, Field: "remote address",
-				Rule: "must be loopback: the control API has no login (--allow-remote lifts this)",
-			})
+		if err := s.Admits(r); err != nil {
+			writeControl(w, nil, err)
 			return
 		}
 		v, err := h(r)
 		writeControl(w, v, err)
 	})
-}
-
-func fromLoopback(r *http.Request) bool {
-	addr, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
 }
 
 func writeControl(w http.ResponseWriter, v any, err error) {
