@@ -141,6 +141,7 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	set(&a.verified, spec.Verified)
 	a.applyLimits(spec)
 	a.applySwitches(spec.Switches)
+	p.feed.mark(changedAccounts)
 	return nil
 }
 

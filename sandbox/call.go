@@ -26,6 +26,8 @@ type call struct {
 	badBody wechat.Code
 	login   tokenRequest // parsed request of the token endpoints
 	touser  string       // for fault rules and the ledger
+	begin   time.Time    // by the real clock
+	fault   *Fault       // the rule that spoils it
 
 	// Filled with the mutex held.
 	now       time.Time
@@ -46,7 +48,7 @@ type answer struct {
 }
 
 func newCall(r *http.Request) *call {
-	c := &call{req: r, path: r.URL.Path}
+	c := &call{req: r, path: r.URL.Path, begin: time.Now()}
 	c.readBody()
 	return c
 }
@@ -72,10 +74,13 @@ func (c *call) readBody() {
 }
 
 // clientIP is the caller's address as the whitelist and 40164 see it.
-func (c *call) clientIP() netip.Addr {
-	host, _, err := net.SplitHostPort(c.req.RemoteAddr)
+func (c *call) clientIP() netip.Addr { return addressOf(c.req.RemoteAddr) }
+
+// addressOf is the address of a remote host and port.
+func addressOf(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
-		host = c.req.RemoteAddr
+		host = remote
 	}
 	addr, _ := netip.ParseAddr(host)
 	return addr.Unmap()
@@ -94,6 +99,7 @@ func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
 	p := s.lock()
 	p.identify(c)
 	if f := p.faults.pick(p.dice, c); f != nil {
+		p.feed.mark(changedFaults)
 		s.unlock()
 		s.spoil(w, c, ep, f)
 		return

@@ -57,6 +57,7 @@ func (s *Sandbox) Advance(d time.Duration) error {
 	p.clock.offset += d
 	p.fireDue(p.clock.now(), noLimit)
 	s.mu.Unlock()
+	s.feed.mark(changedClock)
 	s.poke() // Run planned its next wake-up by the old time
 	return nil
 }

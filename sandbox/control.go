@@ -69,6 +69,7 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"GET /sandbox/v1/ledger":                         s.controlLedger,
 		"GET /sandbox/v1/inbox/{openid}":                 s.controlInbox,
 		"GET /sandbox/v1/stats":                          s.controlStats,
+		"GET /sandbox/v1/traffic":                        s.controlTraffic,
 		"GET /sandbox/v1/faults":                         s.controlFaults,
 		"POST /sandbox/v1/faults":                        s.controlAddFault,
 		"DELETE /sandbox/v1/faults":                      s.controlClearFaults,
@@ -80,8 +81,9 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"POST /sandbox/v1/reset":                         s.controlReset,
 		"/":                                              controlNotFound,
 	} {
-		mux.Handle(pattern, s.guard(h))
+		mux.Handle(pattern, s.guard(answering(h)))
 	}
+	mux.Handle("GET /sandbox/v1/events", s.guard(s.serveEvents))
 	return mux
 }
 
@@ -89,15 +91,22 @@ func controlNotFound(r *http.Request) (any, error) {
 	return nil, &ControlError{Status: http.StatusNotFound, Field: "path", Rule: "must be one of the control API", Value: r.Method + " " + r.URL.Path}
 }
 
-// guard lets only loopback in, and writes what the handler answers.
-func (s *Sandbox) guard(h controlHandler) http.Handler {
+// answering writes what the handler answers.
+func answering(h controlHandler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := h(r)
+		writeControl(w, v, err)
+	}
+}
+
+// guard lets only loopback in.
+func (s *Sandbox) guard(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.Admits(r); err != nil {
 			writeControl(w, nil, err)
 			return
 		}
-		v, err := h(r)
-		writeControl(w, v, err)
+		h(w, r)
 	})
 }
 
@@ -106,7 +115,7 @@ func writeControl(w http.ResponseWriter, v any, err error) {
 	if err != nil {
 		status, v = failureOf(err)
 	}
-	body, err := json.Marshal(v, json.Deterministic(true))
+	body, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) // callers invent paths and openids
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be written as JSON"}`)
 	}

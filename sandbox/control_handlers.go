@@ -3,7 +3,6 @@ package sandbox
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -201,7 +200,7 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	}
 	defer s.unlock()
 	p := s.lock()
-	p.faults.add(f)
+	p.addFault(f)
 	return *p.faults.rules[len(p.faults.rules)-1], nil
 }
 
@@ -276,18 +275,10 @@ func (s *Sandbox) controlLedger(r *http.Request) (any, error) {
 
 func ledgerFilter(r *http.Request) (LedgerFilter, error) {
 	f := LedgerFilter{Limit: defaultLedgerPage}
-	for name, values := range r.URL.Query() {
-		if len(values) > 1 {
-			return f, &ControlError{Field: name, Rule: "must not be given twice"}
-		}
-		if err := f.set(name, values[0]); err != nil {
-			return f, err
-		}
-	}
-	return f, nil
+	return f, eachParameter(r.URL.Query(), f.set)
 }
 
-func (f *LedgerFilter) set(name, value string) error {
+func (f *LedgerFilter) set(name, value string) (err error) {
 	switch name {
 	case "appid":
 		f.AppID = value
@@ -298,19 +289,11 @@ func (f *LedgerFilter) set(name, value string) error {
 	case "client_msg_id":
 		f.ClientMsgID = value
 	case "after":
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 0 {
-			return &ControlError{Field: name, Rule: "must be a seq, 0 or more", Value: value}
-		}
-		f.After = n
+		f.After, err = parseSeq(name, value)
 	case "limit":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 || n > maxLedgerPage {
-			return &ControlError{Field: name, Rule: "must be from 1 to 10000", Value: value}
-		}
-		f.Limit = n
+		f.Limit, err = parseLimit(name, value, maxLedgerPage)
 	default:
 		return &ControlError{Field: name, Rule: "is unknown here"}
 	}
-	return nil
+	return err
 }

@@ -54,6 +54,7 @@ func (m *message) fire(p *platform, at time.Time) {
 	if status.fate == shownFate {
 		p.stats.delivered++
 		p.inbox.add(m.openid, &shown{at: at.UnixMilli(), message: m})
+		p.feed.markInbox(m.openid)
 	} else {
 		p.stats.undelivered++
 	}

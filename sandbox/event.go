@@ -37,6 +37,16 @@ func newEvent(a *account, openid, name string, at time.Time, more ...element) ev
 	return event{openid: openid, elements: append(elements, more...)}
 }
 
+// name is the value of the element Event.
+func (ev *event) name() string {
+	for _, e := range ev.elements {
+		if e.name == "Event" {
+			return e.value
+		}
+	}
+	return ""
+}
+
 // finished is TEMPLATESENDJOBFINISH. The field is MsgID, not MsgId (spec §5.1).
 func (m *message) finished(status string, at time.Time) event {
 	msgID := m.msgID
@@ -92,9 +102,11 @@ func (a *account) encode(elements []element) []byte {
 	return append(appendXML([]byte("<xml>\n"), elements), "</xml>"...)
 }
 
-// sealed is an event as it goes over the wire; encrypt is "" in plain mode.
+// sealed is an event as it goes over the wire; encrypt is "" and plain nil in
+// plain mode.
 type sealed struct {
 	body        []byte
+	plain       []byte // what encrypt holds
 	encrypt     string
 	contentType string
 }
@@ -111,6 +123,7 @@ func (p *platform) seal(a *account, ev event) sealed {
 		out.body = plain
 		return out
 	}
+	out.plain = plain
 	out.encrypt = wechat.EncryptWith(p.dice.block(), a.aesKey, a.appID, plain)
 	elements := ev.elements
 	if a.mode == wechat.ModeSafe {

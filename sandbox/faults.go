@@ -147,7 +147,12 @@ func (s *Sandbox) AddFault(f Fault) string {
 		panic(err)
 	}
 	defer s.unlock()
-	return s.lock().faults.add(f)
+	return s.lock().addFault(f)
+}
+
+func (p *platform) addFault(f Fault) string {
+	p.feed.mark(changedFaults)
+	return p.faults.add(f)
 }
 
 // Faults returns the rules in force with their counts.
@@ -166,13 +171,16 @@ func (s *Sandbox) RemoveFault(id string) bool {
 	p := s.lock()
 	before := len(p.faults.rules)
 	p.faults.rules = slices.DeleteFunc(p.faults.rules, func(f *Fault) bool { return f.ID == id })
+	p.feed.mark(changedFaults)
 	return len(p.faults.rules) < before
 }
 
 // ClearFaults removes all rules.
 func (s *Sandbox) ClearFaults() {
 	defer s.unlock()
-	s.lock().faults.rules = nil
+	p := s.lock()
+	p.faults.rules = nil
+	p.feed.mark(changedFaults)
 }
 
 // cutShort is the errcode of calls that were cut before they were processed.
@@ -180,6 +188,7 @@ const cutShort = -1
 
 // spoil does to the call what the rule says.
 func (s *Sandbox) spoil(w http.ResponseWriter, c *call, ep endpoint, f *Fault) {
+	c.fault = f
 	if !c.wait(f.DelayMS) || !c.wait(f.HangMS) {
 		s.refuse(c, answer{code: cutShort}, false)
 		panic(http.ErrAbortHandler) // the caller has left

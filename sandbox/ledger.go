@@ -72,6 +72,7 @@ func (p *platform) record(c *call, a answer, answered bool) *LedgerEntry {
 		p.schedule(a.accepted, row, c.now)
 	}
 	p.stats.count(c.path, a.code)
+	p.witness(c, a, answered)
 	return row
 }
 

@@ -29,6 +29,7 @@ type push struct {
 	account *account
 	openid  string
 	row     *LedgerEntry // of the send it reports on; nil for follows
+	name    string       // of the event
 	event   sealed
 	tries   int
 }
@@ -47,7 +48,7 @@ func (p *platform) emit(a *account, row *LedgerEntry, ev event) {
 	if a.serverURL == "" {
 		return
 	}
-	p.enqueue(&push{account: a, openid: ev.openid, row: row, event: p.seal(a, ev)})
+	p.enqueue(&push{account: a, openid: ev.openid, row: row, name: ev.name(), event: p.seal(a, ev)})
 }
 
 // enqueue loses the push while MarkFail blocks the account (spec §5.3).
@@ -93,94 +94,116 @@ func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 			return
 		}
 		start := p.clock.now()
-		target := job.target(start, p.dice.nonce())
+		d := job.sign(start, p.dice.nonce())
 		timeout := a.pushTimeout
 		s.mu.Unlock()
 
-		status, took := s.deliver(ctx, job, target, timeout)
+		s.deliver(ctx, job, d, timeout)
 
 		s.mu.Lock()
-		if p == s.p && (ctx.Err() == nil || status != 0) {
-			p.settle(job, start, status, took)
+		if p == s.p && (ctx.Err() == nil || d.status != 0) {
+			p.settle(job, d)
 		}
 		s.unlock()
 	}
 }
 
-// target is the server's URL with the signed query (spec §5.2, §5.4).
-func (job *push) target(now time.Time, nonce string) string {
+// attempt is one delivery of a push: what is sent, then what came back.
+type attempt struct {
+	start            time.Time // by the sandbox's clock
+	url              string
+	token            string // the callback token that signs
+	timestamp, nonce string
+	status           int // HTTP; 0 = no answer in time
+	answer           []byte
+	took             time.Duration
+}
+
+// sign makes the signed query (spec §5.2, §5.4).
+func (job *push) sign(now time.Time, nonce string) *attempt {
 	a := job.account
-	timestamp := strconv.FormatInt(now.Unix(), 10)
+	d := &attempt{start: now, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10), nonce: nonce}
 	q := url.Values{}
-	q.Set("signature", wechat.Signature(a.callbackToken, timestamp, nonce))
-	q.Set("timestamp", timestamp)
-	q.Set("nonce", nonce)
+	q.Set("signature", wechat.Signature(d.token, d.timestamp, d.nonce))
+	q.Set("timestamp", d.timestamp)
+	q.Set("nonce", d.nonce)
 	q.Set("openid", job.openid)
 	if job.event.encrypt != "" {
 		q.Set("encrypt_type", "aes")
-		q.Set("msg_signature", wechat.MsgSignature(a.callbackToken, timestamp, nonce, job.event.encrypt))
+		q.Set("msg_signature", wechat.MsgSignature(d.token, d.timestamp, d.nonce, job.event.encrypt))
 	}
 	u, err := url.Parse(a.serverURL)
 	if err != nil {
-		return a.serverURL // checked when it was set; the request will fail and be recorded
+		return d // checked when it was set; the request will fail and be recorded
 	}
 	if u.RawQuery != "" {
 		u.RawQuery += "&"
 	}
 	u.RawQuery += q.Encode()
-	return u.String()
+	d.url = u.String()
+	return d
 }
 
-// deliver makes one request and returns the HTTP status, 0 for none in time.
-func (s *Sandbox) deliver(ctx context.Context, job *push, target string, timeout time.Duration) (status int, took time.Duration) {
+// deliver makes one request and notes what came back.
+func (s *Sandbox) deliver(ctx context.Context, job *push, d *attempt, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	status, err := s.post(ctx, job, target)
-	took = time.Since(start)
+	status, answer, err := s.post(ctx, job, d.url)
+	d.took = time.Since(start)
 	if err != nil {
 		s.opts.Logger.Warn("push failed", "appid", job.account.appID, "openid", job.openid, "error", redact(err))
+		return
 	}
-	return status, took
+	d.status, d.answer = status, answer
 }
 
-func (s *Sandbox) post(ctx context.Context, job *push, target string) (status int, err error) {
+func (s *Sandbox) post(ctx context.Context, job *push, target string) (status int, answer []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(job.event.body))
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", job.event.contentType)
 	req.Header.Set("User-Agent", pushUserAgent)
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	// An answer counts when it is whole: a server that stalls in the middle has
 	// not answered in time.
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxPushAnswer)); err != nil {
-		return 0, err
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxPushAnswer))
+	if err != nil {
+		return 0, nil, err
 	}
-	return resp.StatusCode, nil
+	return resp.StatusCode, answer, nil
 }
 
 // settle writes down one delivery and decides what comes next. Any 2xx is an
 // answer, whatever its text (design §9.10).
-func (p *platform) settle(job *push, start time.Time, status int, took time.Duration) {
+func (p *platform) settle(job *push, d *attempt) {
 	if job.row != nil {
-		job.row.Pushes = append(job.row.Pushes, LedgerPush{At: stamp(start), HTTPStatus: status, MS: took.Milliseconds()})
+		job.row.Pushes = append(job.row.Pushes, LedgerPush{At: stamp(d.start), HTTPStatus: d.status, MS: d.took.Milliseconds()})
 	}
-	q := &job.account.pushes
 	job.tries++
 	p.stats.pushes++
-	if status/100 == 2 {
+	next := p.followUp(job, d)
+	p.witnessPush(job, d, next)
+}
+
+// followUp decides what comes after a delivery and returns when the next one is,
+// zero if there is none.
+func (p *platform) followUp(job *push, d *attempt) (next time.Time) {
+	q := &job.account.pushes
+	if d.status/100 == 2 {
 		q.failedInRow = 0
-		return
+		return next
 	}
 	p.stats.failed++
 	if job.tries < job.account.pushDeliveries {
-		p.timers.add(start.Add(job.account.pushTimeout), job)
-		return
+		next = d.start.Add(job.account.pushTimeout)
+		p.timers.add(next, job)
+		return next
 	}
 	p.stats.lost++
 	q.failedInRow++
@@ -188,6 +211,7 @@ func (p *platform) settle(job *push, start time.Time, status int, took time.Dura
 		q.failedInRow = 0
 		q.blockedUntil = p.clock.now().Add(job.account.markFailBlock)
 	}
+	return next
 }
 
 // newPushClient follows no redirects, as the platform is not known to, and uses

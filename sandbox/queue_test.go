@@ -55,7 +55,7 @@ type firing struct {
 func (f firing) fire(*platform, time.Time) { *f.list = append(*f.list, f.n) }
 
 func TestTimersFireInOrderAndTiesAsSet(t *testing.T) {
-	p := newPlatform(Options{}.withDefaults(), newDice(1))
+	p := newPlatform(Options{}.withDefaults(), newDice(1), &feed{})
 	var got []int
 	begin := time.Unix(1000, 0)
 	for n, second := range []int{3, 1, 2, 1, 9} {

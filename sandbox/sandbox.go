@@ -63,6 +63,8 @@ type Sandbox struct {
 	// a wake-up that is already pending covers every later one.
 	wake chan struct{}
 
+	feed *feed
+
 	mu sync.Mutex // guards platform; never held while anything is sent or read
 	p  *platform
 }
@@ -70,11 +72,11 @@ type Sandbox struct {
 // New returns a sandbox that holds the built-in seed. It starts no goroutine.
 func New(opts Options) *Sandbox {
 	opts = opts.withDefaults()
-	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1)}
+	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1), feed: &feed{born: time.Now().UnixNano()}}
 	if s.client = opts.HTTPClient; s.client == nil {
 		s.client = newPushClient()
 	}
-	s.p = newPlatform(opts, newDice(opts.Seed))
+	s.p = newPlatform(opts, newDice(opts.Seed), s.feed)
 	return s
 }
 
@@ -97,13 +99,17 @@ type platform struct {
 	ledger   ledger
 	inbox    inbox
 	stats    stats
+	traffic  traffic
+	rids     rids
+	feed     *feed      // of the sandbox: watchers stay over a reset
 	ready    []*account // accounts with pushes nobody has started on yet
 }
 
-func newPlatform(opts Options, d *dice) *platform {
+func newPlatform(opts Options, d *dice, f *feed) *platform {
 	p := &platform{
 		opts:     opts,
 		dice:     d,
+		feed:     f,
 		accounts: map[string]*account{},
 		tokens:   map[string]*token{},
 		users:    map[string]*user{},
@@ -146,8 +152,10 @@ func (s *Sandbox) poke() {
 // Ids go on where they were, so that no token and no msgid of before comes back.
 // Deliveries and pushes still waiting are dropped.
 func (s *Sandbox) Reset() {
-	s.lock()
-	s.p = newPlatform(s.opts, s.p.dice)
+	old := s.lock()
+	s.p = newPlatform(s.opts, old.dice, s.feed)
+	s.p.traffic.last = old.traffic.last // readers of the feed go on after it
 	s.mu.Unlock()
+	s.feed.mark(changedAll)
 	s.poke()
 }

@@ -137,6 +137,7 @@ func (s *Sandbox) SetUser(openid string, change UserChange) error {
 	if change.Follows != nil {
 		p.setFollows(account, openid, u, *change.Follows)
 	}
+	p.feed.mark(changedUsers)
 	return nil
 }
 
