@@ -44,6 +44,7 @@ var layers = []layer{
 	{folder: "", imports: []string{"wechat"}},
 	{folder: "sandbox", imports: []string{"wechat"}},
 	{folder: "sandbox/sandboxtest", imports: []string{"sandbox"}},
+	{folder: "sandbox/phone", imports: []string{"sandbox", "wechat"}},
 	{folder: "store", imports: []string{""}},
 	{folder: "store/sqlite", imports: []string{"", "store"}},
 	{folder: "store/postgres", imports: []string{"", "store"}},
@@ -57,12 +58,12 @@ var layers = []layer{
 	{folder: "compat", imports: []string{"", "store", "dispatch", "token", "template", "wechat"}},
 	{folder: "console", imports: slices.Concat([]string{"", "store"}, verbs)},
 	{folder: "server", imports: gateway},
-	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "store"}},
+	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
 	{folder: "prove", imports: []string{"", "server", "client", "sandbox", "store"}},
 	// The root is here for the exit codes: the command maps hongyan.Kind to them.
-	{folder: "cmd/hongyan", imports: []string{"", "server", "client", "sandbox", "demo", "bench", "prove"}},
+	{folder: "cmd/hongyan", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "demo", "bench", "prove"}},
 }
 
 func TestImportsPointDown(t *testing.T) {

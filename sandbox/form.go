@@ -97,5 +97,6 @@ func (s *Sandbox) grant(appid, openid string, give func(*platform, *account, str
 	if err != nil {
 		return FormGrant{}, err
 	}
+	p.feed.mark(changedUsers)
 	return give(p, a, openid), nil
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongyan/sandbox"
+	"hongyan/sandbox/phone"
 	"hongyan/server"
 )
 
@@ -25,7 +26,7 @@ type sandboxCommand struct {
 }
 
 func (sandboxCommand) Help() string {
-	return "WeChat's own paths, the control API under /sandbox/v1/ and a start page at / on one port, everything in memory. " +
+	return "WeChat's own paths, the control API under /sandbox/v1/ and a phone in the browser at / on one port, everything in memory. " +
 		"The first line on standard output is: listening on http://HOST:PORT, the second: rand seed N. It comes with a service account, a mini program and " +
 		"templates; docs/sandbox.md lists them and the openids with a chosen fate. It is not WeChat and says so on every answer."
 }
@@ -85,7 +86,7 @@ const sandboxGrace = 2 * time.Second
 
 // serveSandbox serves, delivers and pushes until ctx ends.
 func serveSandbox(ctx context.Context, box *sandbox.Sandbox, l net.Listener) error {
-	srv := &http.Server{Handler: box.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: phone.Handler(box), ReadHeaderTimeout: 5 * time.Second}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.ServeUntil(ctx, srv, l, sandboxGrace) })
 	group.Go(func() error {

@@ -1,0 +1,2 @@
+// Package phone is the sandbox's phone in the browser.
+package phone

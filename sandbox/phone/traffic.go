@@ -1,0 +1,190 @@
+package phone
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hongyan/sandbox"
+)
+
+// onlyWords are the filters of the traffic; the first shows everything.
+var onlyWords = []string{"all", "user", "failed", "pushes"}
+
+const (
+	// shownExchanges bounds the list; phone.js drops what is pushed below it.
+	shownExchanges = 100
+	// searched bounds what a filter looks through.
+	searched = 1000
+)
+
+// trafficPage is the panel's page about calls and pushes, newest first.
+type trafficPage struct {
+	Filters []filter
+	Rows    []exchange
+	Last    int64  // where the next look begins
+	Try     string // a command that makes the first rows
+}
+
+type filter struct {
+	Name, Key string
+	Current   bool
+	View      view
+}
+
+// exchange is one call or push as the template draws it.
+type exchange struct {
+	sandbox.Exchange
+	AtShort, AtLong string
+	DirectionKey    string
+	Push, Failed    bool
+	What            string // path of a call, name of an event
+	Who             string // the user it is about
+	Result          string // errcode or HTTP status
+	Tone            string // ok, bad or quiet
+	Note            string // why nothing came on the phone; "" = something did, or nothing was to come
+	Why             string
+	Request, Answer string
+	Decrypted       string
+}
+
+func (s *site) traffic(w http.ResponseWriter, r *http.Request, v view) error {
+	after, err := strconv.ParseInt(r.Form.Get("after"), 10, 64)
+	if err != nil || after < 0 {
+		return &sandbox.ControlError{Field: "after", Rule: "must be a seq, 0 or more", Value: r.Form.Get("after")}
+	}
+	return s.render(w, v, part{"traffic-more", s.trafficPage(v, after)})
+}
+
+func (s *site) trafficPage(v view, after int64) *trafficPage {
+	f := sandbox.TrafficFilter{After: after, Limit: shownExchanges}
+	if v.Only != onlyWords[0] {
+		f.Limit = searched
+	}
+	items, last := s.box.Traffic(f)
+	p := &trafficPage{Last: last, Try: tryIt(v.User)}
+	for _, word := range onlyWords {
+		p.Filters = append(p.Filters, filter{word, "only." + word, word == v.Only, v.WithOnly(word)})
+	}
+	for _, item := range slices.Backward(items) {
+		x := newExchange(item, v.lang)
+		if v.wants(x) && len(p.Rows) < shownExchanges {
+			p.Rows = append(p.Rows, x)
+		}
+	}
+	return p
+}
+
+// wants applies the filter.
+func (v view) wants(x exchange) bool {
+	switch v.Only {
+	case "user":
+		return x.ToUser == v.User
+	case "failed":
+		return x.Failed
+	case "pushes":
+		return x.Push
+	}
+	return true
+}
+
+func newExchange(e sandbox.Exchange, l language) exchange {
+	at := e.At.In(beijing)
+	x := exchange{
+		Exchange: e, AtShort: at.Format("15:04:05"), AtLong: at.Format("2006-01-02 15:04:05.000"),
+		Push: e.Direction == sandbox.DirectionPush, DirectionKey: "direction." + e.Direction,
+		Why: e.Why, Decrypted: pretty(e.Decrypted),
+	}
+	if l == chinese {
+		x.Why = e.WhyZH
+	}
+	x.What = strings.TrimPrefix(e.Path, "/cgi-bin/")
+	if validOpenID(e.ToUser) {
+		x.Who = inventedName(e.ToUser)
+	}
+	x.Result, x.Tone = strconv.Itoa(e.ErrCode), "ok"
+	switch {
+	case x.Push:
+		x.What = e.Event
+		x.Result, x.Failed = httpResult(e.Status, l), e.Status/100 != 2
+	case e.Status == 0:
+		x.Result, x.Failed = l.text("exchange.no-answer"), true
+	case e.Status >= 400:
+		x.Result, x.Failed = httpResult(e.Status, l), true
+	default:
+		x.Failed = e.ErrCode != 0
+	}
+	if x.Failed {
+		x.Tone = "bad"
+	}
+	if x.Failed && !x.Push && e.ToUser != "" && e.ErrCode != 0 {
+		x.Note = l.text("note.nothing-shown", errText(e), x.Why)
+	}
+	x.Request = requestText(e)
+	x.Answer = answerText(e, l)
+	return x
+}
+
+func httpResult(status int, l language) string {
+	if status == 0 {
+		return l.text("exchange.no-answer")
+	}
+	return "HTTP " + strconv.Itoa(status)
+}
+
+// errText is "43004 require subscribe": code and text as they went over the wire.
+func errText(e sandbox.Exchange) string {
+	var body struct {
+		ErrMsg string `json:"errmsg"`
+	}
+	if json.Unmarshal([]byte(e.AnswerBody), &body) != nil {
+		return strconv.Itoa(e.ErrCode)
+	}
+	text, _, _ := strings.Cut(body.ErrMsg, " rid: ")
+	text, _, _ = strings.Cut(text, " hint: ")
+	return strings.TrimSpace(strconv.Itoa(e.ErrCode) + " " + text)
+}
+
+func requestText(e sandbox.Exchange) string {
+	target := e.Path
+	if e.Query != "" {
+		target += "?" + e.Query
+	}
+	text := e.Method + " " + target
+	if e.RequestBody != "" {
+		text += "\n\n" + pretty(e.RequestBody)
+	}
+	return text
+}
+
+func answerText(e sandbox.Exchange, l language) string {
+	if e.Status == 0 {
+		return l.text("exchange.no-answer")
+	}
+	text := fmt.Sprintf("HTTP %d %s  ·  %d ms", e.Status, http.StatusText(e.Status), e.TookMS)
+	if e.AnswerBody != "" {
+		text += "\n\n" + pretty(e.AnswerBody)
+	}
+	return text
+}
+
+// pretty indents JSON and leaves anything else as it is.
+func pretty(body string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(body), "", "  ") != nil {
+		return body
+	}
+	return b.String()
+}
+
+// tryIt is two commands that put a message on the user's phone.
+func tryIt(openid string) string {
+	return `B=http://127.0.0.1:7900
+T=$(curl -s "$B/cgi-bin/token?grant_type=client_credential&appid=` + sandbox.SeedServiceAppID + `&secret=` + sandbox.SeedServiceSecret + `" | sed 's/.*access_token":"\([^"]*\).*/\1/')
+curl -s "$B/cgi-bin/message/template/send?access_token=$T" -H 'Content-Type: application/json' -d '{"touser":"` + openid + `","template_id":"` +
+		sandbox.SeedTemplateOrder + `","url":"https://shop.example.com/o/1001","data":{"character_string1":{"value":"A1001"},"thing2":{"value":"巧克力"},"amount3":{"value":"￥39.80"},"time4":{"value":"2026-11-20 10:15"}}}'`
+}
