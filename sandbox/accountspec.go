@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"hongyan/wechat"
 )
@@ -209,6 +210,16 @@ func oneOf(field, value string, allowed ...string) error {
 		return nil
 	}
 	return &ControlError{Field: field, Rule: "must be one of " + strings.Join(allowed, ", "), Value: value}
+}
+
+// maxShownText bounds names, in characters.
+const maxShownText = 64
+
+func shortText(field, value string) error {
+	if utf8.RuneCountInString(value) <= maxShownText && utf8.ValidString(value) {
+		return nil
+	}
+	return &ControlError{Field: field, Rule: fmt.Sprintf("must be text of at most %d characters", maxShownText), Value: valid(value)}
 }
 
 func atLeast(field string, value *int, floor int) error {

@@ -181,10 +181,8 @@ var (
 	htmlType = []string{"text/html"}
 )
 
-// write sends the answer. The ledger's row already says "answered", so that a
-// caller who has read the answer finds it there; that is taken back when the
-// bytes could not be written.
-func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
+// head writes the headers and the status.
+func (a *answer) head(w http.ResponseWriter) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	if a.html {
@@ -194,13 +192,24 @@ func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
 	if a.status != 0 {
 		w.WriteHeader(a.status)
 	}
+}
+
+// write sends the answer. The ledger's row already says "answered", so that a
+// caller who has read the answer finds it there; that is taken back when the
+// bytes could not be written.
+func (s *Sandbox) write(w http.ResponseWriter, a answer, row *LedgerEntry) {
+	a.head(w)
 	_, err := w.Write(a.body)
 	if err == nil {
 		err = http.NewResponseController(w).Flush()
 	}
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		s.mu.Lock()
-		row.Answered = false
-		s.mu.Unlock()
+		s.unanswered(row)
 	}
+}
+
+func (s *Sandbox) unanswered(row *LedgerEntry) {
+	s.mu.Lock()
+	row.Answered = false
+	s.mu.Unlock()
 }

@@ -62,8 +62,11 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"GET /sandbox/v1/accounts/{appid}":               s.controlAccount,
 		"POST /sandbox/v1/accounts/{appid}":              s.controlSetAccount,
 		"POST /sandbox/v1/accounts/{appid}/revoke_token": s.controlRevoke,
+		"GET /sandbox/v1/users":                          s.controlUsers,
 		"GET /sandbox/v1/users/{openid}":                 s.controlUser,
 		"POST /sandbox/v1/users/{openid}":                s.controlSetUser,
+		"POST /sandbox/v1/users/{openid}/read":           s.controlRead,
+		"POST /sandbox/v1/users/{openid}/tap":            s.controlTap,
 		"POST /sandbox/v1/users/{openid}/forms":          s.controlForm,
 		"POST /sandbox/v1/users/{openid}/payments":       s.controlPayment,
 		"GET /sandbox/v1/ledger":                         s.controlLedger,
@@ -74,6 +77,10 @@ func (s *Sandbox) controlRoutes() http.Handler {
 		"POST /sandbox/v1/faults":                        s.controlAddFault,
 		"DELETE /sandbox/v1/faults":                      s.controlClearFaults,
 		"DELETE /sandbox/v1/faults/{id}":                 s.controlRemoveFault,
+		"GET /sandbox/v1/presets":                        s.controlPresets,
+		"POST /sandbox/v1/presets":                       s.controlStartPreset,
+		"DELETE /sandbox/v1/presets":                     s.controlEndPresets,
+		"DELETE /sandbox/v1/presets/{name}":              s.controlEndPreset,
 		"GET /sandbox/v1/clock":                          s.controlClock,
 		"POST /sandbox/v1/clock":                         s.controlAdvance,
 		"GET /sandbox/v1/settings":                       s.controlSettings,
@@ -207,7 +214,7 @@ func refuseZeros(body []byte) error {
 	if json.Unmarshal(body, &members) != nil {
 		return nil // already decoded once: not an object of ours
 	}
-	for _, name := range []string{"errcode", "http_status", "hang_ms", "nth", "times"} {
+	for _, name := range []string{"errcode", "http_status", "hang_ms", "drip_ms", "late_event_ms", "truncate", "nth", "times", "every_ms", "for_ms"} {
 		if v, given := members[name]; given && string(v) == "0" {
 			return &ControlError{Field: name, Rule: "must not be 0", Value: 0}
 		}

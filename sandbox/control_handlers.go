@@ -121,23 +121,6 @@ func (s *Sandbox) controlRevoke(r *http.Request) (any, error) {
 	return done{true}, s.RevokeToken(r.PathValue("appid"), req.StableReturnsDead)
 }
 
-func (s *Sandbox) controlUser(r *http.Request) (any, error) {
-	openid := r.PathValue("openid")
-	return s.User(openid), checkOpenID(openid)
-}
-
-func (s *Sandbox) controlSetUser(r *http.Request) (any, error) {
-	var change UserChange
-	if err := readControl(r, &change); err != nil {
-		return nil, err
-	}
-	openid := r.PathValue("openid")
-	if err := s.SetUser(openid, change); err != nil {
-		return nil, err
-	}
-	return s.User(openid), nil
-}
-
 func (s *Sandbox) controlForm(r *http.Request) (any, error) {
 	var req struct {
 		AppID string `json:"appid"`
@@ -195,7 +178,7 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	if err := readControl(r, &f); err != nil {
 		return nil, err
 	}
-	if err := firstError(notYours("id", f.ID != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
+	if err := firstError(notYours("id", f.ID != ""), notYours("preset", f.Preset != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
 		return nil, err
 	}
 	defer s.unlock()

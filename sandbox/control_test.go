@@ -36,7 +36,7 @@ func TestBadInputNamesFieldRuleAndValue(t *testing.T) {
 		{"a secret of the wrong type", "accounts", `{"secret":["x"]}`, `{"error":"sandbox: secret: must be a string","field":"secret","rule":"must be a string"}`},
 		{"not JSON", "faults", `{"path":`, `{"error":"sandbox: body: must be one JSON object (byte 8)","field":"body","rule":"must be one JSON object (byte 8)"}`},
 		{"no path", "faults", `{"errcode":-1}`, `{"error":"sandbox: path: must be a path such as /cgi-bin/message/template/send, or \"*\", got ","field":"path","rule":"must be a path such as /cgi-bin/message/template/send, or \"*\"","value":""}`},
-		{"two effects", "faults", `{"path":"/x","errcode":-1,"hang_ms":5}`, `{"error":"sandbox: hang_ms: exactly one of errcode, http_status, drop_answer, hang_ms, reset, or delay_ms alone, got errcode, hang_ms","field":"hang_ms","rule":"exactly one of errcode, http_status, drop_answer, hang_ms, reset, or delay_ms alone","value":"errcode, hang_ms"}`},
+		{"two effects", "faults", `{"path":"/x","errcode":-1,"hang_ms":5}`, `{"error":"sandbox: hang_ms: at most one of errcode, http_status or html, drop_answer, hang_ms, reset, got errcode, hang_ms","field":"hang_ms","rule":"at most one of errcode, http_status or html, drop_answer, hang_ms, reset","value":"errcode, hang_ms"}`},
 		{"a written zero", "faults", `{"path":"/x","errcode":-1,"times":0}`, `{"error":"sandbox: times: must not be 0, got 0","field":"times","rule":"must not be 0","value":0}`},
 		{"negative", "faults", `{"path":"/x","errcode":-1,"times":-1}`, `{"error":"sandbox: times: must be at least 0, got -1","field":"times","rule":"must be at least 0","value":-1}`},
 		{"rate above one", "faults", `{"path":"/x","errcode":-1,"rate":1.5}`, `{"error":"sandbox: rate: must be from 0 to 1, got 1.5","field":"rate","rule":"must be from 0 to 1","value":1.5}`},
@@ -137,9 +137,11 @@ func TestASecretMadeUpIsShownOnce(t *testing.T) {
 func TestUsersOverTheControlAPI(t *testing.T) {
 	s := sandboxtest.New(t)
 	wantControl(t, do(t, s, control+"users/"+sandbox.OpenID("BLOCK", 1), ""), 200,
-		`{"follows":true,"blocked":true,"blacklisted":false,"frozen":false,"platform":"ios","supports_miniprogram":true}`)
+		`{"openid":"oBLOCK0000000000000000000001","follows":true,"blocked":true,"blacklisted":false,"frozen":false,`+
+			`"platform":"ios","supports_miniprogram":true,"fate":"BLOCK","unread":0,"last":null,"accounts":[]}`)
 	wantControl(t, do(t, s, control+"users/"+user, `{"frozen":true,"platform":"android","supports_miniprogram":false}`), 200,
-		`{"follows":true,"blocked":false,"blacklisted":false,"frozen":true,"platform":"android","supports_miniprogram":false}`)
+		`{"openid":"`+user+`","follows":true,"blocked":false,"blacklisted":false,"frozen":true,`+
+			`"platform":"android","supports_miniprogram":false,"unread":0,"last":null,"accounts":[]}`)
 	wantCode(t, do(t, s, with(pathSend, plainToken(t, s).AccessToken), orderBody(user, "")), 50002)
 	nofol := sandbox.OpenID("NOFOL", 1)
 	do(t, s, control+"users/"+nofol, `{"follows":true}`)
@@ -261,7 +263,7 @@ func TestTheClockOverTheControlAPI(t *testing.T) {
 		wantControl(t, do(t, s, control+"clock", `{"advance":"2h"}`), 200, `{"now":"2000-01-01T02:00:00.000Z","offset_ms":7200000}`)
 		wantControl(t, do(t, s, control+"inbox/"+user, ""), 200, `{"items":[{"msgid":"`+lastRow(t, s).MsgID+`","appid":"wxa1a1a1a1a1a1a1a1","template_id":"`+
 			sandbox.SeedTemplateOrder+`","title":"订单支付通知","lines":[{"label":"订单编号","value":"A1001"},{"label":"商品名称","value":"巧克力"},`+
-			`{"label":"支付金额","value":"￥39.80"},{"label":"支付时间","value":"2026-11-20 10:15"}],"jump":{"kind":"none"},"at":"2000-01-01T00:00:01.000Z"}]}`)
+			`{"label":"支付金额","value":"￥39.80"},{"label":"支付时间","value":"2026-11-20 10:15"}],"jump":{"kind":"none"},"at":"2000-01-01T00:00:01.000Z","read":false}]}`)
 	})
 }
 

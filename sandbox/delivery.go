@@ -15,6 +15,8 @@ type message struct {
 	body    *sendBody
 	mini    bool
 	row     *LedgerEntry
+	bent    EventFault    // by the rule that struck its call
+	told    chan struct{} // closed when the early event was delivered, or is not coming; nil = not early
 }
 
 // Fates in the ledger (design §3.5).
@@ -39,7 +41,7 @@ func (p *platform) newMessage(c *call, t *template) *message {
 func (p *platform) schedule(m *message, row *LedgerEntry, now time.Time) {
 	m.row = row
 	row.Fate = pendingFate
-	if m.account.deliveryDelay == 0 {
+	if m.account.deliveryDelay == 0 || m.bent.EarlyEvent {
 		m.fire(p, now)
 		return
 	}
@@ -61,6 +63,10 @@ func (m *message) fire(p *platform, at time.Time) {
 	if m.mini || fateOf(m.openid) == fateNoEvent {
 		return
 	}
+	if m.bent != (EventFault{}) {
+		p.reportBent(m, status, at)
+		return
+	}
 	p.emit(m.account, m.row, m.finished(status.text, at))
 }
 
@@ -78,10 +84,10 @@ var (
 // status is how the delivery ends. A user who left between the call and the
 // delivery counts as a system failure: refusing is the only other word there is.
 func (m *message) status(u user) delivery {
-	switch {
-	case u.blocked:
+	switch tie := u.with(m.account); {
+	case tie.blocked:
 		return userBlocked
-	case u.fate == fateSysFail, u.frozen, !m.mini && !u.follows:
+	case u.fate == fateSysFail, u.frozen, !m.mini && !tie.follows:
 		return systemFailed
 	case u.fate == fateFreqLimit:
 		return frequencyLimit

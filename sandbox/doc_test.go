@@ -32,7 +32,8 @@ func TestTheDocumentNamesEverythingThereIs(t *testing.T) {
 		sandbox.SeedTemplateSubscribePickup, sandbox.SeedTemplateSubscribeRefund, sandbox.OpenID("", 1),
 		"oBLOCK…", "oSYSFL…", "oFREQL…", "oNOFOL…", "oBADID…", "oFROZE…", "oNOEVT…", "oNOSUB…",
 	}
-	for _, v := range []any{sandbox.AccountSpec{}, sandbox.UserChange{}, sandbox.Fault{}, sandbox.Settings{}, sandbox.LedgerEntry{}, sandbox.InboxJump{}} {
+	for _, v := range []any{sandbox.AccountSpec{}, sandbox.UserChange{}, sandbox.Fault{}, sandbox.Settings{}, sandbox.LedgerEntry{}, sandbox.InboxJump{},
+		sandbox.Exchange{}, sandbox.SignatureInputs{}, sandbox.Notice{}, sandbox.UserView{}, sandbox.UserAccount{}, sandbox.Preset{}} {
 		want = append(want, jsonNames(reflect.TypeOf(v))...)
 	}
 	for _, word := range want {

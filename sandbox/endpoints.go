@@ -18,8 +18,8 @@ type endpoint struct {
 // endpoints are the paths served; any other answers 40066. Listing calls take GET
 // and POST alike, because real clients send both (design §9).
 var endpoints = map[string]endpoint{
-	"/cgi-bin/token":             {parse: (*call).parseToken, serve: (*platform).serveToken},
-	"/cgi-bin/stable_token":      {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
+	pathToken:                    {parse: (*call).parseToken, serve: (*platform).serveToken},
+	pathStable:                   {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
 	"/cgi-bin/get_api_domain_ip": {needsToken: true, serve: (*platform).serveDomainIPs},
 
 	"/cgi-bin/template/get_all_private_template": {needsToken: true, serve: (*platform).serveTemplateList},
@@ -33,6 +33,8 @@ var endpoints = map[string]endpoint{
 }
 
 const (
+	pathToken    = "/cgi-bin/token"
+	pathStable   = "/cgi-bin/stable_token"
 	pathSend     = "/cgi-bin/message/template/send"
 	pathMiniSend = "/cgi-bin/message/wxopen/template/send"
 )

@@ -50,7 +50,7 @@ func (ev *event) name() string {
 // finished is TEMPLATESENDJOBFINISH. The field is MsgID, not MsgId (spec §5.1).
 func (m *message) finished(status string, at time.Time) event {
 	msgID := m.msgID
-	if m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
+	if m.bent.EventMsgIDZero || m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
 		msgID = 0 // spec §10, row 10
 	}
 	return newEvent(m.account, m.openid, eventJobFinish, at,

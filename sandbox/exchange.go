@@ -65,7 +65,7 @@ func (s *sighting) exchange() Exchange {
 	e.Why, e.WhyZH = why.en, why.zh
 	if s.push {
 		s.describePush(&e)
-	} else {
+	} else if !s.rival {
 		e.Curl = s.curl()
 	}
 	return e
@@ -119,7 +119,7 @@ var (
 // \u escapes may be a secret's: such a body is unescaped first, and hidden as a
 // whole when it is no JSON.
 func hideInBody(body []byte, mask string) string {
-	if escapedName.Match(body) {
+	if bytes.Contains(body, []byte(`\u00`)) && escapedName.Match(body) {
 		var v any
 		dec := json.NewDecoder(bytes.NewReader(body))
 		dec.UseNumber()
@@ -128,8 +128,18 @@ func hideInBody(body []byte, mask string) string {
 		}
 		body, _ = json.Marshal(v) // what was just read can be written
 	}
-	text := secretMember.ReplaceAllString(valid(string(body)), `${1}"`+mask+`"`)
+	text := valid(string(body))
+	if !mayHoldSecret(text) {
+		return text
+	}
+	text = secretMember.ReplaceAllString(text, `${1}"`+mask+`"`)
 	return secretPair.ReplaceAllString(text, "${1}${2}"+mask)
+}
+
+// mayHoldSecret spares most bodies the regular expressions, which are slow.
+func mayHoldSecret(text string) bool {
+	text = strings.ToLower(text)
+	return strings.Contains(text, "secret") || strings.Contains(text, "access_token") || strings.Contains(text, "ticket")
 }
 
 // escapedName finds a member's name with an escape in it.
@@ -212,6 +222,9 @@ func (s *sighting) why() explained {
 	switch {
 	case s.push:
 		return s.delivery.why(s)
+	case s.rival:
+		return explained{"Preset token-war: another process fetched a new access_token; the one before has five minutes at most.",
+			"预设 token-war：另一进程取得了新的 access_token，旧的最多还能用五分钟。"}
 	case s.fault != nil:
 		return s.spoiled()
 	case s.status >= 400:
@@ -262,8 +275,14 @@ func (s *sighting) spoiled() explained {
 	case s.status == 0:
 		return explained{rule + "done (errcode " + strconv.Itoa(s.code) + "), then the connection was cut without an answer.",
 			ruleZH + "已处理（errcode " + strconv.Itoa(s.code) + "），随后断开连接，不给应答。"}
-	case s.fault.ErrCode != 0 || s.fault.HTTPStatus != 0:
+	case s.fault.replaces():
 		return explained{rule + "answered " + strconv.Itoa(s.code) + "; nothing was done.", ruleZH + "应答 " + strconv.Itoa(s.code) + "，什么也没做。"}
+	case s.fault.Truncate != 0:
+		return explained{rule + "done, but the answer was cut short.", ruleZH + "已处理，但应答被截断。"}
+	case s.fault.DripMS != 0:
+		return explained{rule + "done; the answer came byte by byte.", ruleZH + "已处理，应答逐字节发出。"}
+	case s.fault.EventFault != (EventFault{}):
+		return explained{rule + "done; the event is not what it should be (" + s.fault.words() + ").", ruleZH + "已处理；事件推送异常（" + s.fault.words() + "）。"}
 	}
 	return explained{rule + "answered after a delay.", ruleZH + "延迟后应答。"}
 }

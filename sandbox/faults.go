@@ -2,9 +2,9 @@ package sandbox
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Resets of a fault rule.
@@ -14,75 +14,41 @@ const (
 )
 
 // Fault is a rule that spoils calls. Path is required ("*" at its end stands for
-// anything); AppID and OpenID narrow it down. At most one of ErrCode, HTTPStatus,
-// DropAnswer, HangMS and Reset says what happens; DelayMS may be alone or come
-// before any of them. Rules are tried in the order they were added, and the first
-// that strikes wins.
+// anything); AppID and OpenID narrow it down. At most one of ErrCode, HTTPStatus
+// and HTML (which go together), DropAnswer, HangMS and Reset says what happens
+// instead of an answer; Truncate and DripMS spoil the answer that is given; the
+// event fields bend the event of the message that the call sends. DelayMS may be
+// alone or come before any of them. Rules are tried in the order they were added,
+// and the first that strikes wins.
 type Fault struct {
-	ID     string `json:"id,omitzero"` // given by the sandbox
+	ID     string `json:"id,omitzero"`     // given by the sandbox
+	Preset string `json:"preset,omitzero"` // the preset it belongs to; given by the sandbox
 	Path   string `json:"path"`
 	AppID  string `json:"appid,omitzero"`
 	OpenID string `json:"openid,omitzero"` // touser of the send endpoints
 
-	ErrCode    int    `json:"errcode,omitzero"`     // answered; nothing is processed
-	HTTPStatus int    `json:"http_status,omitzero"` // answered with a page; nothing is processed
-	DropAnswer bool   `json:"drop_answer,omitzero"` // processed, then the connection is closed without an answer
-	HangMS     int    `json:"hang_ms,omitzero"`     // waits, then goes on normally unless the caller has left
-	Reset      string `json:"reset,omitzero"`       // "before" processing or "after" it the connection is reset
+	ErrCode    int      `json:"errcode,omitzero"`     // answered; nothing is processed
+	HTTPStatus int      `json:"http_status,omitzero"` // answered with a page; nothing is processed
+	HTML       Page     `json:"html,omitzero"`        // answered with this page, status 200 unless HTTPStatus says more; nothing is processed
+	DropAnswer bool     `json:"drop_answer,omitzero"` // processed, then the connection is closed without an answer
+	HangMS     int      `json:"hang_ms,omitzero"`     // waits, then goes on normally unless the caller has left
+	Reset      string   `json:"reset,omitzero"`       // "before" processing or "after" it the connection is reset
+	Truncate   CutShort `json:"truncate,omitzero"`    // processed, then only so many bytes of the answer
+	DripMS     int      `json:"drip_ms,omitzero"`     // processed, then the answer byte by byte, this long apart
+
+	EventFault
 
 	Nth     int      `json:"nth,omitzero"`      // strikes from the nth matching call on, once unless Times says more
 	DelayMS int      `json:"delay_ms,omitzero"` // waits first
 	Times   int      `json:"times,omitzero"`    // strikes so many times, then never; 0 = once with Nth, else without limit
 	Rate    *float64 `json:"rate,omitzero"`     // strikes this share of the matching calls, 0 to 1; nil = all
+	// EveryMS and ForMS make bursts: the rule is in force during the first ForMS of
+	// every EveryMS of the sandbox's clock. 0 = always.
+	EveryMS int `json:"every_ms,omitzero"`
+	ForMS   int `json:"for_ms,omitzero"`
 
 	Matched int `json:"matched"` // calls it was compared with and fitted; kept by the sandbox
 	Hits    int `json:"hits"`    // calls it spoiled; kept by the sandbox
-}
-
-func (f *Fault) check() error {
-	if f.Path == "" || f.Path != "*" && !strings.HasPrefix(f.Path, "/") {
-		return &ControlError{Field: "path", Rule: `must be a path such as /cgi-bin/message/template/send, or "*"`, Value: f.Path}
-	}
-	return firstError(
-		f.checkEffect(),
-		atLeast("nth", &f.Nth, 0), atLeast("delay_ms", &f.DelayMS, 0),
-		atLeast("times", &f.Times, 0), atLeast("hang_ms", &f.HangMS, 0),
-		oneOf("reset", f.Reset, resetBefore, resetAfter),
-		f.checkRanges(),
-	)
-}
-
-func (f *Fault) checkEffect() error {
-	var named []string
-	for _, effect := range []struct {
-		name string
-		set  bool
-	}{
-		{"errcode", f.ErrCode != 0}, {"http_status", f.HTTPStatus != 0}, {"drop_answer", f.DropAnswer},
-		{"hang_ms", f.HangMS != 0}, {"reset", f.Reset != ""},
-	} {
-		if effect.set {
-			named = append(named, effect.name)
-		}
-	}
-	const rule = "exactly one of errcode, http_status, drop_answer, hang_ms, reset, or delay_ms alone"
-	switch {
-	case len(named) > 1:
-		return &ControlError{Field: named[1], Rule: rule, Value: strings.Join(named, ", ")}
-	case len(named) == 0 && f.DelayMS == 0:
-		return &ControlError{Field: "errcode", Rule: rule, Value: "none"}
-	}
-	return nil
-}
-
-func (f *Fault) checkRanges() error {
-	if f.HTTPStatus != 0 && (f.HTTPStatus < 200 || f.HTTPStatus > 599) {
-		return &ControlError{Field: "http_status", Rule: "must be from 200 to 599", Value: f.HTTPStatus}
-	}
-	if f.Rate != nil && (*f.Rate < 0 || *f.Rate > 1) {
-		return &ControlError{Field: "rate", Rule: "must be from 0 to 1", Value: *f.Rate}
-	}
-	return nil
 }
 
 func (f *Fault) fits(c *call) bool {
@@ -93,7 +59,11 @@ func (f *Fault) fits(c *call) bool {
 	} else if f.Path != c.path {
 		return false
 	}
-	return (f.AppID == "" || f.AppID == c.appID()) && (f.OpenID == "" || f.OpenID == c.touser)
+	return (f.AppID == "" || f.AppID == c.appID()) && (f.OpenID == "" || f.OpenID == c.touser) && f.inBurst(c.now)
+}
+
+func (f *Fault) inBurst(now time.Time) bool {
+	return f.EveryMS == 0 || now.UnixMilli()%int64(f.EveryMS) < int64(f.ForMS)
 }
 
 // strikes counts a matching call and decides.
@@ -175,38 +145,11 @@ func (s *Sandbox) RemoveFault(id string) bool {
 	return len(p.faults.rules) < before
 }
 
-// ClearFaults removes all rules.
+// ClearFaults removes all rules and ends the presets.
 func (s *Sandbox) ClearFaults() {
 	defer s.unlock()
 	p := s.lock()
+	p.endPresets()
 	p.faults.rules = nil
 	p.feed.mark(changedFaults)
-}
-
-// cutShort is the errcode of calls that were cut before they were processed.
-const cutShort = -1
-
-// spoil does to the call what the rule says.
-func (s *Sandbox) spoil(w http.ResponseWriter, c *call, ep endpoint, f *Fault) {
-	c.fault = f
-	if !c.wait(f.DelayMS) || !c.wait(f.HangMS) {
-		s.refuse(c, answer{code: cutShort}, false)
-		panic(http.ErrAbortHandler) // the caller has left
-	}
-	switch {
-	case f.Reset == resetBefore:
-		s.refuse(c, answer{code: cutShort}, false)
-		cut(w, true)
-	case f.HTTPStatus != 0:
-		a := httpAnswer(f.HTTPStatus)
-		s.write(w, a, s.refuse(c, a, true))
-	case f.ErrCode != 0:
-		s.answerCode(w, c, f.ErrCode)
-	case f.DropAnswer || f.Reset == resetAfter:
-		s.process(c, ep, false)
-		cut(w, f.Reset == resetAfter)
-	default: // a delay or a hang that is over
-		a, row := s.process(c, ep, true)
-		s.write(w, a, row)
-	}
 }

@@ -97,6 +97,7 @@ func (s *Sandbox) grant(appid, openid string, give func(*platform, *account, str
 	if err != nil {
 		return FormGrant{}, err
 	}
+	p.known.see(openid)
 	p.feed.mark(changedUsers)
 	return give(p, a, openid), nil
 }

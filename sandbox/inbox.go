@@ -12,24 +12,30 @@ import (
 type shown struct {
 	at      int64 // Unix milliseconds
 	message *message
+	read    bool
 }
 
 // inbox keeps what was shown, by user, up to a limit in all; the oldest go first.
 type inbox struct {
 	byUser map[string][]*shown
-	order  queue[string] // openids, oldest message first
+	chats  map[string][]*chat // by user; one for each account that wrote
+	order  queue[string]      // openids, oldest message first
 	limit  int
 }
 
-func newInbox(limit int) inbox { return inbox{byUser: map[string][]*shown{}, limit: limit} }
+func newInbox(limit int) inbox {
+	return inbox{byUser: map[string][]*shown{}, chats: map[string][]*chat{}, limit: limit}
+}
 
 func (in *inbox) add(openid string, s *shown) {
 	in.byUser[openid] = append(in.byUser[openid], s)
+	in.chat(openid, s.message.account).note(s)
 	in.order.push(openid)
 	if in.order.len() <= in.limit {
 		return
 	}
 	oldest, _ := in.order.pop()
+	in.forget(oldest, in.byUser[oldest][0])
 	if rest := in.byUser[oldest][1:]; len(rest) > 0 {
 		in.byUser[oldest] = rest
 	} else {
@@ -46,6 +52,7 @@ type InboxEntry struct {
 	Lines      []InboxLine `json:"lines"` // from top to bottom, first and remark included where the era shows them
 	Jump       InboxJump   `json:"jump"`
 	At         Time        `json:"at"`
+	Read       bool        `json:"read"`
 }
 
 // InboxLine is one line; Label is empty for first, remark and lines without one.
@@ -73,15 +80,16 @@ func (s *Sandbox) Inbox(openid string) []InboxEntry {
 	for i, sh := range list {
 		eras[i] = sh.message.account.era
 	}
-	jumps := make([]wechat.Jump, len(list))
+	jumps, read := make([]wechat.Jump, len(list)), make([]bool, len(list))
 	for i, sh := range list {
-		jumps[i] = sh.message.jump(u)
+		jumps[i], read[i] = sh.message.jump(u), sh.read
 	}
 	s.unlock()
 	// Messages and templates do not change any more: drawing needs no mutex.
 	out := make([]InboxEntry, len(list))
 	for i, sh := range list {
 		out[i] = sh.entry(eras[i], jumps[i])
+		out[i].Read = read[i]
 	}
 	return out
 }
@@ -91,8 +99,12 @@ func (s *shown) entry(era wechat.Era, jump wechat.Jump) InboxEntry {
 	return InboxEntry{
 		MsgID: strconv.FormatInt(m.msgID, 10), AppID: m.account.appID, TemplateID: m.tmpl.id,
 		Title: m.tmpl.title, Lines: lines(m.card(era, time.Time{})), At: stamp(time.UnixMilli(s.at)),
-		Jump: InboxJump{Kind: jump.Kind.String(), URL: jump.URL, AppID: jump.AppID, PagePath: jump.PagePath},
+		Jump: shownJump(jump),
 	}
+}
+
+func shownJump(jump wechat.Jump) InboxJump {
+	return InboxJump{Kind: jump.Kind.String(), URL: jump.URL, AppID: jump.AppID, PagePath: jump.PagePath}
 }
 
 // card draws the message as the phone would; without a time it has no date.

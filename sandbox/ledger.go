@@ -71,6 +71,9 @@ func (p *platform) record(c *call, a answer, answered bool) *LedgerEntry {
 	if a.accepted != nil {
 		p.schedule(a.accepted, row, c.now)
 	}
+	if validOpenID(c.touser) {
+		p.known.see(c.touser)
+	}
 	p.stats.count(c.path, a.code)
 	p.witness(c, a, answered)
 	return row

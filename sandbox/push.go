@@ -32,6 +32,15 @@ type push struct {
 	name    string       // of the event
 	event   sealed
 	tries   int
+	told    chan struct{} // closed after the first delivery; nil = nobody waits
+}
+
+// tell lets go whoever waits for the first delivery.
+func (job *push) tell() {
+	if job.told != nil {
+		close(job.told)
+		job.told = nil
+	}
 }
 
 // pushQueue is the waiting pushes of an account.
@@ -45,10 +54,17 @@ type pushQueue struct {
 
 // emit queues an event, if the account has a server and pushes are not blocked.
 func (p *platform) emit(a *account, row *LedgerEntry, ev event) {
-	if a.serverURL == "" {
-		return
+	if job := p.newPush(a, row, ev); job != nil {
+		p.enqueue(job)
 	}
-	p.enqueue(&push{account: a, openid: ev.openid, row: row, name: ev.name(), event: p.seal(a, ev)})
+}
+
+// newPush makes the push of an event, nil if the account has no server.
+func (p *platform) newPush(a *account, row *LedgerEntry, ev event) *push {
+	if a.serverURL == "" {
+		return nil
+	}
+	return &push{account: a, openid: ev.openid, row: row, name: ev.name(), event: p.seal(a, ev)}
 }
 
 // enqueue loses the push while MarkFail blocks the account (spec §5.3).
@@ -56,6 +72,7 @@ func (p *platform) enqueue(job *push) {
 	q := &job.account.pushes
 	if p.clock.now().Before(q.blockedUntil) {
 		p.stats.lost++
+		job.tell()
 		return
 	}
 	q.waiting.push(job)
@@ -186,6 +203,7 @@ func (p *platform) settle(job *push, d *attempt) {
 		job.row.Pushes = append(job.row.Pushes, LedgerPush{At: stamp(d.start), HTTPStatus: d.status, MS: d.took.Milliseconds()})
 	}
 	job.tries++
+	job.tell()
 	p.stats.pushes++
 	next := p.followUp(job, d)
 	p.witnessPush(job, d, next)

@@ -91,18 +91,22 @@ type platform struct {
 	accounts map[string]*account
 	order    []*account // by creation: the first of a kind is the default one
 	tokens   map[string]*token
-	users    map[string]*user
-	forms    map[string]*form
-	recent   recentSends
-	timers   timers
-	faults   faults
-	ledger   ledger
-	inbox    inbox
-	stats    stats
-	traffic  traffic
-	rids     rids
-	feed     *feed      // of the sandbox: watchers stay over a reset
-	ready    []*account // accounts with pushes nobody has started on yet
+	// tokensMade are the tokens in the order they are forgotten.
+	tokensMade queue[*token]
+	users      map[string]*user
+	known      known
+	forms      map[string]*form
+	recent     recentSends
+	timers     timers
+	faults     faults
+	presets    []*preset
+	ledger     ledger
+	inbox      inbox
+	stats      stats
+	traffic    traffic
+	rids       rids
+	feed       *feed      // of the sandbox: watchers stay over a reset
+	ready      []*account // accounts with pushes nobody has started on yet
 }
 
 func newPlatform(opts Options, d *dice, f *feed) *platform {
@@ -113,6 +117,7 @@ func newPlatform(opts Options, d *dice, f *feed) *platform {
 		accounts: map[string]*account{},
 		tokens:   map[string]*token{},
 		users:    map[string]*user{},
+		known:    newKnown(),
 		forms:    map[string]*form{},
 		recent:   recentSends{byKey: map[sendKey]int64{}},
 		ledger:   ledger{limit: opts.LedgerLimit},

@@ -65,7 +65,7 @@ func (p *platform) serveSend(c *call) answer {
 		code = p.checkJump(c)
 	}
 	if code == wechat.CodeOK {
-		code = p.checkRecipient(c.touser)
+		code = p.checkRecipient(c)
 	}
 	if code != wechat.CodeOK {
 		return p.fail(c, code)
@@ -142,12 +142,12 @@ func (p *platform) validPage(appid, page string) bool {
 }
 
 // checkRecipient is step 12.
-func (p *platform) checkRecipient(openid string) wechat.Code {
-	u := p.look(openid)
-	switch {
-	case !u.follows:
+func (p *platform) checkRecipient(c *call) wechat.Code {
+	u := p.look(c.touser)
+	switch tie := u.with(c.account); {
+	case !tie.follows:
 		return wechat.CodeRequireSubscribe
-	case u.blacklisted:
+	case tie.blacklisted:
 		return wechat.CodeRecipientBlacklisted
 	case u.frozen:
 		return wechat.CodeUserLimited

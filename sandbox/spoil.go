@@ -7,6 +7,58 @@ import (
 	"hongyan/wechat"
 )
 
+// cutShort is the errcode of calls that were cut before they were processed.
+const cutShort = -1
+
+// spoil does to the call what the rule says.
+func (s *Sandbox) spoil(w http.ResponseWriter, c *call, ep endpoint, f *Fault) {
+	c.fault = f
+	if !c.wait(f.DelayMS) || !c.wait(f.HangMS) {
+		s.refuse(c, answer{code: cutShort}, false)
+		panic(http.ErrAbortHandler) // the caller has left
+	}
+	switch {
+	case f.Reset == resetBefore:
+		s.refuse(c, answer{code: cutShort}, false)
+		cut(w, true)
+	case f.HTTPStatus != 0 || f.HTML != "":
+		a := f.Truncate.apply(f.page())
+		s.send(w, c, a, s.refuse(c, a, true))
+	case f.ErrCode != 0:
+		a, row := s.answerCode(c, f)
+		s.send(w, c, a, row)
+	case f.DropAnswer || f.Reset == resetAfter:
+		a, _ := s.process(c, ep, false)
+		s.awaitEarly(c, a)
+		cut(w, f.Reset == resetAfter)
+	default: // the answer comes, late or spoiled, or the event is what is spoiled
+		a, row := s.process(c, ep, true)
+		s.awaitEarly(c, a)
+		s.send(w, c, a, row)
+	}
+}
+
+// send writes the answer, byte by byte if the rule says so.
+func (s *Sandbox) send(w http.ResponseWriter, c *call, a answer, row *LedgerEntry) {
+	if c.fault.DripMS == 0 {
+		s.write(w, a, row)
+		return
+	}
+	a.head(w)
+	out := http.NewResponseController(w)
+	for i := range a.body {
+		if !c.wait(c.fault.DripMS) {
+			s.unanswered(row)
+			panic(http.ErrAbortHandler) // the caller has left
+		}
+		_, err := w.Write(a.body[i : i+1])
+		if err != nil || out.Flush() != nil {
+			s.unanswered(row)
+			return
+		}
+	}
+}
+
 // wait pauses for ms milliseconds and reports false when the caller left before.
 func (c *call) wait(ms int) bool {
 	if ms <= 0 {
@@ -22,13 +74,18 @@ func (c *call) wait(ms int) bool {
 	}
 }
 
-// process answers and records the call as if there were no rule. Time may have
-// passed since it came, so it is looked at afresh.
+// process answers and records the call as if there were no rule; only the answer's
+// bytes and the event may be spoiled. Time may have passed since the call came, so
+// it is looked at afresh.
 func (s *Sandbox) process(c *call, ep endpoint, answered bool) (answer, *LedgerEntry) {
 	defer s.unlock()
 	p := s.lock()
 	p.identify(c)
 	a := p.answer(ep, c)
+	if a.accepted != nil {
+		a.accepted.bent = c.fault.EventFault
+	}
+	a = c.fault.Truncate.apply(a)
 	return a, p.record(c, a, answered)
 }
 
@@ -41,13 +98,12 @@ func (s *Sandbox) refuse(c *call, a answer, answered bool) *LedgerEntry {
 }
 
 // answerCode answers the rule's errcode; nothing is processed.
-func (s *Sandbox) answerCode(w http.ResponseWriter, c *call, code int) {
+func (s *Sandbox) answerCode(c *call, f *Fault) (answer, *LedgerEntry) {
+	defer s.unlock()
 	p := s.lock()
 	p.identify(c)
-	a := p.fail(c, wechat.Code(code))
-	row := p.record(c, a, true)
-	s.unlock()
-	s.write(w, a, row)
+	a := f.Truncate.apply(p.fail(c, wechat.Code(f.ErrCode)))
+	return a, p.record(c, a, true)
 }
 
 // cut closes the connection without an answer; with reset the peer sees a TCP

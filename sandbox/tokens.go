@@ -63,7 +63,27 @@ func (p *platform) mint(a *account, sp *tokenSpace, now time.Time, grace time.Du
 	sp.current = &token{text: p.dice.accessToken(a.tokenLength), account: a, expires: now.Add(a.tokenTTL)}
 	sp.keepDead = false
 	p.tokens[sp.current.text] = sp.current
+	p.tokensMade.push(sp.current)
+	p.forgetTokens()
 	return sp.current
+}
+
+// maxTokens bounds the tokens that are remembered. Forgotten ones are unknown, which
+// is 40001 as for those that were replaced.
+const maxTokens = 100_000
+
+func (p *platform) forgetTokens() {
+	if p.tokensMade.len() <= maxTokens {
+		return
+	}
+	t, _ := p.tokensMade.pop()
+	for _, sp := range []*tokenSpace{&t.account.plain, &t.account.stable} {
+		if t == sp.current || t == sp.previous {
+			p.tokensMade.push(t) // in use, however old
+			return
+		}
+	}
+	delete(p.tokens, t.text)
 }
 
 // plainToken is /cgi-bin/token: always a new one.

@@ -39,6 +39,7 @@ type sighting struct {
 	took           time.Duration
 	fault          *Fault // the rule that spoiled it; nil = none
 	delivery       *pushDelivery
+	rival          bool // the other process of the preset token-war
 }
 
 // pushDelivery is what only pushes have.
