@@ -17,6 +17,7 @@ type Card struct {
 	Drawn                    wechat.Card
 	Jump                     wechat.Jump
 	At                       time.Time
+	Read                     bool
 }
 
 // Families of templates, as [Card] names them.
@@ -41,7 +42,7 @@ func (s *Sandbox) Cards(openid string, limit int) []Card {
 		m := sh.message
 		cards[i] = Card{
 			MsgID: strconv.FormatInt(m.msgID, 10), AppID: m.account.appID, TemplateID: m.tmpl.id, Family: m.tmpl.family,
-			Era: m.account.era, Jump: m.jump(u), At: time.UnixMilli(sh.at).UTC(),
+			Era: m.account.era, Jump: m.jump(u), At: time.UnixMilli(sh.at).UTC(), Read: sh.read,
 		}
 	}
 	s.unlock()

@@ -2,7 +2,6 @@ package phone
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -62,7 +61,7 @@ func (s *site) actionsOf(v view) actionsColumn {
 	old := newToggle("old-client", "supports_miniprogram", !*u.SupportsMiniprogram)
 	old.Value = strconv.FormatBool(old.On) // the field says the opposite of the switch
 	a := actionsColumn{
-		view: v, Name: inventedName(v.User), Platform: u.Platform,
+		view: v, Name: nameOf(u, v.User), Platform: u.Platform,
 		Refuses: newToggle("refuse", "blocked", *u.Blocked), OldClient: old,
 		Blacklists: newToggle("blacklist", "blacklisted", *u.Blacklisted), Freezes: newToggle("freeze", "frozen", *u.Frozen),
 	}
@@ -72,7 +71,7 @@ func (s *site) actionsOf(v view) actionsColumn {
 		if from := who.sender(account.AppID); from.Mini {
 			a.Minis = append(a.Minis, from)
 		} else {
-			a.Officials = append(a.Officials, officialRow{from, *u.Follows})
+			a.Officials = append(a.Officials, officialRow{from, *s.box.User(v.User, account.AppID).Follows})
 		}
 	}
 	now := s.box.Now()
@@ -125,7 +124,7 @@ func (s *site) setUser(w http.ResponseWriter, r *http.Request, v view) error {
 
 // saidOf is the sentence about a change, nothing where the switch itself says it.
 func (s *site) saidOf(v view, change sandbox.UserChange) string {
-	name := inventedName(v.User)
+	name := nameOf(s.box.User(v.User), v.User)
 	switch {
 	case change.Follows != nil && *change.Follows:
 		return v.lang.text("said.followed", name)
@@ -140,7 +139,7 @@ func (s *site) submitForm(w http.ResponseWriter, r *http.Request, v view) error 
 	if id == "" {
 		return unknownMini(r)
 	}
-	return s.done(w, r, v, v.lang.text("said.form", inventedName(v.User), id))
+	return s.done(w, r, v, v.lang.text("said.form", nameOf(s.box.User(v.User), v.User), id))
 }
 
 func (s *site) pay(w http.ResponseWriter, r *http.Request, v view) error {
@@ -149,7 +148,7 @@ func (s *site) pay(w http.ResponseWriter, r *http.Request, v view) error {
 	if id == "" {
 		return unknownMini(r)
 	}
-	return s.done(w, r, v, v.lang.text("said.payment", inventedName(v.User), id))
+	return s.done(w, r, v, v.lang.text("said.payment", nameOf(s.box.User(v.User), v.User), id))
 }
 
 func unknownMini(r *http.Request) error {
@@ -158,14 +157,13 @@ func unknownMini(r *http.Request) error {
 
 // tap opens what a message leads to.
 func (s *site) tap(w http.ResponseWriter, r *http.Request, v view) error {
-	if !slices.ContainsFunc(s.box.Cards(v.User, maxCards), func(c sandbox.Card) bool { return c.MsgID == v.Open }) {
-		return &sandbox.ControlError{Status: http.StatusNotFound, Field: "open", Rule: "must be a message of this user", Value: v.Open}
+	if _, err := s.box.Tap(v.User, v.Open); err != nil {
+		return err
 	}
 	if !fromHTMX(r) {
 		http.Redirect(w, r, v.Page(), http.StatusSeeOther)
 		return nil
 	}
 	w.Header().Set("HX-Push-Url", v.Page())
-	sc := s.screenOf(v)
-	return s.render(w, v, part{"screen", sc})
+	return s.render(w, v, part{"screen", s.screenOf(v)})
 }

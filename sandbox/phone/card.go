@@ -34,7 +34,6 @@ type card struct {
 	jump     wechat.Jump
 	at       int64
 	appID    string
-	family   string
 }
 
 // ink is text in one colour; Color is "#RRGGBB" or "" for the default.
@@ -69,7 +68,7 @@ func newCard(c sandbox.Card, who directory) card {
 	out := card{
 		MsgID: c.MsgID, Era: c.Era.String(), Title: d.Title, Date: d.Date, TopColor: d.TopColor,
 		First: ink{d.First, d.FirstColor}, Remark: ink{d.Remark, d.RemarkColor},
-		Sender: who.sender(c.AppID), jump: c.Jump, at: c.At.UnixMilli(), appID: c.AppID, family: c.Family,
+		Sender: who.sender(c.AppID), jump: c.Jump, at: c.At.UnixMilli(), appID: c.AppID, Unread: !c.Read,
 	}
 	switch {
 	case c.Family != sandbox.CardTemplate:

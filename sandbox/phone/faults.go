@@ -3,6 +3,7 @@ package phone
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,13 +21,23 @@ type faultsPage struct {
 
 type faultRow struct {
 	ID, Path, Effect, Limits string
+	Preset                   string // the preset it belongs to; "" = none
 	Hits, Matched            int
 }
 
-type presetRow struct{ Name, What string }
+type presetRow struct {
+	Name string
+	On   bool
+}
+
+// presets are the bad days there are.
+var presets = []string{"busy-afternoon", "token-war", "quota-day", "flaky-network"}
 
 // effects are what a rule can do, as the form offers them; each has a text.
-var effects = []string{"errcode", "http_status", "drop_answer", "reset_before", "reset_after", "hang_ms", "delay_ms"}
+var effects = []string{
+	"errcode", "http_status", "html", "drop_answer", "reset_before", "reset_after", "truncate", "drip_ms", "hang_ms", "delay_ms",
+	"no_event", "double_event", "early_event", "late_event_ms", "contradict_event",
+}
 
 // faultPaths are what one most often wants to spoil; any other path can be typed.
 var faultPaths = []string{
@@ -37,13 +48,17 @@ var faultPaths = []string{
 func (s *site) faultsPage(v view) *faultsPage {
 	p := &faultsPage{View: v, Paths: faultPaths, Effects: effects}
 	for _, f := range s.box.Faults() {
-		p.Rules = append(p.Rules, faultRow{f.ID, f.Path, effectText(f), limitsText(f), f.Hits, f.Matched})
+		p.Rules = append(p.Rules, faultRow{f.ID, f.Path, effectText(f), limitsText(f), f.Preset, f.Hits, f.Matched})
+	}
+	on := s.box.Presets()
+	for _, name := range presets {
+		p.Presets = append(p.Presets, presetRow{name, slices.ContainsFunc(on, func(p sandbox.Preset) bool { return p.Name == name })})
 	}
 	return p
 }
 
 func (s *site) faults(w http.ResponseWriter, _ *http.Request, v view) error {
-	return s.render(w, v, part{"fault-list", s.faultsPage(v)})
+	return s.render(w, v, part{"fault-state", s.faultsPage(v)})
 }
 
 // effectText names what a rule does in the words of the control API.
@@ -56,9 +71,19 @@ func effectText(f sandbox.Fault) string {
 		{f.DelayMS != 0, fmt.Sprintf("delay_ms %d", f.DelayMS)},
 		{f.ErrCode != 0, fmt.Sprintf("errcode %d", f.ErrCode)},
 		{f.HTTPStatus != 0, fmt.Sprintf("HTTP %d", f.HTTPStatus)},
+		{f.HTML != "", "html"},
 		{f.DropAnswer, "drop_answer"},
 		{f.Reset != "", "reset " + f.Reset},
 		{f.HangMS != 0, fmt.Sprintf("hang_ms %d", f.HangMS)},
+		{f.Truncate != 0, "truncate"},
+		{f.DripMS != 0, fmt.Sprintf("drip_ms %d", f.DripMS)},
+		{f.NoEvent, "no_event"},
+		{f.DoubleEvent, "double_event"},
+		{f.EarlyEvent, "early_event"},
+		{f.LateEventMS != 0, fmt.Sprintf("late_event_ms %d", f.LateEventMS)},
+		{f.ContradictEvent, "contradict_event"},
+		{f.EventStatus != "", "event_status " + f.EventStatus},
+		{f.EventMsgIDZero, "event_msgid_zero"},
 	} {
 		if e.on {
 			words = append(words, e.text)
@@ -80,10 +105,13 @@ func limitsText(f sandbox.Fault) string {
 		words = append(words, fmt.Sprintf("nth %d", f.Nth))
 	}
 	if f.Times > 0 {
-		words = append(words, fmt.Sprintf("× %d", f.Times))
+		words = append(words, fmt.Sprintf("times %d", f.Times))
 	}
 	if f.Rate != nil {
-		words = append(words, fmt.Sprintf("rate %g", *f.Rate))
+		words = append(words, fmt.Sprintf("rate %.3g", *f.Rate))
+	}
+	if f.EveryMS > 0 {
+		words = append(words, fmt.Sprintf("for_ms %d / every_ms %d", f.ForMS, f.EveryMS))
 	}
 	return strings.Join(words, " · ")
 }
@@ -97,8 +125,13 @@ func (s *site) addFault(w http.ResponseWriter, r *http.Request, v view) error {
 	if err != nil {
 		return err
 	}
+	return s.faultsDone(w, r, v, v.lang.text("said.fault", id))
+}
+
+// faultsDone answers a change of the rules with the panel as it is now.
+func (s *site) faultsDone(w http.ResponseWriter, r *http.Request, v view, said string) error {
 	v.Panel = panelFaults
-	return s.done(w, r, v, v.lang.text("said.fault", id), part{"panel-oob", s.panelOf(v)})
+	return s.done(w, r, v, said, part{"panel-oob", s.panelOf(v)})
 }
 
 // readFault reads the form: one effect with one value.
@@ -119,23 +152,41 @@ func readFault(r *http.Request) (sandbox.Fault, error) {
 	return f, setEffect(&f, r)
 }
 
-func setEffect(f *sandbox.Fault, r *http.Request) (err error) {
+func setEffect(f *sandbox.Fault, r *http.Request) error {
 	switch effect := r.PostForm.Get("effect"); effect {
-	case "errcode":
-		f.ErrCode, err = number(r, "value")
-	case "http_status":
-		f.HTTPStatus, err = number(r, "value")
-	case "hang_ms":
-		f.HangMS, err = number(r, "value")
-	case "delay_ms":
-		f.DelayMS, err = number(r, "value")
+	case "html":
+		return f.HTML.UnmarshalJSON([]byte("true"))
 	case "drop_answer":
 		f.DropAnswer = true
 	case "reset_before", "reset_after":
 		f.Reset = strings.TrimPrefix(effect, "reset_")
+	case "truncate":
+		return f.Truncate.UnmarshalJSON([]byte("true"))
+	case "no_event":
+		f.NoEvent = true
+	case "double_event":
+		f.DoubleEvent = true
+	case "early_event":
+		f.EarlyEvent = true
+	case "contradict_event":
+		f.ContradictEvent = true
 	default:
-		err = &sandbox.ControlError{Field: "effect", Rule: "must be one of " + strings.Join(effects, ", "), Value: effect}
+		return setNumber(f, effect, r)
 	}
+	return nil
+}
+
+// setNumber sets an effect that has a value.
+func setNumber(f *sandbox.Fault, effect string, r *http.Request) (err error) {
+	fields := map[string]*int{
+		"errcode": &f.ErrCode, "http_status": &f.HTTPStatus, "hang_ms": &f.HangMS, "delay_ms": &f.DelayMS,
+		"drip_ms": &f.DripMS, "late_event_ms": &f.LateEventMS,
+	}
+	field := fields[effect]
+	if field == nil {
+		return &sandbox.ControlError{Field: "effect", Rule: "must be one of " + strings.Join(effects, ", "), Value: effect}
+	}
+	*field, err = number(r, "value")
 	return err
 }
 
@@ -144,6 +195,20 @@ func (s *site) removeFault(w http.ResponseWriter, r *http.Request, v view) error
 	if !s.box.RemoveFault(id) {
 		return &sandbox.ControlError{Status: http.StatusNotFound, Field: "id", Rule: "must be a rule in force", Value: id}
 	}
-	v.Panel = panelFaults
-	return s.done(w, r, v, v.lang.text("said.fault-removed", id), part{"panel-oob", s.panelOf(v)})
+	return s.faultsDone(w, r, v, v.lang.text("said.fault-removed", id))
+}
+
+// setPreset starts or ends a bad day.
+func (s *site) setPreset(w http.ResponseWriter, r *http.Request, v view) error {
+	name := r.PostForm.Get("preset")
+	if r.PostForm.Get("on") == "false" {
+		if !s.box.EndPreset(name) {
+			return &sandbox.ControlError{Status: http.StatusNotFound, Field: "preset", Rule: "must be one in force", Value: name}
+		}
+		return s.faultsDone(w, r, v, v.lang.text("said.preset-ended", name))
+	}
+	if _, err := s.box.StartPreset(sandbox.Preset{Name: name}); err != nil {
+		return err
+	}
+	return s.faultsDone(w, r, v, v.lang.text("said.preset", name))
 }

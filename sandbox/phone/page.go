@@ -24,12 +24,12 @@ type page struct {
 }
 
 func (s *site) page(w http.ResponseWriter, _ *http.Request, v view) error {
-	sc := s.screenOf(v)
+	sc := s.readScreen(v)
 	v = sc.view // what the address asked for and is not there is gone
 	return s.render(w, v, part{"page", page{
 		view: v, Events: "/phone/events?" + url.Values{"user": {v.User}}.Encode(),
 		OtherLang: languages[1-v.lang].tag(), NextTheme: nextTheme(v.theme),
-		Clock: s.clockFace(v), People: s.peopleOf(v), Actions: s.actionsOf(v), Screen: sc, PanelPage: s.panelOf(v),
+		Clock: s.clockFace(), People: s.peopleOf(v), Actions: s.actionsOf(v), Screen: sc, PanelPage: s.panelOf(v),
 	}})
 }
 
@@ -83,7 +83,7 @@ func (s *site) done(w http.ResponseWriter, r *http.Request, v view, said string,
 		return nil
 	}
 	parts := []part{
-		{"people-oob", s.peopleOf(v)}, {"actions-oob", s.actionsOf(v)}, {"screen-oob", s.screenOf(v)},
+		{"people-oob", s.peopleOf(v)}, {"actions-oob", s.actionsOf(v)}, {"screen-oob", s.readScreen(v)},
 	}
 	if said != "" {
 		parts = append(parts, part{"toast", toast{"good", said}})

@@ -36,7 +36,7 @@ func (s *site) panelOf(v view) panelPage {
 	for _, name := range []string{panelTraffic, panelFaults, panelClock, panelAccounts} {
 		tab := panelTab{Name: name, Key: "panel." + name, Current: name == v.Panel, View: v.WithPanel(name)}
 		if name == panelFaults {
-			tab.Count = len(s.box.Faults())
+			tab.Count = len(s.box.Faults()) + len(s.box.Presets())
 		}
 		p.Pages = append(p.Pages, tab)
 	}
@@ -44,7 +44,7 @@ func (s *site) panelOf(v view) panelPage {
 	case panelFaults:
 		p.Faults = s.faultsPage(v)
 	case panelClock:
-		p.Clock = s.clockPage(v)
+		p.Clock = s.clockPage()
 	case panelAccounts:
 		p.Accounts = s.accountsPage(v)
 	default:

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 
 	"hongyan/sandbox"
 )
@@ -14,6 +15,7 @@ type person struct {
 	Name    string
 	Avatar  template.HTML
 	Badges  []badge
+	Fate    string // chosen by the openid and not seen in the badges; "" = none
 	Unread  int
 	Current bool
 	View    view
@@ -34,36 +36,81 @@ var startingPeople = []string{
 	sandbox.OpenID("BLOCK", 1), sandbox.OpenID("NOFOL", 1), sandbox.OpenID("FROZE", 1),
 }
 
+// shownPeople bounds the list: a load test meets thousands.
+const shownPeople = 60
+
 func (s *site) people(w http.ResponseWriter, _ *http.Request, v view) error {
 	return s.render(w, v, part{"people", s.peopleOf(v)})
 }
 
+// peopleOf lists the starting people, then those met lately, by openid: an order
+// that stays under the pointer while messages come in.
 func (s *site) peopleOf(v view) peopleColumn {
-	openids := slices.Clone(startingPeople)
-	if !slices.Contains(openids, v.User) {
-		openids = append([]string{v.User}, openids...)
+	met, _ := s.box.Users(sandbox.UserFilter{Limit: shownPeople})
+	var others []string
+	for _, u := range met {
+		others = append(others, u.OpenID)
 	}
+	others = append(others, v.User)
+	slices.Sort(others)
+	openids := slices.Clone(startingPeople)
+	for _, openid := range others {
+		if !slices.Contains(openids, openid) {
+			openids = append(openids, openid)
+		}
+	}
+	accounts := s.box.Accounts()
 	var column peopleColumn
 	for _, openid := range openids {
+		u := s.box.UserView(openid)
 		column.People = append(column.People, person{
-			OpenID: openid, Name: inventedName(openid), Avatar: personAvatar(openid),
-			Badges: badges(s.box.User(openid)), Current: openid == v.User, View: v.WithUser(openid),
+			OpenID: openid, Name: nameOf(u.UserState, openid), Avatar: personAvatar(openid),
+			Badges: badges(u, accounts), Fate: hiddenFate(u.Fate), Unread: u.Unread, Current: openid == v.User, View: v.WithUser(openid),
 		})
 	}
 	return column
 }
 
-func badges(u sandbox.UserState) []badge {
+// nameOf is the name somebody gave, or one made from the openid.
+func nameOf(u sandbox.UserState, openid string) string {
+	if u.Name != "" {
+		return u.Name
+	}
+	return inventedName(openid)
+}
+
+// hiddenFate leaves out the fates that a badge tells.
+func hiddenFate(fate string) string {
+	switch fate {
+	case "BLOCK", "NOFOL", "FROZE":
+		return ""
+	}
+	return fate
+}
+
+// badges says how a person stands with the accounts: following one is following,
+// refusing one is refusing.
+func badges(u sandbox.UserView, accounts []sandbox.AccountView) []badge {
+	var follows, refuses, blacklisted bool
+	for _, a := range accounts {
+		tie := sandbox.UserAccount{Follows: *u.Follows, Blocked: *u.Blocked, Blacklisted: *u.Blacklisted}
+		if i := slices.IndexFunc(u.Accounts, func(t sandbox.UserAccount) bool { return t.AppID == a.AppID }); i >= 0 {
+			tie = u.Accounts[i]
+		}
+		follows = follows || tie.Follows && !isMini(a)
+		refuses = refuses || tie.Blocked
+		blacklisted = blacklisted || tie.Blacklisted
+	}
 	list := []badge{{"badge.not-following", "quiet"}}
-	if *u.Follows {
+	if follows {
 		list[0] = badge{"badge.following", "good"}
 	}
 	for _, b := range []struct {
 		on    bool
 		badge badge
 	}{
-		{*u.Blocked, badge{"badge.refusing", "warn"}},
-		{*u.Blacklisted, badge{"badge.blacklisted", "bad"}},
+		{refuses, badge{"badge.refusing", "warn"}},
+		{blacklisted, badge{"badge.blacklisted", "bad"}},
 		{*u.Frozen, badge{"badge.frozen", "bad"}},
 	} {
 		if b.on {
@@ -72,3 +119,6 @@ func badges(u sandbox.UserState) []badge {
 	}
 	return list
 }
+
+// fateKey is the text that says what a fate does.
+func (p person) FateKey() string { return "fate." + strings.ToLower(p.Fate) }

@@ -65,6 +65,7 @@ func (s *site) routes() http.Handler {
 		"POST /phone/clock":         s.advance,
 		"POST /phone/faults":        s.addFault,
 		"POST /phone/faults/remove": s.removeFault,
+		"POST /phone/presets":       s.setPreset,
 		"POST /phone/accounts":      s.setAccount,
 		"POST /phone/preferences":   s.setPreferences,
 	} {

@@ -67,11 +67,28 @@ type target struct {
 type parameter struct{ Name, Value string }
 
 func (s *site) screen(w http.ResponseWriter, r *http.Request, v view) error {
-	sc := s.screenOf(v)
+	sc := s.readScreen(v)
 	if r.Header.Get("HX-Target") == "screen" && r.Header.Get("HX-Trigger") != "screen" {
 		w.Header().Set("HX-Push-Url", v.Page())
 	}
 	return s.render(w, v, part{"screen", sc})
+}
+
+// readScreen draws the screen after its user has looked at it: what the open chat
+// holds is read.
+func (s *site) readScreen(v view) screen {
+	sc := s.screenOf(v)
+	read := map[string]bool{}
+	for _, c := range sc.Cards {
+		if c.Unread && !read[c.appID] {
+			read[c.appID] = true
+			_ = s.box.Read(v.User, c.appID) // the openid and the account are known to be good
+		}
+	}
+	if len(read) == 0 {
+		return sc
+	}
+	return s.screenOf(v)
 }
 
 // screenOf draws what the view asks for, or the nearest there is.
@@ -86,7 +103,7 @@ func (s *site) screenOf(v view) screen {
 		drawn.Stamp = chatTime(c.At, now, v.lang, true)
 		cards = append(cards, drawn)
 	}
-	sc.Chats = s.chats(v, cards, accounts, *state.Follows)
+	sc.Chats = s.chats(v, cards, accounts)
 	sc.HasChats = len(sc.Chats) > 0
 	for _, row := range sc.Chats {
 		sc.Unread += row.Unread
@@ -122,7 +139,7 @@ func chatOf(c card) string {
 
 // chats lists the accounts the user follows, those with the newest message first,
 // and 服务通知 once something is in it.
-func (s *site) chats(v view, cards []card, accounts []sandbox.AccountView, follows bool) []chatRow {
+func (s *site) chats(v view, cards []card, accounts []sandbox.AccountView) []chatRow {
 	rows := map[string]*chatRow{}
 	var order []*chatRow
 	add := func(id, name string, avatar template.HTML) *chatRow {
@@ -132,7 +149,7 @@ func (s *site) chats(v view, cards []card, accounts []sandbox.AccountView, follo
 		return row
 	}
 	for _, a := range accounts {
-		if who := (directory{a.AppID: a}).sender(a.AppID); !who.Mini && follows {
+		if who := (directory{a.AppID: a}).sender(a.AppID); !who.Mini && *s.box.User(v.User, a.AppID).Follows {
 			add(a.AppID, who.Name, who.Avatar())
 		}
 	}

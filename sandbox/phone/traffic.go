@@ -43,7 +43,7 @@ type exchange struct {
 	DirectionKey    string
 	Push, Failed    bool
 	What            string // path of a call, name of an event
-	Who             string // the user it is about
+	Who             string // the user it is about, or whose call it was
 	Result          string // errcode or HTTP status
 	Tone            string // ok, bad or quiet
 	Note            string // why nothing came on the phone; "" = something did, or nothing was to come
@@ -70,8 +70,15 @@ func (s *site) trafficPage(v view, after int64) *trafficPage {
 	for _, word := range onlyWords {
 		p.Filters = append(p.Filters, filter{word, "only." + word, word == v.Only, v.WithOnly(word)})
 	}
+	who := directoryOf(s.box.Accounts())
 	for _, item := range slices.Backward(items) {
 		x := newExchange(item, v.lang)
+		switch {
+		case validOpenID(item.ToUser):
+			x.Who = nameOf(s.box.User(item.ToUser), item.ToUser)
+		case item.AppID != "":
+			x.Who = who.sender(item.AppID).Name
+		}
 		if v.wants(x) && len(p.Rows) < shownExchanges {
 			p.Rows = append(p.Rows, x)
 		}
@@ -103,9 +110,6 @@ func newExchange(e sandbox.Exchange, l language) exchange {
 		x.Why = e.WhyZH
 	}
 	x.What = strings.TrimPrefix(e.Path, "/cgi-bin/")
-	if validOpenID(e.ToUser) {
-		x.Who = inventedName(e.ToUser)
-	}
 	x.Result, x.Tone = strconv.Itoa(e.ErrCode), "ok"
 	switch {
 	case x.Push:

@@ -27,7 +27,7 @@
     const screen = $("#screen");
     const scroll = $(".scroll", screen);
     $("#device").dataset.platform = state.dataset.platform;
-    if ($("#caption").textContent !== state.dataset.caption) $("#caption").textContent = state.dataset.caption;
+    write($("#caption"), state.dataset.caption);
     const was = before;
     before = null;
     const same = was && was.key === state.dataset.kind + "/" + state.dataset.chat;
@@ -171,9 +171,11 @@
   function tick() {
     const now = Date.now() + ahead;
     const text = new Date(now + 8 * 3600e3).toISOString().slice(0, 19).replace("T", " "); // Beijing
-    $$("[data-clock]").forEach((face) => { if (face.textContent !== text) face.textContent = text; });
-    const time = $("#screen .status-time");
-    if (time && time.textContent !== text.slice(11, 16)) time.textContent = text.slice(11, 16);
+    for (const face of $$("[data-clock]")) {
+      write($(".clock-date", face), text.slice(0, 10));
+      write($(".clock-time", face), text.slice(11));
+    }
+    write($("#screen .status-time"), text.slice(11, 16));
     for (const grant of $$("[data-until]")) {
       const left = Number(grant.dataset.until) - now;
       $("[data-countdown]", grant).textContent = Math.max(0, Math.ceil(left / 1000)) + " s";
@@ -183,6 +185,10 @@
         htmx.trigger("#actions", "sse:actions"); // it works now: draw it so
       }
     }
+  }
+
+  function write(element, text) {
+    if (element && element.textContent !== text) element.textContent = text;
   }
 
   function leave(toast) {
