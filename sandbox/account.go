@@ -59,12 +59,18 @@ type account struct {
 	deliveryDelay, prepayDelay, pushTimeout, markFailBlock time.Duration
 	prepayMessages, pushDeliveries, markFailAfter          int
 
+	subjects
+	subscribeRules
+	retiredRules
+	oneTimeRules
+	clears, apiClears monthCount // of clear_quota and its kin
+
 	templates []*template // private ones, by the time they were added
 	byID      map[string]*template
 	plain     tokenSpace
 	stable    tokenSpace
-	usage     map[string]*usage    // by path
-	monthly   map[string]*monthUse // by template id
+	usage     map[string]*usage      // by path
+	monthly   map[string]*monthCount // by template id, where template_monthly_quota limits them
 	pushes    pushQueue
 }
 
@@ -108,7 +114,9 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 		prepayDelay:   5 * time.Second, prepayMessages: 1, // spec §10, row 15
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
-		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthUse{},
+		subscribeRules: newSubscribeRules(), retiredRules: newRetiredRules(),
+		oneTimeRules: newOneTimeRules(spec.AppID),
+		byID:         map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
@@ -132,6 +140,9 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	if spec.AppID != "" && spec.AppID != a.appID {
 		return &ControlError{Field: "appid", Rule: "must be the one in the path", Value: spec.AppID}
 	}
+	if err := a.mayChange(spec.Subjects, p.clock.now()); err != nil {
+		return err
+	}
 	if err := a.applyCallback(spec); err != nil {
 		return err
 	}
@@ -141,6 +152,10 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	set(&a.verified, spec.Verified)
 	a.applyLimits(spec)
 	a.applySwitches(spec.Switches)
+	a.subscribeRules.apply(spec.SubscribeRules)
+	a.retiredRules.apply(spec.RetiredRules)
+	a.oneTimeRules.apply(spec.OneTimeRules)
+	a.applySubjects(spec.Subjects, p.clock.now())
 	p.feed.mark(changedAccounts)
 	return nil
 }

@@ -45,6 +45,10 @@ type AccountSpec struct {
 	// platform asks everybody to be ready for 512 (S71).
 	TokenLength *int `json:"token_length,omitzero"`
 	Switches
+	Subjects
+	SubscribeRules
+	RetiredRules
+	OneTimeRules
 }
 
 // Switches are an account's behaviours that can be turned (spec §10); nil leaves
@@ -75,7 +79,7 @@ var (
 
 // check returns a *ControlError for the first rule that spec breaks.
 func (spec *AccountSpec) check() error {
-	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches}
+	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check, spec.OneTimeRules.check}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err

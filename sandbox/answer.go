@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"hongyan/wechat"
 )
@@ -37,10 +38,17 @@ func (p *platform) failText(c *call, code wechat.Code, text string) answer {
 	if suffix == suffixRID || suffix == suffixBoth {
 		msg = p.dice.appendRID(append(msg, " rid: "...), c.now)
 	}
+	return answer{code: int(code), body: failureBody(c.path, code, string(msg))}
+}
+
+// failureBody has errcode first, but errmsg on newtmpl's paths (spec §2.7).
+func failureBody(path string, code wechat.Code, msg string) []byte {
+	if strings.HasPrefix(path, "/wxaapi/newtmpl/") {
+		body := appendJSONText([]byte(`{"errmsg":`), msg)
+		return append(strconv.AppendInt(append(body, `,"errcode":`...), int64(code), 10), '}')
+	}
 	body := strconv.AppendInt([]byte(`{"errcode":`), int64(code), 10)
-	body = append(body, `,"errmsg":`...)
-	body = appendJSONText(body, string(msg))
-	return answer{code: int(code), body: append(body, '}')}
+	return append(appendJSONText(append(body, `,"errmsg":`...), msg), '}')
 }
 
 const okBody = `{"errcode":0,"errmsg":"ok"}`

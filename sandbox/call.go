@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"hongyan/wechat"
@@ -25,6 +26,7 @@ type call struct {
 	send    *sendBody // parsed body of the send endpoints
 	badBody wechat.Code
 	login   tokenRequest // parsed request of the token endpoints
+	oneTime *oneTimeAsk  // of the one-time endpoints
 	touser  string       // for fault rules and the ledger
 	begin   time.Time    // by the real clock
 	fault   *Fault       // the rule that spoils it
@@ -42,6 +44,7 @@ type answer struct {
 	code        int // for ledger and stats
 	body        []byte
 	html        bool
+	location    string // of a redirect
 	msgID       int64
 	duplicateOf int64
 	accepted    *message
@@ -144,19 +147,37 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 		return p.fail(c, wechat.CodeInvalidURL)
 	}
 	if ep.needsToken {
-		if code := p.checkToken(c); code != wechat.CodeOK {
+		code := p.checkToken(c)
+		if code == wechat.CodeOK {
+			code = c.admit(&ep.api)
+		}
+		if code != wechat.CodeOK {
 			return p.fail(c, code)
 		}
 	}
 	return ep.serve(p, c)
 }
 
+// admit is steps 5 and 6: may the account use this API, and has it calls left?
+func (c *call) admit(api *api) wechat.Code {
+	if api.may != nil && !api.may(c.account) {
+		return wechat.CodeAPIUnauthorized
+	}
+	if api.limit == nil || api.serves {
+		return wechat.CodeOK
+	}
+	limits := api.limit(c.account)
+	return c.account.charge(c.path, c.now, limits.minute, limits.daily)
+}
+
 // frontEnd is steps 1 and 2: what is refused before anybody looks at the token.
 func (p *platform) frontEnd(ep endpoint, c *call) (answer, bool) {
 	post := c.req.Method == http.MethodPost
 	switch {
-	case post && c.req.ContentLength < 0:
+	case post && c.req.ContentLength < 0 && *p.rules.Chunked412:
 		return httpAnswer(http.StatusPreconditionFailed), true
+	case ep.form && *p.rules.JSONForm415 && strings.HasPrefix(c.req.Header.Get("Content-Type"), "application/json"):
+		return httpAnswer(http.StatusUnsupportedMediaType), true
 	case c.tooLong:
 		return httpAnswer(http.StatusRequestEntityTooLarge), true
 	case *p.rules.RequireHTTPS && c.req.TLS == nil:
@@ -179,6 +200,9 @@ func httpAnswer(status int) answer {
 var (
 	jsonType = []string{"application/json; encoding=utf-8"} // "encoding", not "charset": spec §2.6
 	htmlType = []string{"text/html"}
+	// pagePolicy allows a page its style sheet. Forms may go anywhere: the way back from
+	// the one-time page is a redirect, which browsers count as a form's target.
+	pagePolicy = []string{"default-src 'none'; style-src 'unsafe-inline'"}
 )
 
 // head writes the headers and the status.
@@ -187,6 +211,10 @@ func (a *answer) head(w http.ResponseWriter) {
 	h["Content-Type"] = jsonType
 	if a.html {
 		h["Content-Type"] = htmlType
+		h["Content-Security-Policy"] = pagePolicy
+	}
+	if a.location != "" {
+		h["Location"] = []string{a.location}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
 	if a.status != 0 {

@@ -56,6 +56,9 @@ type controlHandler func(r *http.Request) (any, error)
 // controlRoutes is the whole control API: docs/sandbox.md explains each.
 func (s *Sandbox) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
+	for pattern, h := range s.platformRoutes() {
+		mux.Handle(pattern, s.guard(answering(h)))
+	}
 	for pattern, h := range map[string]controlHandler{
 		"GET /sandbox/v1/accounts":                       s.controlAccounts,
 		"POST /sandbox/v1/accounts":                      s.controlAddAccount,

@@ -28,7 +28,7 @@ func (a *account) view() AccountView {
 		DailyQuota: new(a.dailyQuota), MinuteQuota: new(a.minuteQuota), TemplateMonthlyQuota: new(a.monthlyQuota), TokenDailyLimit: new(a.tokenDailyLimit),
 		TemplateLimit: new(a.templateLimit), IPWhitelist: &whitelist,
 		Linked: new(slices.Clone(a.linked)), Pages: new(slices.Clone(a.pages)),
-		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(),
+		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(),
 	}}
 }
 

@@ -60,14 +60,14 @@ func (m *message) fire(p *platform, at time.Time) {
 	} else {
 		p.stats.undelivered++
 	}
-	if m.mini || fateOf(m.openid) == fateNoEvent {
+	if m.silent() || fateOf(m.openid) == fateNoEvent {
 		return
 	}
 	if m.bent != (EventFault{}) {
 		p.reportBent(m, status, at)
 		return
 	}
-	p.emit(m.account, m.row, m.finished(status.text, at))
+	p.emit(m.account, m.row, m.finished(status, at))
 }
 
 // delivery is one way a job can finish: our word for it and the platform's.
@@ -87,7 +87,7 @@ func (m *message) status(u user) delivery {
 	switch tie := u.with(m.account); {
 	case tie.blocked:
 		return userBlocked
-	case u.fate == fateSysFail, u.frozen, !m.mini && !tie.follows:
+	case u.fate == fateSysFail, u.frozen, m.toFollowers() && !tie.follows:
 		return systemFailed
 	case u.fate == fateFreqLimit:
 		return frequencyLimit

@@ -70,9 +70,6 @@ type ridCall struct {
 // serveRID is openapi/rid/get: a failed call of the same account, for seven days
 // (spec §3.5). Tokens and secrets in it are masked, which is our own doing.
 func (p *platform) serveRID(c *call) answer {
-	if code := c.account.charge(c.path, c.now, 0, -1); code != wechat.CodeOK {
-		return p.fail(c, code)
-	}
 	var req ridRequest
 	if code := c.unmarshal(&req); code != wechat.CodeOK {
 		return p.fail(c, code)

@@ -1,12 +1,9 @@
 package sandbox
 
 import (
+	"hongyan/sandbox/library"
 	"hongyan/wechat"
 )
-
-// templateDailyLimit bounds the management calls of a day. Unverified: the
-// platform publishes no figure for them.
-const templateDailyLimit = 100_000
 
 type templateList struct {
 	Items []templateItem `json:"template_list"`
@@ -23,9 +20,6 @@ type templateItem struct {
 
 // serveTemplateList is get_all_private_template: no errcode on success (spec §4.2.4).
 func (p *platform) serveTemplateList(c *call) answer {
-	if code := c.mayManage(); code != wechat.CodeOK {
-		return p.fail(c, code)
-	}
 	list := templateList{Items: []templateItem{}}
 	for _, t := range c.account.templates {
 		if t.family == familyTemplate {
@@ -35,14 +29,6 @@ func (p *platform) serveTemplateList(c *call) answer {
 		}
 	}
 	return reply(list)
-}
-
-// mayManage is steps 5 and 6 for the template endpoints.
-func (c *call) mayManage() wechat.Code {
-	if !c.account.maySendTemplates() {
-		return wechat.CodeAPIUnauthorized
-	}
-	return c.account.charge(c.path, c.now, 0, templateDailyLimit)
 }
 
 type addTemplateRequest struct {
@@ -59,9 +45,6 @@ type addTemplateAnswer struct {
 // serveTemplateAdd is api_add_template (spec §4.2.3). Adding one short id twice
 // makes two templates.
 func (p *platform) serveTemplateAdd(c *call) answer {
-	if code := c.mayManage(); code != wechat.CodeOK {
-		return p.fail(c, code)
-	}
 	var req addTemplateRequest
 	if code := c.unmarshal(&req); code != wechat.CodeOK {
 		return p.fail(c, code)
@@ -78,28 +61,26 @@ func (p *platform) serveTemplateAdd(c *call) answer {
 }
 
 // fromLibrary makes the private template asked for, or says why not. The
-// historical library was closed in era E (spec §0.4).
+// historical library was closed in era E (spec §0.4), when that of categories opened.
 func (p *platform) fromLibrary(a *account, req addTemplateRequest) (*template, wechat.Code) {
 	short := req.ShortID.string()
 	if isHistoricalID(short) && !a.era.Before(wechat.EraE) {
 		return nil, wechat.CodeHistoricalTemplate
 	}
-	lib, known := library[short]
-	if !known {
+	lib, known := library.LookupTemplate(short)
+	switch {
+	case !known:
 		return nil, wechat.CodeInvalidTemplateID
+	case !a.mayHold(lib):
+		return nil, wechat.CodeIndustryConflict
+	case lib.Keywords == nil:
+		return historicalTemplate(lib, p.dice.templateID()), wechat.CodeOK
 	}
-	if lib.keywords == nil {
-		return lib.historical(p.dice.templateID()), wechat.CodeOK
-	}
-	names := make([]string, len(req.Keywords))
-	for i, name := range req.Keywords {
-		names[i] = name.string()
-	}
-	t, ok := lib.compose(p.dice.templateID(), names)
+	chosen, ok := chooseKeywords(lib.Keywords, req.Keywords)
 	if !ok {
 		return nil, wechat.CodeInvalidKeywordName
 	}
-	return t, wechat.CodeOK
+	return typedTemplate(lib, chosen, p.dice.templateID()), wechat.CodeOK
 }
 
 type deleteTemplateRequest struct {
@@ -108,16 +89,15 @@ type deleteTemplateRequest struct {
 
 // serveTemplateDelete is del_private_template: the slot is free again, sends with
 // the id answer 40037, and events of earlier sends still come (spec §4.2.5).
-func (p *platform) serveTemplateDelete(c *call) answer {
-	if code := c.mayManage(); code != wechat.CodeOK {
-		return p.fail(c, code)
-	}
+func (p *platform) serveTemplateDelete(c *call) answer { return p.deleteTemplate(c, familyTemplate) }
+
+func (p *platform) deleteTemplate(c *call, family string) answer {
 	var req deleteTemplateRequest
 	if code := c.unmarshal(&req); code != wechat.CodeOK {
 		return p.fail(c, code)
 	}
 	id := req.TemplateID.string()
-	if c.account.find(id, familyTemplate) == nil {
+	if c.account.find(id, family) == nil {
 		return p.fail(c, wechat.CodeInvalidTemplateID)
 	}
 	c.account.removeTemplate(id)

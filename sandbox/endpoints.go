@@ -10,33 +10,73 @@ import (
 // endpoint is one path of the platform.
 type endpoint struct {
 	post       bool          // anything but POST answers 43002
+	form       bool          // a JSON body answers HTTP 415
 	needsToken bool          // access_token is checked before anything else
 	parse      func(c *call) // reads the request, without the mutex
 	serve      func(p *platform, c *call) answer
+	api        api // of the path, put in by withAPIs
 }
 
 // endpoints are the paths served; any other answers 40066. Listing calls take GET
 // and POST alike, because real clients send both (design §9).
-var endpoints = map[string]endpoint{
-	pathToken:                    {parse: (*call).parseToken, serve: (*platform).serveToken},
-	pathStable:                   {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
-	"/cgi-bin/get_api_domain_ip": {needsToken: true, serve: (*platform).serveDomainIPs},
+var endpoints = withAPIs(map[string]endpoint{
+	pathToken:  {parse: (*call).parseToken, serve: (*platform).serveToken},
+	pathStable: {post: true, parse: (*call).parseStableToken, serve: (*platform).serveStableToken},
 
+	"/cgi-bin/clear_quota":         {post: true, needsToken: true, serve: (*platform).serveClearQuota},
+	"/cgi-bin/clear_quota/v2":      {post: true, parse: (*call).parseClearV2, serve: (*platform).serveClearQuotaV2},
+	"/cgi-bin/openapi/quota/get":   {post: true, needsToken: true, serve: (*platform).serveQuotaGet},
+	"/cgi-bin/openapi/rid/get":     {post: true, needsToken: true, serve: (*platform).serveRID},
+	"/cgi-bin/openapi/quota/clear": {post: true, needsToken: true, serve: (*platform).serveQuotaClear},
+	"/cgi-bin/get_api_domain_ip":   {needsToken: true, serve: (*platform).serveDomainIPs},
+	"/cgi-bin/getcallbackip":       {needsToken: true, serve: (*platform).serveCallbackIPs},
+	"/cgi-bin/callback/check":      {post: true, needsToken: true, serve: (*platform).serveCallbackCheck},
+
+	"/cgi-bin/template/api_set_industry":         {post: true, needsToken: true, serve: (*platform).serveSetIndustry},
+	"/cgi-bin/template/get_industry":             {needsToken: true, serve: (*platform).serveGetIndustry},
 	"/cgi-bin/template/get_all_private_template": {needsToken: true, serve: (*platform).serveTemplateList},
 	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
 	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
 
-	"/cgi-bin/openapi/rid/get": {post: true, needsToken: true, serve: (*platform).serveRID},
+	"/cgi-bin/wxopen/template/library/list": {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibrary)},
+	"/cgi-bin/wxopen/template/library/get":  {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibraryGet)},
+	"/cgi-bin/wxopen/template/add":          {post: true, needsToken: true, serve: servingMini((*platform).serveMiniAdd)},
+	"/cgi-bin/wxopen/template/list":         {post: true, needsToken: true, serve: servingMini((*platform).serveMiniList)},
+	"/cgi-bin/wxopen/template/del":          {post: true, needsToken: true, serve: servingMini((*platform).serveMiniDelete)},
+
+	"/wxaapi/newtmpl/addtemplate":            {post: true, needsToken: true, form: true, serve: (*platform).serveNewTmplAdd},
+	"/wxaapi/newtmpl/deltemplate":            {post: true, needsToken: true, serve: (*platform).serveNewTmplDelete},
+	"/wxaapi/newtmpl/getcategory":            {needsToken: true, serve: (*platform).serveCategories},
+	"/wxaapi/newtmpl/getpubtemplatetitles":   {needsToken: true, serve: (*platform).serveTitles},
+	"/wxaapi/newtmpl/getpubtemplatekeywords": {needsToken: true, serve: (*platform).serveKeywords},
+	"/wxaapi/newtmpl/gettemplate":            {needsToken: true, serve: (*platform).serveNewTmplList},
+
+	"/mp/subscribemsg": {parse: (*call).parseOneTimePage, serve: (*platform).serveOneTimePage}, // opened by users
+	pathOneTime:        {post: true, needsToken: true, parse: (*call).parseOneTime, serve: (*platform).serveOneTime},
+
+	pathSubscribe: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSubscribeSend},
+	pathBizSend:   {post: true, needsToken: true, parse: (*call).parseBizSend, serve: (*platform).serveBizSend},
 
 	pathSend:     {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSend},
-	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveMiniSend},
+	pathMiniSend: {post: true, needsToken: true, parse: (*call).parseSend, serve: servingMini((*platform).serveMiniSend)},
+})
+
+func withAPIs(table map[string]endpoint) map[string]endpoint {
+	for path, ep := range table {
+		ep.api = apis[path]
+		table[path] = ep
+	}
+	return table
 }
 
 const (
-	pathToken    = "/cgi-bin/token"
-	pathStable   = "/cgi-bin/stable_token"
-	pathSend     = "/cgi-bin/message/template/send"
-	pathMiniSend = "/cgi-bin/message/wxopen/template/send"
+	pathToken     = "/cgi-bin/token"
+	pathStable    = "/cgi-bin/stable_token"
+	pathOneTime   = "/cgi-bin/message/template/subscribe"
+	pathSubscribe = "/cgi-bin/message/subscribe/send"
+	pathBizSend   = "/cgi-bin/message/subscribe/bizsend"
+	pathSend      = "/cgi-bin/message/template/send"
+	pathMiniSend  = "/cgi-bin/message/wxopen/template/send"
 )
 
 type domainIPs struct {

@@ -48,14 +48,22 @@ func (ev *event) name() string {
 }
 
 // finished is TEMPLATESENDJOBFINISH. The field is MsgID, not MsgId (spec §5.1).
-func (m *message) finished(status string, at time.Time) event {
-	msgID := m.msgID
-	if m.bent.EventMsgIDZero || m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
-		msgID = 0 // spec §10, row 10
+func (m *message) finished(status delivery, at time.Time) event {
+	if m.tmpl.family == familySubscribe {
+		return m.subscribeSent(status, at)
 	}
 	return newEvent(m.account, m.openid, eventJobFinish, at,
-		element{name: "MsgID", value: strconv.FormatInt(msgID, 10), number: true},
-		element{name: "Status", value: status})
+		element{name: "MsgID", value: m.eventMsgID(), number: true},
+		element{name: "Status", value: status.text})
+}
+
+// eventMsgID is the msgid as events tell it: 0 where the account or a fault rule
+// wants it so (spec §10, row 10).
+func (m *message) eventMsgID() string {
+	if m.bent.EventMsgIDZero || m.account.eventMsgIDZero && m.body.ClientMsgID != "" {
+		return "0"
+	}
+	return strconv.FormatInt(m.msgID, 10)
 }
 
 // followEvent is subscribe or unsubscribe; EventKey is empty because nobody

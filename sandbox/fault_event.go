@@ -52,20 +52,21 @@ func (f *EventFault) check() error {
 }
 
 // spell writes a status in the rule's way.
-func (f *EventFault) spell(status string) string {
-	head, tail, failed := strings.Cut(status, ":")
+func (f *EventFault) spell(status delivery) delivery {
+	head, tail, failed := strings.Cut(status.text, ":")
 	tail = strings.TrimSpace(tail)
 	switch {
 	case f.EventStatus == spellingUpper:
-		return strings.ToUpper(status)
-	case !failed || f.EventStatus == "":
-		return status
+		status.text = strings.ToUpper(status.text)
+	case !failed:
 	case f.EventStatus == spellingSpaced:
-		return head + ": " + tail
+		status.text = head + ": " + tail
 	case f.EventStatus == spellingTight:
-		return head + ":" + tail
+		status.text = head + ":" + tail
+	case f.EventStatus == spellingBare:
+		status.text = tail
 	}
-	return tail
+	return status
 }
 
 // opposite is the status that contradicts.
@@ -86,18 +87,18 @@ func (p *platform) reportBent(m *message, status delivery, at time.Time) {
 		return
 	}
 	late := at.Add(time.Duration(f.LateEventMS) * time.Millisecond)
-	p.emitLater(m, f.spell(status.text), at, late, f.EarlyEvent)
+	p.emitLater(m, f.spell(status), at, late, f.EarlyEvent)
 	if f.DoubleEvent {
-		p.emitLater(m, f.spell(status.text), at, late, false)
+		p.emitLater(m, f.spell(status), at, late, false)
 	}
 	if f.ContradictEvent {
-		p.emitLater(m, f.spell(opposite(status).text), at, late.Add(contradictionDelay), false)
+		p.emitLater(m, f.spell(opposite(status)), at, late.Add(contradictionDelay), false)
 	}
 }
 
 // emitLater pushes the event of a job finished at a time, now or when its own time
 // has come. With early, m.told is closed after its first delivery.
-func (p *platform) emitLater(m *message, status string, at, push time.Time, early bool) {
+func (p *platform) emitLater(m *message, status delivery, at, push time.Time, early bool) {
 	job := p.newPush(m.account, m.row, m.finished(status, at))
 	if job == nil {
 		return // nobody to tell

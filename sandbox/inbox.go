@@ -112,7 +112,7 @@ func (m *message) card(era wechat.Era, at time.Time) wechat.Card {
 	data, _ := parseData(m.body.Data)
 	return wechat.Render(wechat.RenderInput{
 		Title: m.tmpl.title, Content: m.tmpl.parsed, Data: data, Era: era, At: at,
-		TopColor: m.body.TopColor.string(), Emphasis: m.body.EmphasisKeyword.string(), MiniProgram: m.mini,
+		TopColor: m.body.TopColor.string(), Emphasis: m.body.EmphasisKeyword.string(), MiniProgram: m.shownWhole(),
 		HideEmptyLines: m.account.kind == kindTest,
 	})
 }

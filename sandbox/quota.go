@@ -47,22 +47,47 @@ func (a *account) charge(path string, now time.Time, perMinute, daily int) wecha
 	return wechat.CodeOK
 }
 
-// monthUse counts the sends of one template, which era A limited (S10).
-type monthUse struct {
-	month time.Time // its first day
-	calls int
+// monthCount counts something by the Beijing month.
+type monthCount struct{ month, n int }
+
+func monthOf(t time.Time) int {
+	t = t.In(beijing)
+	return t.Year()*12 + int(t.Month())
 }
 
-// monthUseOf returns the count of a template of the account. That of an id it does
-// not hold leads nowhere: such calls get 40037 soon after.
-func (a *account) monthUseOf(id string, now time.Time) *monthUse {
+// used is what the month of now has had.
+func (m *monthCount) used(now time.Time) int {
+	if month := monthOf(now); month != m.month {
+		*m = monthCount{month: month}
+	}
+	return m.n
+}
+
+func (m *monthCount) add(now time.Time) {
+	m.used(now)
+	m.n++
+}
+
+// spend counts one more, unless the month has had limit of them.
+func (m *monthCount) spend(now time.Time, limit int) bool {
+	if m.used(now) >= limit {
+		return false
+	}
+	m.n++
+	return true
+}
+
+// monthlyOf returns the count of one template's sends, which era A limited (S10).
+// That of an id the account does not hold leads nowhere: such calls get 40037 soon
+// after.
+func (a *account) monthlyOf(id string) *monthCount {
 	if a.byID[id] == nil {
-		return &monthUse{}
+		return &monthCount{}
 	}
-	now = now.In(beijing)
-	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, beijing)
-	if u := a.monthly[id]; u == nil || !u.month.Equal(month) {
-		a.monthly[id] = &monthUse{month: month}
+	m := a.monthly[id]
+	if m == nil {
+		m = &monthCount{}
+		a.monthly[id] = m
 	}
-	return a.monthly[id]
+	return m
 }

@@ -96,6 +96,8 @@ type platform struct {
 	users      map[string]*user
 	known      known
 	forms      map[string]*form
+	consents   map[consentKey]*consent
+	oneTimes   map[oneTimeKey]int // messages confirmed and not yet sent
 	recent     recentSends
 	timers     timers
 	faults     faults
@@ -119,11 +121,13 @@ func newPlatform(opts Options, d *dice, f *feed) *platform {
 		users:    map[string]*user{},
 		known:    newKnown(),
 		forms:    map[string]*form{},
+		consents: map[consentKey]*consent{},
+		oneTimes: map[oneTimeKey]int{},
 		recent:   recentSends{byKey: map[sendKey]int64{}},
 		ledger:   ledger{limit: opts.LedgerLimit},
 		inbox:    newInbox(opts.LedgerLimit),
 		stats:    newStats(),
-		rules:    Settings{MalformedToken40014: new(true), RequireHTTPS: new(false)},
+		rules:    defaultSettings(),
 	}
 	p.plantSeed()
 	return p

@@ -35,6 +35,7 @@ func (p *platform) plantSeed() {
 	service := p.mustCreate(AccountSpec{
 		AppID: SeedServiceAppID, Secret: SeedServiceSecret, Kind: kindService,
 		Name: "鸿雁商城 Hongyan Shop", OriginalID: "gh_a1a1a1a1a1a1", Linked: &[]string{SeedMiniAppID},
+		Subjects: Subjects{Industries: &[]int{1, 10}}, // 互联网|电子商务, 餐饮
 	})
 	mini := p.mustCreate(AccountSpec{
 		AppID: SeedMiniAppID, Secret: SeedMiniSecret, Kind: kindMiniProgram,
@@ -60,7 +61,7 @@ func serviceTemplates() []*template {
 	return []*template{
 		newTemplate(template{
 			id: SeedTemplateHistorical, family: familyTemplate, title: "订单支付成功通知",
-			primaryIndustry: "IT科技", deputyIndustry: "互联网|电子商务",
+			primaryIndustry: "IT科技", deputyIndustry: "互联网|电子商务", industry: 1,
 			content: "{{first.DATA}}\n订单编号：{{keyword1.DATA}}\n支付金额：{{keyword2.DATA}}\n支付时间：{{keyword3.DATA}}\n{{remark.DATA}}",
 			example: "您好，您的订单已支付成功\n订单编号：A1001\n支付金额：39.80元\n支付时间：2026-11-20 10:15\n感谢您的惠顾",
 		}),

@@ -51,12 +51,9 @@ func (r *recentSends) remember(key sendKey, msgID int64, now time.Time) {
 	r.order = append(r.order, recentSend{key, now})
 }
 
-// serveSend is message/template/send, in the platform's order (spec §2.9, steps 5
+// serveSend is message/template/send, in the platform's order (spec §2.9, steps 6
 // to 15).
 func (p *platform) serveSend(c *call) answer {
-	if !c.account.maySendTemplates() {
-		return p.fail(c, wechat.CodeAPIUnauthorized)
-	}
 	if code := c.spendQuotaAndParse(); code != wechat.CodeOK {
 		return p.fail(c, code)
 	}
@@ -79,14 +76,18 @@ func (p *platform) serveSend(c *call) answer {
 // spendQuotaAndParse is steps 6 to 8: quotas, then the body.
 func (c *call) spendQuotaAndParse() wechat.Code {
 	a := c.account
-	month := a.monthUseOf(c.send.TemplateID.string(), c.now)
-	if month.calls >= a.monthlyQuota && a.monthlyQuota > 0 {
-		return wechat.CodeDailyQuota
+	var month *monthCount
+	if a.monthlyQuota > 0 {
+		if month = a.monthlyOf(c.send.TemplateID.string()); month.used(c.now) >= a.monthlyQuota {
+			return wechat.CodeDailyQuota
+		}
 	}
 	if code := a.charge(c.path, c.now, a.minuteQuota, a.dailyQuota); code != wechat.CodeOK {
 		return code
 	}
-	month.calls++
+	if month != nil {
+		month.add(c.now)
+	}
 	return c.badBody
 }
 

@@ -9,12 +9,6 @@ import (
 // serveMiniSend is message/wxopen/template/send, which the platform withdrew on
 // 2020-01-10 (spec §6.2). The answer has no msgid and no event follows.
 func (p *platform) serveMiniSend(c *call) answer {
-	switch {
-	case !c.account.isMini():
-		return p.fail(c, wechat.CodeAPIUnauthorized)
-	case c.account.miniRetired:
-		return p.fail(c, wechat.CodeAPIUnsupported)
-	}
 	if code := c.spendQuotaAndParse(); code != wechat.CodeOK {
 		return p.fail(c, code)
 	}

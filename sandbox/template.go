@@ -10,7 +10,8 @@ import (
 const (
 	familyTemplate  = "template"  // official accounts, message/template/send
 	familyMini      = "mini"      // mini programs, message/wxopen/template/send
-	familySubscribe = "subscribe" // subscribe messages
+	familySubscribe = "subscribe" // subscribe messages, message/subscribe/send and bizsend
+	familyOneTime   = "one_time"  // one-time messages, message/template/subscribe
 )
 
 // template is one private template of an account. It never changes once made, so
@@ -18,7 +19,10 @@ const (
 type template struct {
 	id, family, title               string
 	primaryIndustry, deputyIndustry string // empty for category templates
+	industry, category              int    // what the library files it under; 0 = neither
 	content, example                string
+	longTerm                        bool       // of a subscribe template: type 3
+	enums                           []enumKeys // of a subscribe template
 
 	parsed wechat.Content
 	rules  wechat.RuleSet
@@ -41,6 +45,17 @@ func (a *account) addTemplate(t *template) {
 func (a *account) removeTemplate(id string) {
 	delete(a.byID, id)
 	a.templates = slices.DeleteFunc(a.templates, func(t *template) bool { return t.id == id })
+}
+
+// dropTemplates removes the templates that gone names.
+func (a *account) dropTemplates(gone func(*template) bool) {
+	a.templates = slices.DeleteFunc(a.templates, func(t *template) bool {
+		if !gone(t) {
+			return false
+		}
+		delete(a.byID, t.id)
+		return true
+	})
 }
 
 // find returns the template with that id if it is of the family, else nil.

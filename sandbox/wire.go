@@ -162,6 +162,23 @@ func (s *wireScalar) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
+// wireScalars is an array of strings or numbers; anything that is no array reads as
+// empty.
+type wireScalars []wireScalar
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (s *wireScalars) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*s = nil
+	if v.Kind() != '[' {
+		return nil
+	}
+	return json.Unmarshal(v, (*[]wireScalar)(s), wireOptions)
+}
+
 // parseData reads the data member; ok is false when it is absent or no object.
 func parseData(raw jsontext.Value) (data wechat.Data, ok bool) {
 	if raw.Kind() != '{' {
