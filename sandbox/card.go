@@ -12,7 +12,7 @@ import (
 // account is in now, and with the jump of the phone the user has now.
 type Card struct {
 	MsgID, AppID, TemplateID string
-	Family                   string // CardTemplate, CardMini or CardSubscribe
+	Family                   string // CardTemplate, CardMini, CardSubscribe or CardOneTime
 	Era                      wechat.Era
 	Drawn                    wechat.Card
 	Jump                     wechat.Jump
@@ -24,7 +24,8 @@ type Card struct {
 const (
 	CardTemplate  = familyTemplate  // of an official account
 	CardMini      = familyMini      // of a mini program, with a form_id
-	CardSubscribe = familySubscribe // of a mini program, with a consent
+	CardSubscribe = familySubscribe // with a consent; of a mini program or a service account
+	CardOneTime   = familyOneTime   // of a service account, to one confirmation
 )
 
 // Cards returns the newest limit messages the user saw, oldest first; limit 0

@@ -13,16 +13,26 @@ import (
 type actionsColumn struct {
 	view
 	Name                                    string
-	Officials                               []officialRow
-	Minis                                   []sender
+	Officials                               []accountRow
+	Minis                                   []accountRow
+	Consents                                []consentRow
 	Grants                                  []grant
 	Platform                                string
 	Refuses, OldClient, Blacklists, Freezes toggle
 }
 
-type officialRow struct {
+// accountRow is an account with what can be done about it.
+type accountRow struct {
 	sender
 	Follows bool
+	Asks    bool // it has subscribe templates to ask for
+	Prompt  view // its prompt
+}
+
+// consentRow is what is left of an acceptance.
+type consentRow struct {
+	sandbox.ConsentState
+	From sender
 }
 
 // toggle is a switch that sets one field of the user.
@@ -68,10 +78,20 @@ func (s *site) actionsOf(v view) actionsColumn {
 	list := s.box.Accounts()
 	who := directoryOf(list)
 	for _, account := range list {
-		if from := who.sender(account.AppID); from.Mini {
-			a.Minis = append(a.Minis, from)
+		row := accountRow{
+			sender: who.sender(account.AppID), Follows: *s.box.User(v.User, account.AppID).Follows,
+			Asks: len(s.box.Prompt(account.AppID)) > 0, Prompt: v.WithPrompt(account.AppID),
+		}
+		if row.Mini {
+			a.Minis = append(a.Minis, row)
 		} else {
-			a.Officials = append(a.Officials, officialRow{from, *s.box.User(v.User, account.AppID).Follows})
+			a.Officials = append(a.Officials, row)
+		}
+	}
+	consents, _ := s.box.Consents("", v.User) // the openid is well formed
+	for _, c := range consents {
+		if c.Left != 0 {
+			a.Consents = append(a.Consents, consentRow{c, who.sender(c.AppID)})
 		}
 	}
 	now := s.box.Now()

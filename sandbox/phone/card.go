@@ -12,7 +12,7 @@ import (
 const (
 	styleClassic = "classic" // service account, eras A to D: first, remark, colours
 	styleTrimmed = "trimmed" // service account, eras E and F: two columns, black and grey
-	styleMini    = "mini"    // mini program, with or without an enlarged keyword
+	styleMini    = "mini"    // mini program, or subscribe message: a head, two columns, perhaps an enlarged keyword
 )
 
 // card is a message as the template draws it.
@@ -31,9 +31,11 @@ type card struct {
 	Foot     foot
 	Unread   bool
 	Stamp    string // above the card
+	Template string // template_id
+	Family   string // of sandbox.Card
+	Refused  bool   // the user refuses the sender's notices
 	jump     wechat.Jump
 	at       int64
-	appID    string
 }
 
 // ink is text in one colour; Color is "#RRGGBB" or "" for the default.
@@ -61,19 +63,22 @@ type sender struct {
 // Avatar draws the sender.
 func (s sender) Avatar() template.HTML { return accountAvatar(s.AppID, s.Name, s.Mini) }
 
-// newCard lays a message out. Who draws what: era A to D the classic card, E and F
-// the trimmed one, mini programs their own in every era.
+// newCard lays a message out. Template messages follow their era: A to D the
+// classic card, E and F the trimmed one. What mini programs send, and what one
+// subscribes to, has a card of its own in every era; a one-time message is its
+// text in its colour.
 func newCard(c sandbox.Card, who directory) card {
 	d := c.Drawn
 	out := card{
 		MsgID: c.MsgID, Era: c.Era.String(), Title: d.Title, Date: d.Date, TopColor: d.TopColor,
 		First: ink{d.First, d.FirstColor}, Remark: ink{d.Remark, d.RemarkColor},
-		Sender: who.sender(c.AppID), jump: c.Jump, at: c.At.UnixMilli(), appID: c.AppID, Unread: !c.Read,
+		Sender: who.sender(c.AppID), Template: c.TemplateID, Family: c.Family, Unread: !c.Read,
+		jump: c.Jump, at: c.At.UnixMilli(),
 	}
 	switch {
-	case c.Family != sandbox.CardTemplate:
+	case c.Family == sandbox.CardMini, c.Family == sandbox.CardSubscribe:
 		out.Style = styleMini
-	case c.Era.Before(wechat.EraE):
+	case c.Family == sandbox.CardOneTime, c.Era.Before(wechat.EraE):
 		out.Style = styleClassic
 	default:
 		out.Style = styleTrimmed
@@ -85,7 +90,7 @@ func newCard(c sandbox.Card, who directory) card {
 		}
 		out.Lines = append(out.Lines, newLine(l))
 	}
-	out.Foot = newFoot(out.Style, c.Jump, who)
+	out.Foot = newFoot(out, who)
 	return out
 }
 
@@ -102,16 +107,16 @@ func newLine(l wechat.CardLine) line {
 
 // newFoot: 详情 before the trimming, 查看详情 or the mini program's name after it,
 // 进入小程序查看 in a mini program's own card; nothing where a tap does nothing.
-func newFoot(style string, jump wechat.Jump, who directory) foot {
-	f := foot{Jump: jump.Kind.String()}
+func newFoot(c card, who directory) foot {
+	f := foot{Jump: c.jump.Kind.String()}
 	switch {
-	case jump.Kind == wechat.JumpNone:
-	case style == styleMini:
+	case c.jump.Kind == wechat.JumpNone:
+	case c.Sender.Mini:
 		f.Key = "card.open-mini"
-	case style == styleClassic:
+	case c.Style == styleClassic:
 		f.Key = "card.details"
-	case jump.Kind == wechat.JumpMiniProgram:
-		f.Mini = new(who.sender(jump.AppID))
+	case c.jump.Kind == wechat.JumpMiniProgram:
+		f.Mini = new(who.sender(c.jump.AppID))
 	default:
 		f.Key = "card.view-details"
 	}

@@ -57,10 +57,14 @@ func (s *site) routes() http.Handler {
 		"GET /phone/clock":   s.clock,
 		"GET /phone/faults":  s.faults,
 		// What the user does with the phone.
-		"POST /phone/taps":     s.tap,
-		"POST /phone/user":     s.setUser,
-		"POST /phone/forms":    s.submitForm,
-		"POST /phone/payments": s.pay,
+		"POST /phone/taps":            s.tap,
+		"POST /phone/user":            s.setUser,
+		"POST /phone/forms":           s.submitForm,
+		"POST /phone/payments":        s.pay,
+		"POST /phone/consents":        s.answerPrompt,
+		"POST /phone/consents/revoke": s.revokeConsent,
+		"POST /phone/notices":         s.refuseNotices,
+		"POST /phone/one_time":        s.confirmOneTime,
 		// What the developer does beside it.
 		"POST /phone/clock":         s.advance,
 		"POST /phone/faults":        s.addFault,

@@ -19,6 +19,7 @@ const (
 	screenBrowser = "browser" // a url was opened
 	screenMini    = "mini"    // a mini program was opened
 	screenBlank   = "blank"   // era A on an iPhone: an empty page
+	screenPrompt  = "prompt"  // a mini program asks for subscriptions
 )
 
 // maxCards bounds how many messages of a user are drawn.
@@ -33,8 +34,10 @@ type screen struct {
 	Chats    []chatRow
 	Cards    []card
 	Target   target
-	Caption  string // the platform's rule at work, under the phone
-	Time     string // of the status bar
+	Asking   sender                   // of a prompt
+	Asked    []sandbox.PromptTemplate // of a prompt
+	Caption  string                   // the platform's rule at work, under the phone
+	Time     string                   // of the status bar
 	Platform string
 	HasChats bool
 }
@@ -80,9 +83,9 @@ func (s *site) readScreen(v view) screen {
 	sc := s.screenOf(v)
 	read := map[string]bool{}
 	for _, c := range sc.Cards {
-		if c.Unread && !read[c.appID] {
-			read[c.appID] = true
-			_ = s.box.Read(v.User, c.appID) // the openid and the account are known to be good
+		if id := c.Sender.AppID; c.Unread && !read[id] {
+			read[id] = true
+			_ = s.box.Read(v.User, id) // the openid and the account are known to be good
 		}
 	}
 	if len(read) == 0 {
@@ -101,6 +104,7 @@ func (s *site) screenOf(v view) screen {
 	for _, c := range s.box.Cards(v.User, maxCards) {
 		drawn := newCard(c, who)
 		drawn.Stamp = chatTime(c.At, now, v.lang, true)
+		drawn.Refused = drawn.Style == styleMini && *s.box.User(v.User, c.AppID).Blocked
 		cards = append(cards, drawn)
 	}
 	sc.Chats = s.chats(v, cards, accounts)
@@ -113,6 +117,12 @@ func (s *site) screenOf(v view) screen {
 		return sc
 	}
 	sc.view.Open = ""
+	if asked := s.box.Prompt(v.Prompt); len(asked) > 0 {
+		sc.Kind, sc.Asking, sc.Asked = screenPrompt, who.sender(v.Prompt), asked
+		sc.Caption = v.lang.text("caption.prompt")
+		return sc
+	}
+	sc.view.Prompt = ""
 	i := slices.IndexFunc(sc.Chats, func(row chatRow) bool { return row.ID == v.Chat })
 	if i < 0 {
 		sc.view.Chat, sc.Kind = "", screenChats
@@ -121,7 +131,7 @@ func (s *site) screenOf(v view) screen {
 	}
 	sc.Kind, sc.Title = screenChat, sc.Chats[i].Name
 	for _, c := range cards {
-		if chatOf(c) == v.Chat {
+		if s.chatOf(v.User, c) == v.Chat {
 			sc.Cards = append(sc.Cards, c)
 		}
 	}
@@ -129,12 +139,15 @@ func (s *site) screenOf(v view) screen {
 	return sc
 }
 
-// chatOf is the chat a message stands in: a mini program's in 服务通知.
-func chatOf(c card) string {
-	if c.Style == styleMini {
+// chatOf is the chat a message stands in. A mini program's is in 服务通知, and so is
+// what a service account sends to somebody who asked for it without following
+// (spec §4.5; for subscribe messages of service accounts unverified).
+func (s *site) chatOf(openid string, c card) string {
+	asked := c.Family == sandbox.CardOneTime || c.Family == sandbox.CardSubscribe
+	if c.Sender.Mini || asked && !*s.box.User(openid, c.Sender.AppID).Follows {
 		return noticesChat
 	}
-	return c.appID
+	return c.Sender.AppID
 }
 
 // chats lists the accounts the user follows, those with the newest message first,
@@ -155,7 +168,7 @@ func (s *site) chats(v view, cards []card, accounts []sandbox.AccountView) []cha
 	}
 	now := s.box.Now()
 	for _, c := range cards {
-		id := chatOf(c)
+		id := s.chatOf(v.User, c)
 		row := rows[id]
 		switch {
 		case row == nil && id != noticesChat:
@@ -197,6 +210,9 @@ func (sc *screen) open(c card, who directory, knowsMini bool) {
 	case wechat.JumpMiniProgram:
 		sc.Kind, sc.Target = screenMini, miniTarget(c.jump, who)
 		sc.Caption = sc.lang.text("caption.mini")
+		if c.Sender.Mini {
+			sc.Caption = sc.lang.text("caption.mini-own")
+		}
 	default:
 		sc.Kind = screenBlank
 		sc.Caption = sc.lang.text("caption.blank")

@@ -71,9 +71,16 @@
     $("#screen").focus({ preventScroll: true });
   });
 
+  // A screen that was asked for before the reader went on comes too late.
+  document.addEventListener("htmx:beforeSwap", (e) => {
+    if (e.detail.target.id !== "screen" || e.detail.requestConfig.elt.id !== "screen") return;
+    const asked = e.detail.requestConfig.parameters;
+    if ($$("#screen-state input").some((i) => (asked[i.name] ?? "") !== i.value)) e.detail.shouldSwap = false;
+  });
+
   // A part that came back as it is stays: nothing under a finger is replaced.
   document.addEventListener("htmx:beforeSwap", (e) => {
-    if (e.detail.requestConfig.verb !== "get" || e.detail.target.id !== e.detail.elt.id) return;
+    if (e.detail.requestConfig.verb !== "get" || e.detail.target !== e.detail.requestConfig.elt) return;
     const fresh = document.createElement("template");
     fresh.innerHTML = e.detail.serverResponse;
     if (fresh.innerHTML === e.detail.target.innerHTML) e.detail.shouldSwap = false;
