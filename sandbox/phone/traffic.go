@@ -27,7 +27,7 @@ type trafficPage struct {
 	Filters []filter
 	Rows    []exchange
 	Last    int64  // where the next look begins
-	Try     string // a command that makes the first rows
+	Try     string // a command that makes the first rows; "" once there are some
 }
 
 type filter struct {
@@ -66,13 +66,13 @@ func (s *site) trafficPage(v view, after int64) *trafficPage {
 		f.Limit = searched
 	}
 	items, last := s.box.Traffic(f)
-	p := &trafficPage{Last: last, Try: tryIt(v.User)}
+	p := &trafficPage{Last: last}
 	for _, word := range onlyWords {
 		p.Filters = append(p.Filters, filter{word, "only." + word, word == v.Only, v.WithOnly(word)})
 	}
 	who := directoryOf(s.box.Accounts())
 	for _, item := range slices.Backward(items) {
-		x := newExchange(item, v.lang)
+		x := newExchange(item, v)
 		switch {
 		case validOpenID(item.ToUser):
 			x.Who = nameOf(s.box.User(item.ToUser), item.ToUser)
@@ -82,6 +82,9 @@ func (s *site) trafficPage(v view, after int64) *trafficPage {
 		if v.wants(x) && len(p.Rows) < shownExchanges {
 			p.Rows = append(p.Rows, x)
 		}
+	}
+	if last == 0 {
+		p.Try = v.tryIt()
 	}
 	return p
 }
@@ -99,7 +102,8 @@ func (v view) wants(x exchange) bool {
 	return true
 }
 
-func newExchange(e sandbox.Exchange, l language) exchange {
+func newExchange(e sandbox.Exchange, v view) exchange {
+	l := v.lang
 	at := e.At.In(beijing)
 	x := exchange{
 		Exchange: e, AtShort: at.Format("15:04:05"), AtLong: at.Format("2006-01-02 15:04:05.000"),
@@ -127,6 +131,9 @@ func newExchange(e sandbox.Exchange, l language) exchange {
 	}
 	if x.Failed && !x.Push && e.ToUser != "" && e.ErrCode != 0 {
 		x.Note = l.text("note.nothing-shown", errText(e), x.Why)
+	}
+	if e.Curl != "" {
+		x.Curl = v.shell(e)
 	}
 	x.Request = requestText(e)
 	x.Answer = answerText(e, l)
@@ -185,10 +192,3 @@ func pretty(body string) string {
 	return b.String()
 }
 
-// tryIt is two commands that put a message on the user's phone.
-func tryIt(openid string) string {
-	return `B=http://127.0.0.1:7900
-T=$(curl -s "$B/cgi-bin/token?grant_type=client_credential&appid=` + sandbox.SeedServiceAppID + `&secret=` + sandbox.SeedServiceSecret + `" | sed 's/.*access_token":"\([^"]*\).*/\1/')
-curl -s "$B/cgi-bin/message/template/send?access_token=$T" -H 'Content-Type: application/json' -d '{"touser":"` + openid + `","template_id":"` +
-		sandbox.SeedTemplateOrder + `","url":"https://shop.example.com/o/1001","data":{"character_string1":{"value":"A1001"},"thing2":{"value":"巧克力"},"amount3":{"value":"￥39.80"},"time4":{"value":"2026-11-20 10:15"}}}'`
-}

@@ -40,6 +40,7 @@ type view struct {
 
 	lang  language
 	theme string
+	base  string // scheme and host, as the reader reached us
 }
 
 // defaultUser is the first ordinary follower.
@@ -56,12 +57,20 @@ func readView(r *http.Request) view {
 		Tab:   oneOf(q.Get("tab"), tabPhone, tabPeople, tabPanel),
 		Panel: oneOf(q.Get("panel"), panelTraffic, panelFaults, panelClock, panelAccounts),
 		Only:  oneOf(q.Get("only"), onlyWords...),
-		lang:  languageOf(r), theme: themeOf(r),
+		lang:  languageOf(r), theme: themeOf(r), base: baseOf(r),
 	}
 	if !validOpenID(v.User) {
 		v.User = defaultUser
 	}
 	return v
+}
+
+// baseOf is what commands of the reader's shell can call.
+func baseOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // oneOf returns s if it is one of the words, else the first of them.
@@ -114,7 +123,7 @@ func (v view) Theme() string { return v.theme }
 // The views that links lead to.
 
 func (v view) WithUser(openid string) view {
-	return view{User: openid, Panel: v.Panel, Only: v.Only, lang: v.lang, theme: v.theme}
+	return view{User: openid, Panel: v.Panel, Only: v.Only, lang: v.lang, theme: v.theme, base: v.base}
 }
 
 func (v view) WithChat(chat string) view {

@@ -148,7 +148,7 @@
   });
 
   async function copyText(button) {
-    const text = button.dataset.copy.replaceAll("http://127.0.0.1:7900", location.origin);
+    const text = button.dataset.copy;
     try {
       await navigator.clipboard.writeText(text);
     } catch {
