@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -144,8 +143,6 @@ func icon(name string) (template.HTML, error) {
 	}
 	return "", fmt.Errorf("phone: no icon %q", name)
 }
-
-var staticFiles, _ = fs.Sub(files, "static") // the folder is embedded above
 
 // serveStatic lets browsers keep the files but ask each time: they change with
 // the binary, and the sandbox is next door.

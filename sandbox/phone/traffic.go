@@ -191,4 +191,3 @@ func pretty(body string) string {
 	}
 	return b.String()
 }
-
