@@ -153,9 +153,9 @@ func TestARefusedMessageLeavesNothingOnThePhoneAndANoteInThePanel(t *testing.T) 
 		t.Errorf("note = %q, want code, text and why", got)
 	}
 	d.send(historical(nil))
-	if n := len(all(d.get("/phone/panel"), ".note")); n != 1 {
-		t.Errorf("%d notes, want none for the message that came", n)
-	}
+	row := all(d.get("/phone/panel"), ".exchange")[0]
+	wantTexts(t, row, ".x-result", "0")
+	wantTexts(t, row, ".note", "")
 }
 
 func TestABlockedUserSeesNothing(t *testing.T) {
@@ -163,6 +163,8 @@ func TestABlockedUserSeesNothing(t *testing.T) {
 	d.press("/phone/user", "blocked", "true")
 	d.send(historical(nil))
 	wantTexts(t, d.chat(service), "article")
+	row := all(d.get("/phone/panel"), ".exchange")[0]
+	wantTexts(t, row, ".note", "用户拒收 — 手机上没有这条消息，事件为 failed:user block。")
 	d.press("/phone/user", "blocked", "false")
 	d.send(historical(nil))
 	if n := len(all(d.chat(service), "article")); n != 1 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"hongyan/sandbox"
+	"hongyan/wechat"
 )
 
 // onlyWords are the filters of the traffic; the first shows everything.
@@ -26,7 +27,8 @@ const (
 type trafficPage struct {
 	Filters []filter
 	Rows    []exchange
-	Last    int64  // where the next look begins
+	Last    int64 // where the next look begins
+	Late    []lateNote
 	Try     string // a command that makes the first rows; "" once there are some
 }
 
@@ -44,6 +46,7 @@ type exchange struct {
 	Push, Failed    bool
 	What            string // path of a call, name of an event
 	Who             string // the user it is about, or whose call it was
+	Status          string // of an event: as on the wire
 	Result          string // errcode or HTTP status
 	Tone            string // ok, bad or quiet
 	Note            string // why nothing came on the phone; "" = something did, or nothing was to come
@@ -70,7 +73,7 @@ func (s *site) trafficPage(v view, after int64) *trafficPage {
 	for _, word := range onlyWords {
 		p.Filters = append(p.Filters, filter{word, "only." + word, word == v.Only, v.WithOnly(word)})
 	}
-	who := directoryOf(s.box.Accounts())
+	who, fates := directoryOf(s.box.Accounts()), s.fatesOf(items)
 	for _, item := range slices.Backward(items) {
 		x := newExchange(item, v)
 		switch {
@@ -79,6 +82,9 @@ func (s *site) trafficPage(v view, after int64) *trafficPage {
 		case item.AppID != "":
 			x.Who = who.sender(item.AppID).Name
 		}
+		if fate := fates[item.MsgID]; fate != "" && !x.Push {
+			x.Note = v.lang.fateNote(fate)
+		}
 		if v.wants(x) && len(p.Rows) < shownExchanges {
 			p.Rows = append(p.Rows, x)
 		}
@@ -86,7 +92,57 @@ func (s *site) trafficPage(v view, after int64) *trafficPage {
 	if last == 0 {
 		p.Try = v.tryIt()
 	}
+	if after > 0 {
+		p.Late = s.lateNotes(v, after)
+	}
 	return p
+}
+
+// lateNote is a note for a row that is on the page already.
+type lateNote struct {
+	Seq  int64
+	Note string
+}
+
+// lately is how many rows back a delivery may still be under way.
+const lately = 50
+
+// lateNotes tells of messages that were accepted before the last look and have
+// ended badly since.
+func (s *site) lateNotes(v view, after int64) []lateNote {
+	items, _ := s.box.Traffic(sandbox.TrafficFilter{After: max(0, after-lately), Limit: searched})
+	fates := s.fatesOf(items)
+	var notes []lateNote
+	for _, item := range items {
+		if note := v.lang.fateNote(fates[item.MsgID]); note != "" && item.Seq <= after && item.Direction == sandbox.DirectionCall {
+			notes = append(notes, lateNote{item.Seq, note})
+		}
+	}
+	return notes
+}
+
+// fatesOf looks up what became of the messages that the calls sent.
+func (s *site) fatesOf(items []sandbox.Exchange) map[string]string {
+	var msgids []string
+	for _, item := range items {
+		if item.MsgID != "" && item.Direction == sandbox.DirectionCall {
+			msgids = append(msgids, item.MsgID)
+		}
+	}
+	if len(msgids) == 0 {
+		return nil
+	}
+	return s.box.Fates(msgids...)
+}
+
+// fateNote says why an accepted message is not on the phone; "" when it is, or
+// may come yet.
+func (l language) fateNote(fate string) string {
+	switch fate {
+	case "user_block", "system_failed", "freq_limit":
+		return l.text("note." + fate)
+	}
+	return ""
 }
 
 // wants applies the filter.
@@ -117,7 +173,7 @@ func newExchange(e sandbox.Exchange, v view) exchange {
 	x.Result, x.Tone = strconv.Itoa(e.ErrCode), "ok"
 	switch {
 	case x.Push:
-		x.What = e.Event
+		x.What, x.Status = e.Event, statusOf(e)
 		x.Result, x.Failed = httpResult(e.Status, l), e.Status/100 != 2
 	case e.Status == 0:
 		x.Result, x.Failed = l.text("exchange.no-answer"), true
@@ -138,6 +194,19 @@ func newExchange(e sandbox.Exchange, v view) exchange {
 	x.Request = requestText(e)
 	x.Answer = answerText(e, l)
 	return x
+}
+
+// statusOf is the Status of a push as its receiver reads it.
+func statusOf(e sandbox.Exchange) string {
+	body := e.Decrypted
+	if body == "" {
+		body = e.RequestBody
+	}
+	event, err := wechat.ParseEvent([]byte(body))
+	if err != nil {
+		return "" // a push that a fault has spoiled
+	}
+	return event.Status
 }
 
 func httpResult(status int, l language) string {

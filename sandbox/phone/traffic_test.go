@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"hongyan/sandbox"
 )
@@ -66,10 +67,29 @@ func TestAPushIsShownWithWhatItWasSignedOf(t *testing.T) {
 			t.Errorf("what = %q", got)
 		}
 		wantTexts(t, row, ".x-result", "HTTP 200")
+		wantTexts(t, row, ".x-status", "success")
 		wantTexts(t, row, ".signature th", "timestamp", "nonce", "排序后拼接", "signature = SHA-1", "含密文，排序后拼接", "msg_signature = SHA-1")
 		if got := source(row); strings.Contains(got, sandbox.SeedCallbackToken) || !strings.Contains(got, "***") {
 			t.Error("the callback token is shown, or its place is not")
 		}
+	})
+}
+
+// TestANoteComesLaterThanItsRow: the row of a send is on the page before anybody
+// knows whether the message arrives.
+func TestANoteComesLaterThanItsRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.must(d.Sandbox.UpdateAccount(service, sandbox.AccountSpec{Switches: sandbox.Switches{DeliveryDelayMS: new(1000)}}))
+		d.send(historical(fields{"touser": sandbox.OpenID("BLOCK", 1)}))
+		panel := d.get("/phone/panel")
+		row := all(panel, ".exchange")[0]
+		wantTexts(t, row, ".note", "")
+		after := attr(one(t, panel, "#traffic-state input"), "value")
+		wantTexts(t, d.get("/phone/traffic?after="+after), ".note")
+		time.Sleep(2 * time.Second)
+		more := d.get("/phone/traffic?after=" + after)
+		wantTexts(t, more, "#note-"+attr(row, "data-exchange")+"[hx-swap-oob]", "用户拒收 — 手机上没有这条消息，事件为 failed:user block。")
 	})
 }
 

@@ -165,6 +165,9 @@ var words = map[string][2]string{
 	"exchange.no-answer":   {"无应答", "no answer"},
 	"signature.sorted":     {"排序后拼接", "sorted, joined"},
 	"signature.msg-sorted": {"含密文，排序后拼接", "with Encrypt, sorted, joined"},
+	"note.user_block":      {"用户拒收 — 手机上没有这条消息，事件为 failed:user block。", "The user refuses messages — nothing came on the phone; the event says failed:user block."},
+	"note.system_failed":   {"投递失败 — 手机上没有这条消息，事件为 failed: system failed。", "The delivery failed — nothing came on the phone; the event says failed: system failed."},
+	"note.freq_limit":      {"频率限制 — 手机上没有这条消息，事件为 failed:freq limit。", "Too many messages — nothing came on the phone; the event says failed:freq limit."},
 	"note.nothing-shown":   {"%s — 手机上没有这条消息。%s", "%s — nothing came on the phone. %s"},
 
 	"faults.intro":            {"让接口按规则出错：先添加的先匹配，命中即止。", "Rules that make calls go wrong; tried in order, the first that strikes wins."},
