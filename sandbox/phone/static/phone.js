@@ -108,9 +108,10 @@
 
   // --- Keys: arrows move in lists, Escape goes back, Space presses what Enter opens.
 
-  const stops = { "": "a, button", tabs: "a", summary: "summary" };
+  const stops = { "": "a, button", tabs: "a", cards: ".tap, .card-menu > summary", summary: "summary" };
   document.addEventListener("keydown", (e) => {
     if (e.altKey || e.ctrlKey || e.metaKey || e.target.matches("input, select, textarea")) return;
+    if (e.key === "Escape" && $(".card-menu[open]")) { $(".card-menu[open]").open = false; return; }
     if (e.key === "Escape" && $("#back")) { $("#back").click(); return; }
     if (e.key === " " && e.target.matches("a")) { e.preventDefault(); e.target.click(); return; }
     const list = e.target.closest("[data-arrows]");
