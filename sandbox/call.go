@@ -25,17 +25,20 @@ type call struct {
 	broken  bool      // the body could not be read to its end
 	send    *sendBody // parsed body of the send endpoints
 	badBody wechat.Code
-	login   tokenRequest // parsed request of the token endpoints
-	oneTime *oneTimeAsk  // of the one-time endpoints
-	touser  string       // for fault rules and the ledger
-	begin   time.Time    // by the real clock
-	fault   *Fault       // the rule that spoils it
+	// data is that of send, parsed; it is not kept with the message, being large.
+	data         wechat.Data
+	dataIsObject bool
+	login        tokenRequest // parsed request of the token endpoints
+	oneTime      *oneTimeAsk  // of the one-time endpoints
+	touser       string       // for fault rules and the ledger
+	begin        time.Time    // by the real clock
+	tokenText    string
+	fault        *Fault // the rule that spoils it
 
 	// Filled with the mutex held.
-	now       time.Time
-	tokenText string
-	token     *token
-	account   *account
+	now     time.Time
+	token   *token
+	account *account
 }
 
 // answer is what a call is answered with.
@@ -52,6 +55,7 @@ type answer struct {
 
 func newCall(r *http.Request) *call {
 	c := &call{req: r, path: r.URL.Path, begin: time.Now()}
+	c.tokenText = r.URL.Query().Get("access_token") // here, where nobody waits for the mutex
 	c.readBody()
 	return c
 }
@@ -120,7 +124,6 @@ func (p *platform) identify(c *call) {
 		c.account = p.accounts[c.login.AppID.string()]
 		return
 	}
-	c.tokenText = c.req.URL.Query().Get("access_token")
 	if c.token = p.tokens[c.tokenText]; c.token != nil {
 		c.account = c.token.account
 	}
