@@ -55,9 +55,20 @@ type answer struct {
 
 func newCall(r *http.Request) *call {
 	c := &call{req: r, path: r.URL.Path, begin: time.Now()}
-	c.tokenText = r.URL.Query().Get("access_token") // here, where nobody waits for the mutex
+	c.readToken()
 	c.readBody()
 	return c
+}
+
+// readToken finds the token in the query. Nearly always it is alone there and plain,
+// which needs no parsing.
+func (c *call) readToken() {
+	query := c.req.URL.RawQuery
+	if text, alone := strings.CutPrefix(query, "access_token="); alone && looksLikeToken(text) {
+		c.tokenText = text
+	} else if query != "" {
+		c.tokenText = c.req.URL.Query().Get("access_token")
+	}
 }
 
 func (c *call) readBody() {

@@ -60,7 +60,7 @@ func (m *message) fire(p *platform, at time.Time) {
 	} else {
 		p.stats.undelivered++
 	}
-	if m.silent() || fateOf(m.openid) == fateNoEvent {
+	if m.account.serverURL == "" || m.silent() || fateOf(m.openid) == fateNoEvent {
 		return
 	}
 	if m.bent != (EventFault{}) {
