@@ -30,6 +30,7 @@ type call struct {
 	dataIsObject bool
 	login        tokenRequest // parsed request of the token endpoints
 	oneTime      *oneTimeAsk  // of the one-time endpoints
+	official     string       // of uniform_send: the appid of mp_template_msg, if that counts
 	touser       string       // for fault rules and the ledger
 	begin        time.Time    // by the real clock
 	tokenText    string
@@ -116,6 +117,15 @@ func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.lock()
 	p.identify(c)
+	if late := c.latency(); late > 0 {
+		s.unlock()
+		if !c.wait(late) {
+			s.refuse(c, answer{code: cutShort}, false)
+			panic(http.ErrAbortHandler) // the caller has left
+		}
+		p = s.lock()
+		p.identify(c)
+	}
 	if f := p.faults.pick(p.dice, c); f != nil {
 		p.feed.mark(changedFaults)
 		s.unlock()
@@ -138,6 +148,14 @@ func (p *platform) identify(c *call) {
 	if c.token = p.tokens[c.tokenText]; c.token != nil {
 		c.account = c.token.account
 	}
+}
+
+// latency is how many milliseconds the account's calls wait before anything is done.
+func (c *call) latency() int {
+	if c.account == nil {
+		return 0
+	}
+	return int(c.account.latency.Milliseconds())
 }
 
 // appID is what the ledger and the fault rules know the caller by.
@@ -165,6 +183,9 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 		if code == wechat.CodeOK {
 			code = c.admit(&ep.api)
 		}
+		if code == wechat.CodeOK && ep.api.sends && p.busy(c) {
+			code = wechat.CodeSystemError
+		}
 		if code != wechat.CodeOK {
 			return p.fail(c, code)
 		}
@@ -174,8 +195,13 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 
 // admit is steps 5 and 6: may the account use this API, and has it calls left?
 func (c *call) admit(api *api) wechat.Code {
-	if api.may != nil && !api.may(c.account) {
+	switch {
+	case c.account.bodyFirst && c.badBody != wechat.CodeOK:
+		return c.badBody
+	case api.may != nil && !api.may(c.account):
 		return wechat.CodeAPIUnauthorized
+	case len(c.account.forbiddenAPIs) > 0 && c.account.forbids(c.path):
+		return wechat.CodeAPIForbidden
 	}
 	if api.limit == nil || api.serves {
 		return wechat.CodeOK

@@ -28,7 +28,7 @@ func (a *account) view() AccountView {
 		DailyQuota: new(a.dailyQuota), MinuteQuota: new(a.minuteQuota), TemplateMonthlyQuota: new(a.monthlyQuota), TokenDailyLimit: new(a.tokenDailyLimit),
 		TemplateLimit: new(a.templateLimit), IPWhitelist: &whitelist,
 		Linked: new(slices.Clone(a.linked)), Pages: new(slices.Clone(a.pages)),
-		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(),
+		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(), Standing: a.standingState.view(), SendRules: a.sendRules.view(), WireRules: a.wireRules.view(), EraRules: a.eraRules.view(),
 	}}
 }
 
@@ -166,6 +166,9 @@ func (s *Sandbox) controlSettings(*http.Request) (any, error) { return s.Configu
 func (s *Sandbox) controlConfigure(r *http.Request) (any, error) {
 	var change Settings
 	if err := readControl(r, &change); err != nil {
+		return nil, err
+	}
+	if err := change.check(); err != nil {
 		return nil, err
 	}
 	return s.Configure(change), nil

@@ -100,8 +100,8 @@ type platform struct {
 	known      known
 	forms      map[string]*form
 	consents   map[consentKey]*consent
-	oneTimes   map[oneTimeKey]int // messages confirmed and not yet sent
-	recent     recentSends
+	oneTimes   map[oneTimeKey]int     // messages confirmed and not yet sent
+	recent     recent[sendKey, int64] // msgids by client_msg_id
 	timers     timers
 	faults     faults
 	presets    []*preset
@@ -137,7 +137,7 @@ func emptyPlatform(opts Options, d *dice, f *feed) *platform {
 		forms:    map[string]*form{},
 		consents: map[consentKey]*consent{},
 		oneTimes: map[oneTimeKey]int{},
-		recent:   recentSends{byKey: map[sendKey]int64{}},
+		recent:   newRecent[sendKey, int64](dedupeWindow),
 		ledger:   ledger{limit: opts.LedgerLimit},
 		inbox:    newInbox(opts.LedgerLimit),
 		stats:    newStats(),

@@ -96,6 +96,9 @@ func (w *World) plant(p *platform) error {
 	if w.Builtin == nil && len(w.Accounts) == 0 || w.Builtin != nil && *w.Builtin {
 		p.plantSeed()
 	}
+	if err := w.Settings.check(); err != nil {
+		return within("settings", err)
+	}
 	p.configure(w.Settings)
 	return firstFailing(
 		func() error { return plantEach("accounts", w.Accounts, p.plantAccount) },
