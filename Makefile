@@ -10,6 +10,11 @@ COUNT    ?= 5
 FUZZTIME ?= 30s
 ARGS     ?=
 
+# What the tests of PKG need besides the code: Node for clients that others wrote, a
+# browser for what the phone shows.
+NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
+	$(if $(filter ./... ./sandbox/...% ./sandbox/phone%,$(PKG)),chromium)
+
 .PHONY: help check fmt vet staticcheck test race fuzz golden run demo bench
 
 help: ## this list
@@ -32,13 +37,13 @@ staticcheck: ## staticcheck, in the version go.mod names
 	go tool staticcheck ./...
 
 test: ## all tests once, under the race detector (PKG=./... by default)
-	@.ci/need go gcc
+	@.ci/need $(NEED)
 	CGO_ENABLED=1 go test -race -timeout 15m $(PKG)
 	@echo "and without the race detector, with 50,000 messages instead of 4,000:"
 	go test -count=1 -run '^TestAnOutageWithAKillInItsMiddle$$' ./dispatch
 
 race: ## the tests COUNT times in random order, under the race detector
-	@.ci/need go gcc
+	@.ci/need $(NEED)
 	CGO_ENABLED=1 go test -race -count=$(COUNT) -shuffle=on -timeout 60m $(PKG)
 
 fuzz: ## every fuzz test for FUZZTIME

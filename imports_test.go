@@ -62,6 +62,8 @@ var layers = []layer{
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
+	// Tests only: clients and callback servers that others wrote.
+	{folder: "interop"},
 	{folder: "prove", imports: []string{"", "server", "client", "sandbox", "store"}},
 	// The root is here for the exit codes: the command maps hongyan.Kind to them.
 	{folder: "cmd/hongyan", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "demo", "bench", "prove"}},

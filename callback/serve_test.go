@@ -233,7 +233,7 @@ func TestCompatibleModeTakesTheEncryptedPart(t *testing.T) {
 // WeChat would push an unreadable body three times and then alarm the owner.
 func TestUnreadableBodiesAreKept(t *testing.T) {
 	f := newFixture(t)
-	body := "<xml><CreateTime>tomorrow</CreateTime></xml>"
+	body := "<xml><Event>TEMPLATESENDJOBFINISH</Event><CreateTime>tomorrow</CreateTime></xml>"
 	for range 2 {
 		if status, answer := f.post(signed(token), body); status != 200 || answer != "success" {
 			t.Fatalf("answered %d %q", status, answer)

@@ -63,6 +63,10 @@ type account struct {
 	subscribeRules
 	retiredRules
 	oneTimeRules
+	standingState
+	sendRules
+	wireRules
+	eraRules
 	clears, apiClears monthCount // of clear_quota and its kin
 
 	templates []*template // private ones, by the time they were added
@@ -107,26 +111,26 @@ func (p *platform) blankAccount(spec AccountSpec) *account {
 	a := &account{
 		appID: spec.AppID, kind: spec.Kind, verified: true,
 		callbackToken: SeedCallbackToken, format: formatXML,
-		dailyQuota: 100_000, tokenDailyLimit: 2000, templateLimit: 25, // spec §4.1, §3.1
-		tokenTTL: 2 * time.Hour, tokenLength: defaultTokenLength, // spec §3.1
-		suffix: suffixRID, long40001: true, duplicateAnswer: duplicateOK,
-		deliveryDelay: p.opts.DeliveryDelay,
-		prepayDelay:   5 * time.Second, prepayMessages: 1, // spec §10, row 15
+		tokenDailyLimit: 2000,                                           // spec §3.1
+		tokenTTL:        2 * time.Hour, tokenLength: defaultTokenLength, // spec §3.1
+		duplicateAnswer: duplicateOK,
+		deliveryDelay:   p.opts.DeliveryDelay,
+		prepayDelay:     5 * time.Second, prepayMessages: 1, // spec §10, row 15
 		pushTimeout: 5 * time.Second, pushDeliveries: 3, // spec §5.3
 		markFailAfter: 3, markFailBlock: time.Minute, // the block: spec §5.3; what triggers it is a guess
 		subscribeRules: newSubscribeRules(), retiredRules: newRetiredRules(),
-		oneTimeRules: newOneTimeRules(spec.AppID),
-		byID:         map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
+		oneTimeRules: newOneTimeRules(spec.AppID), standingState: newStanding(),
+		sendRules: newSendRules(), wireRules: newWireRules(),
+		byID: map[string]*template{}, usage: map[string]*usage{}, monthly: map[string]*monthCount{},
 	}
 	if a.kind == "" {
 		a.kind = kindService
 	}
-	switch {
-	case a.isMini():
-		a.dailyQuota = 1_000_000 // spec §6.2
-	case a.kind == kindTest:
-		a.tokenDailyLimit, a.templateLimit = 200, 10 // spec §3.1, §4.1
+	if a.kind == kindTest {
+		a.tokenDailyLimit = 200 // spec §3.1
 	}
+	a.enter(wechat.EraF)
+	a.miniRetired = false      // until an era is named: gateways are tested with form_ids, too
 	a.secret = p.dice.formID() // 32 hexadecimal digits, as secrets are
 	a.originalID = "gh_" + p.dice.formID()[:12]
 	return a
@@ -155,6 +159,10 @@ func (p *platform) apply(a *account, spec AccountSpec) error {
 	a.subscribeRules.apply(spec.SubscribeRules)
 	a.retiredRules.apply(spec.RetiredRules)
 	a.oneTimeRules.apply(spec.OneTimeRules)
+	a.standingState.apply(spec.Standing)
+	a.sendRules.apply(spec.SendRules)
+	a.wireRules.apply(spec.WireRules)
+	a.eraRules.apply(spec.EraRules)
 	a.applySubjects(spec.Subjects, p.clock.now())
 	p.feed.mark(changedAccounts)
 	return nil
@@ -184,9 +192,8 @@ func (a *account) applyCallback(spec AccountSpec) error {
 
 func (a *account) applyLimits(spec AccountSpec) {
 	if spec.Era != "" {
-		before := a.era
-		a.era, _ = wechat.ParseEra(spec.Era) // checked before
-		a.eraLimits(before)
+		era, _ := wechat.ParseEra(spec.Era) // checked before
+		a.enter(era)
 	}
 	set(&a.dailyQuota, spec.DailyQuota)
 	set(&a.minuteQuota, spec.MinuteQuota)
@@ -205,21 +212,6 @@ func (a *account) applyLimits(spec AccountSpec) {
 	}
 	if spec.Pages != nil {
 		a.pages = slices.Clone(*spec.Pages)
-	}
-}
-
-// eraLimits sets the limits that era A had and the others do not: ten templates
-// (S9), and 10,000 calls of each in a month (S10).
-func (a *account) eraLimits(before wechat.Era) {
-	switch {
-	case a.era == before:
-	case a.era == wechat.EraA:
-		a.templateLimit, a.monthlyQuota = 10, 10_000
-	case before == wechat.EraA:
-		a.monthlyQuota = 0
-		if a.kind != kindTest {
-			a.templateLimit = 25
-		}
 	}
 }
 

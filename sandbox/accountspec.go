@@ -39,7 +39,9 @@ type AccountSpec struct {
 	Linked               *[]string `json:"linked,omitzero"`            // appids of linked mini programs
 	Pages                *[]string `json:"pages,omitzero"`             // a mini program's released pages; empty = any page exists
 
-	Era      string `json:"era,omitzero"`       // A to F; default F
+	// Era is A to F; default F. Naming one, also the same again, sets all that its
+	// profile sets; other fields of the same spec go before it.
+	Era      string `json:"era,omitzero"`
 	TokenTTL *int   `json:"token_ttl,omitzero"` // seconds a token lives; default 7200
 	// TokenLength is the characters of a new token, 64 to 4096; default 139. The
 	// platform asks everybody to be ready for 512 (S71).
@@ -49,6 +51,10 @@ type AccountSpec struct {
 	SubscribeRules
 	RetiredRules
 	OneTimeRules
+	Standing
+	SendRules
+	WireRules
+	EraRules
 }
 
 // Switches are an account's behaviours that can be turned (spec §10); nil leaves
@@ -79,7 +85,7 @@ var (
 
 // check returns a *ControlError for the first rule that spec breaks.
 func (spec *AccountSpec) check() error {
-	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check, spec.OneTimeRules.check}
+	checks := []func() error{spec.checkIdentity, spec.checkCallback, spec.checkLimits, spec.checkSwitches, spec.Subjects.check, spec.SubscribeRules.check, spec.RetiredRules.check, spec.OneTimeRules.check, spec.Standing.check, spec.SendRules.check, spec.WireRules.check, spec.EraRules.check}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err

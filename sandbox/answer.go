@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -12,14 +14,37 @@ import (
 const longCredentialText = "invalid credential, access_token is invalid or not latest, " +
 	"could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
 
+// inventedTexts are errmsgs of codes whose wording nobody has published.
+// Unverified: all of them.
+var inventedTexts = map[wechat.Code]string{
+	wechat.CodeAppSecretFrozen:      "appsecret is frozen",
+	wechat.CodeAccountFrozen:        "account is frozen",
+	wechat.CodeSubscribeBanned:      "subscribe message is banned",
+	wechat.CodeIPConfirmNeeded:      "this ip needs the confirmation of the administrator",
+	wechat.CodeIPConfirmPending:     "the confirmation of this ip is pending",
+	wechat.CodeIPRefused1h:          "this ip was refused by the administrator, retry in one hour",
+	wechat.CodeIPRefused24h:         "this ip was refused by the administrator, retry in 24 hours",
+	wechat.CodeNewTmplSystemError:   "template not found",
+	wechat.CodeNewTmplAccountBanned: "account is banned",
+	wechat.CodeNewTmplLimit:         "private template limit reached",
+	wechat.CodeNewTmplBanned:        "template is banned",
+	wechat.CodeNewTmplInvalidScene:  "invalid sceneDesc",
+	codeNewTmplBadInput:             "invalid parameter",
+	codeNewTmplStart:                "invalid start",
+	codeNewTmplLimit:                "invalid limit",
+	codeNewTmplNoIDs:                "ids missing",
+	codeNewTmplBadIDs:               "invalid ids",
+}
+
 // fail answers an errcode with the text that the code table has for it.
 func (p *platform) fail(c *call, code wechat.Code) answer {
-	text := "error"
-	if info, ok := wechat.LookupCode(int(code)); ok && info.Text != "" {
-		text = info.Text
-	}
+	info, _ := wechat.LookupCode(int(code))
+	text := cmp.Or(info.Text, inventedTexts[code], "error")
 	if code == wechat.CodeInvalidCredential && (c.account == nil || c.account.long40001) {
 		text = longCredentialText
+	}
+	if c.account != nil {
+		text = cmp.Or(profiles[c.account.era].texts[code], text)
 	}
 	return p.failText(c, code, text)
 }
@@ -38,7 +63,16 @@ func (p *platform) failText(c *call, code wechat.Code, text string) answer {
 	if suffix == suffixRID || suffix == suffixBoth {
 		msg = p.dice.appendRID(append(msg, " rid: "...), c.now)
 	}
-	return answer{code: int(code), body: failureBody(c.path, code, string(msg))}
+	return p.failWhole(c, code, string(msg))
+}
+
+// failWhole answers an errcode with the whole errmsg, suffix and all.
+func (p *platform) failWhole(c *call, code wechat.Code, msg string) answer {
+	a := answer{code: int(code), body: failureBody(c.path, code, msg)}
+	if status := *p.rules.BusinessStatus; status != http.StatusOK {
+		a.status = status
+	}
+	return a
 }
 
 // failureBody has errcode first, but errmsg on newtmpl's paths (spec §2.7).

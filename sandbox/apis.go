@@ -8,6 +8,7 @@ type api struct {
 	// serves reports that the endpoint counts its calls itself, because it checks
 	// more before them, or because it counts them otherwise.
 	serves bool
+	sends  bool // messages: what busy_rate is about
 }
 
 // limits of one API's calls: per minute, 0 = none, and per Beijing day, negative = none.
@@ -34,6 +35,8 @@ var apis = map[string]api{
 	"/cgi-bin/openapi/quota/clear": {}, // by the month
 	"/cgi-bin/clear_quota":         {}, // by the month
 
+	"/wxa/sec/queryblocktmplmsg": templateAPI,
+
 	"/cgi-bin/template/api_set_industry":         templateAPI,
 	"/cgi-bin/template/get_industry":             templateAPI,
 	"/cgi-bin/template/get_all_private_template": templateAPI,
@@ -53,12 +56,13 @@ var apis = map[string]api{
 	"/wxaapi/newtmpl/getpubtemplatekeywords": newtmplAPI,
 	"/wxaapi/newtmpl/gettemplate":            {may: (*account).hasSubscribe, limit: perDay(getTemplateDaily)},
 
-	pathOneTime:   {may: (*account).sendsNotices, limit: (*account).subscribeLimits},
-	pathSubscribe: {may: (*account).isMini, limit: (*account).subscribeLimits},
-	pathBizSend:   {may: (*account).sendsNotices, limit: (*account).subscribeLimits},
+	pathUniform:   {may: (*account).isMini, serves: true, sends: true, limit: (*account).sendLimits},
+	pathOneTime:   {may: (*account).sendsNotices, sends: true, limit: (*account).subscribeLimits},
+	pathSubscribe: {may: (*account).isMini, sends: true, limit: (*account).subscribeLimits},
+	pathBizSend:   {may: (*account).sendsNotices, sends: true, limit: (*account).subscribeLimits},
 
-	pathSend:     {may: (*account).maySendTemplates, serves: true, limit: (*account).sendLimits},
-	pathMiniSend: {may: (*account).isMini, serves: true, limit: (*account).sendLimits},
+	pathSend:     {may: (*account).maySendTemplates, sends: true, serves: true, limit: (*account).sendLimits},
+	pathMiniSend: {may: (*account).isMini, sends: true, serves: true, limit: (*account).sendLimits},
 }
 
 var templateAPI = api{may: (*account).maySendTemplates, limit: perDay(manageDaily)}

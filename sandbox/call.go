@@ -25,17 +25,21 @@ type call struct {
 	broken  bool      // the body could not be read to its end
 	send    *sendBody // parsed body of the send endpoints
 	badBody wechat.Code
-	login   tokenRequest // parsed request of the token endpoints
-	oneTime *oneTimeAsk  // of the one-time endpoints
-	touser  string       // for fault rules and the ledger
-	begin   time.Time    // by the real clock
-	fault   *Fault       // the rule that spoils it
+	// data is that of send, parsed; it is not kept with the message, being large.
+	data         wechat.Data
+	dataIsObject bool
+	login        tokenRequest // parsed request of the token endpoints
+	oneTime      *oneTimeAsk  // of the one-time endpoints
+	official     string       // of uniform_send: the appid of mp_template_msg, if that counts
+	touser       string       // for fault rules and the ledger
+	begin        time.Time    // by the real clock
+	tokenText    string
+	fault        *Fault // the rule that spoils it
 
 	// Filled with the mutex held.
-	now       time.Time
-	tokenText string
-	token     *token
-	account   *account
+	now     time.Time
+	token   *token
+	account *account
 }
 
 // answer is what a call is answered with.
@@ -52,8 +56,20 @@ type answer struct {
 
 func newCall(r *http.Request) *call {
 	c := &call{req: r, path: r.URL.Path, begin: time.Now()}
+	c.readToken()
 	c.readBody()
 	return c
+}
+
+// readToken finds the token in the query. Nearly always it is alone there and plain,
+// which needs no parsing.
+func (c *call) readToken() {
+	query := c.req.URL.RawQuery
+	if text, alone := strings.CutPrefix(query, "access_token="); alone && looksLikeToken(text) {
+		c.tokenText = text
+	} else if query != "" {
+		c.tokenText = c.req.URL.Query().Get("access_token")
+	}
 }
 
 func (c *call) readBody() {
@@ -101,6 +117,15 @@ func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.lock()
 	p.identify(c)
+	if late := c.latency(); late > 0 {
+		s.unlock()
+		if !c.wait(late) {
+			s.refuse(c, answer{code: cutShort}, false)
+			panic(http.ErrAbortHandler) // the caller has left
+		}
+		p = s.lock()
+		p.identify(c)
+	}
 	if f := p.faults.pick(p.dice, c); f != nil {
 		p.feed.mark(changedFaults)
 		s.unlock()
@@ -120,10 +145,17 @@ func (p *platform) identify(c *call) {
 		c.account = p.accounts[c.login.AppID.string()]
 		return
 	}
-	c.tokenText = c.req.URL.Query().Get("access_token")
 	if c.token = p.tokens[c.tokenText]; c.token != nil {
 		c.account = c.token.account
 	}
+}
+
+// latency is how many milliseconds the account's calls wait before anything is done.
+func (c *call) latency() int {
+	if c.account == nil {
+		return 0
+	}
+	return int(c.account.latency.Milliseconds())
 }
 
 // appID is what the ledger and the fault rules know the caller by.
@@ -151,6 +183,9 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 		if code == wechat.CodeOK {
 			code = c.admit(&ep.api)
 		}
+		if code == wechat.CodeOK && ep.api.sends && p.busy(c) {
+			code = wechat.CodeSystemError
+		}
 		if code != wechat.CodeOK {
 			return p.fail(c, code)
 		}
@@ -160,8 +195,13 @@ func (p *platform) answer(ep endpoint, c *call) answer {
 
 // admit is steps 5 and 6: may the account use this API, and has it calls left?
 func (c *call) admit(api *api) wechat.Code {
-	if api.may != nil && !api.may(c.account) {
+	switch {
+	case c.account.bodyFirst && c.badBody != wechat.CodeOK:
+		return c.badBody
+	case api.may != nil && !api.may(c.account):
 		return wechat.CodeAPIUnauthorized
+	case len(c.account.forbiddenAPIs) > 0 && c.account.forbids(c.path):
+		return wechat.CodeAPIForbidden
 	}
 	if api.limit == nil || api.serves {
 		return wechat.CodeOK

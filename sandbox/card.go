@@ -48,7 +48,8 @@ func (s *Sandbox) Cards(openid string, limit int) []Card {
 	}
 	s.unlock()
 	for i, sh := range list { // messages and templates do not change any more: this needs no mutex
-		cards[i].Drawn = sh.message.card(cards[i].Era, cards[i].At)
+		cards[i].Drawn = sh.message.card(cards[i].Era)
+		cards[i].Drawn.Date = cards[i].At.In(beijing).Format("1月2日")
 	}
 	return cards
 }

@@ -28,7 +28,7 @@ func (a *account) view() AccountView {
 		DailyQuota: new(a.dailyQuota), MinuteQuota: new(a.minuteQuota), TemplateMonthlyQuota: new(a.monthlyQuota), TokenDailyLimit: new(a.tokenDailyLimit),
 		TemplateLimit: new(a.templateLimit), IPWhitelist: &whitelist,
 		Linked: new(slices.Clone(a.linked)), Pages: new(slices.Clone(a.pages)),
-		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(),
+		Era: a.era.String(), TokenTTL: new(int(a.tokenTTL / time.Second)), TokenLength: new(a.tokenLength), Switches: a.switches(), Subjects: a.subjectsView(), SubscribeRules: a.subscribeRules.view(), RetiredRules: a.retiredRules.view(), OneTimeRules: a.oneTimeRules.view(), Standing: a.standingState.view(), SendRules: a.sendRules.view(), WireRules: a.wireRules.view(), EraRules: a.eraRules.view(),
 	}}
 }
 
@@ -168,6 +168,9 @@ func (s *Sandbox) controlConfigure(r *http.Request) (any, error) {
 	if err := readControl(r, &change); err != nil {
 		return nil, err
 	}
+	if err := change.check(); err != nil {
+		return nil, err
+	}
 	return s.Configure(change), nil
 }
 
@@ -178,13 +181,21 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	if err := readControl(r, &f); err != nil {
 		return nil, err
 	}
-	if err := firstError(notYours("id", f.ID != ""), notYours("preset", f.Preset != ""), notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0), f.check()); err != nil {
+	if err := firstError(f.notGiven(), f.check()); err != nil {
 		return nil, err
 	}
 	defer s.unlock()
 	p := s.lock()
 	p.addFault(f)
 	return *p.faults.rules[len(p.faults.rules)-1], nil
+}
+
+// notGiven refuses what the sandbox keeps.
+func (f *Fault) notGiven() error {
+	return firstError(
+		notYours("id", f.ID != ""), notYours("preset", f.Preset != ""),
+		notYours("hits", f.Hits != 0), notYours("matched", f.Matched != 0),
+	)
 }
 
 func notYours(field string, given bool) error {

@@ -291,8 +291,8 @@ func TestResetGoesBackToTheSeedButReusesNoID(t *testing.T) {
 
 func TestSettingsOverTheControlAPI(t *testing.T) {
 	s := sandboxtest.New(t)
-	wantControl(t, do(t, s, control+"settings", ""), 200, `{"malformed_token_40014":true,"require_https":false,"chunked_412":true,"json_form_415":true}`)
-	wantControl(t, do(t, s, control+"settings", `{"malformed_token_40014":false}`), 200, `{"malformed_token_40014":false,"require_https":false,"chunked_412":true,"json_form_415":true}`)
+	wantControl(t, do(t, s, control+"settings", ""), 200, `{"malformed_token_40014":true,"require_https":false,"chunked_412":true,"json_form_415":true,"business_status":200}`)
+	wantControl(t, do(t, s, control+"settings", `{"malformed_token_40014":false}`), 200, `{"malformed_token_40014":false,"require_https":false,"chunked_412":true,"json_form_415":true,"business_status":200}`)
 }
 
 func TestRevokeOverTheControlAPI(t *testing.T) {

@@ -15,6 +15,7 @@ type message struct {
 	body    *sendBody
 	mini    bool
 	row     *LedgerEntry
+	review  *review       // nil: none
 	bent    EventFault    // by the rule that struck its call
 	told    chan struct{} // closed when the early event was delivered, or is not coming; nil = not early
 }
@@ -40,12 +41,17 @@ func (p *platform) newMessage(c *call, t *template) *message {
 // message in the inbox.
 func (p *platform) schedule(m *message, row *LedgerEntry, now time.Time) {
 	m.row = row
+	if m.review != nil {
+		p.hold(m, row)
+		return
+	}
 	row.Fate = pendingFate
-	if m.account.deliveryDelay == 0 || m.bent.EarlyEvent {
+	delay := p.delayOf(m.account)
+	if delay == 0 || m.bent.EarlyEvent {
 		m.fire(p, now)
 		return
 	}
-	p.timers.add(now.Add(m.account.deliveryDelay), m)
+	p.timers.add(now.Add(delay), m)
 }
 
 // fire delivers the message at its time. What the user is now decides, not what
@@ -61,7 +67,7 @@ func (m *message) fire(p *platform, at time.Time) {
 		p.stats.undelivered++
 		p.feed.mark(changedTraffic)
 	}
-	if m.silent() || fateOf(m.openid) == fateNoEvent {
+	if m.account.serverURL == "" || m.silent() || fateOf(m.openid) == fateNoEvent {
 		return
 	}
 	if m.bent != (EventFault{}) {

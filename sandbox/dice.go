@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"math/rand/v2"
-	"strconv"
 	"time"
 )
 
@@ -100,9 +99,6 @@ func (d *dice) hint() string {
 	}
 	return string(b)
 }
-
-// nonce is the decimal number that pushes carry.
-func (d *dice) nonce() string { return strconv.FormatUint(uint64(d.rand.Uint32()), 10) }
 
 func (d *dice) block() (b [16]byte) {
 	copy(b[:], d.bytes(16))

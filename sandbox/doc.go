@@ -9,10 +9,14 @@
 // API does over HTTP are methods of [Sandbox], for tests in Go.
 //
 // How a call travels through the code: call.go receives it, faults.go may spoil
-// it, endpoints.go finds who serves it, tokens.go checks its credential, send.go
-// and send_mini.go apply the platform's rules in the platform's order, and
-// ledger.go writes down what was answered. What was accepted becomes a timer
+// it, endpoints.go finds who serves it and apis.go who may and how often, tokens.go
+// checks its credential, send.go and its kin apply the platform's rules in the
+// platform's order, and ledger.go writes down what was answered. What was accepted becomes a timer
 // (timers.go), then a delivery (delivery.go), then a push (push.go).
+//
+// What can be set of an account lies with what it changes: [Subjects] in industry.go,
+// [Standing] in standing.go, [SendRules] in sendrules.go and so on; era.go has the six
+// profiles that set many at once.
 //
 // From package wechat it takes the code table, the template grammar and the
 // cryptography only. Every wire struct here is the sandbox's own, so that a

@@ -146,12 +146,18 @@ func (p *platform) serveMiniAdd(c *call) answer {
 	if code != wechat.CodeOK {
 		return p.fail(c, code)
 	}
-	t := template{id: p.dice.templateID(), family: familyMini, title: lib.Title}
+	t := miniTemplate(lib, chosen, p.dice.templateID())
+	c.account.addTemplate(t)
+	return reply(miniAddAnswer{wireOK, t.id})
+}
+
+// miniTemplate is a mini program's private template of the keywords chosen.
+func miniTemplate(lib library.Template, chosen []library.Keyword, id string) *template {
+	t := template{id: id, family: familyMini, title: lib.Title}
 	t.content, t.example = composeLines("：", chosen, func(place int, _ library.Keyword) string {
 		return "keyword" + strconv.Itoa(place)
 	})
-	c.account.addTemplate(newTemplate(t))
-	return reply(miniAddAnswer{wireOK, t.id})
+	return newTemplate(t)
 }
 
 // chooseMiniKeywords: 45100 for none or too many, 45075 for one that the title has not,

@@ -28,9 +28,12 @@ const (
 	getTemplateDaily = 1000
 )
 
+// dotData ends a parameter's name where it stands in a template.
+const dotData = ".DATA"
+
 // enumKeys is one keyword of a template whose values are enumerated.
 type enumKeys struct {
-	Key    string   `json:"keywordCode"`
+	Code   string   `json:"keywordCode"` // enum4.DATA
 	Values []string `json:"enumValueList"`
 }
 
@@ -166,6 +169,8 @@ func (p *platform) serveNewTmplAdd(c *call) answer {
 		return p.fail(c, wechat.CodeAddTemplatePunished)
 	case a.addPunished == punished200011:
 		return p.fail(c, wechat.CodeNewTmplAccountBanned)
+	case a.bans(lib.ID):
+		return p.fail(c, wechat.CodeNewTmplBanned)
 	case utf8.RuneCountInString(form.Get("sceneDesc")) > maxSceneDesc:
 		return p.fail(c, wechat.CodeNewTmplInvalidScene)
 	case a.count(familySubscribe) >= a.subscribeLimit:
@@ -209,7 +214,7 @@ func subscribeTemplate(lib library.Template, chosen []library.Keyword, id string
 	t.content, t.example = composeLines(":", chosen, key)
 	for _, k := range chosen {
 		if k.Values != nil {
-			t.enums = append(t.enums, enumKeys{key(0, k), k.Values})
+			t.enums = append(t.enums, enumKeys{key(0, k) + dotData, k.Values})
 		}
 	}
 	return newTemplate(t)

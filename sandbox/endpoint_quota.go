@@ -54,6 +54,8 @@ func (p *platform) serveClearQuotaV2(c *call) answer {
 		return p.fail(c, wechat.CodeSecretMissing)
 	case c.login.Secret.string() != a.secret:
 		return p.fail(c, wechat.CodeInvalidAppSecret)
+	case a.secretFrozen:
+		return p.fail(c, wechat.CodeAppSecretFrozen)
 	}
 	return p.clearAll(c)
 }
@@ -193,6 +195,9 @@ type wirePing struct {
 	Time     string `json:"time"`
 }
 
+// hostOperator is whose line every server seems to be on.
+const hostOperator = "UNICOM"
+
 // serveCallbackCheck is callback/check (spec §3.5). Nothing is looked up and nothing
 // connected to: the figures are plausible and drawn from the seed.
 func (p *platform) serveCallbackCheck(c *call) answer {
@@ -213,11 +218,11 @@ func (p *platform) serveCallbackCheck(c *call) answer {
 	ip := checkedIP(c.account.serverURL)
 	var out callbackCheckAnswer
 	if dns {
-		out.DNS = []wireDNS{{ip, "UNICOM"}}
+		out.DNS = []wireDNS{{ip, hostOperator}}
 	}
 	if ping {
 		if operator == "DEFAULT" {
-			operator = "CAP" // the platform's own lines
+			operator = hostOperator // chosen by the host's address
 		}
 		ms := 5 + 40*p.dice.rand.Float64()
 		out.Ping = []wirePing{{ip, operator, "0%", fmt.Sprintf("%.1fms", ms)}}

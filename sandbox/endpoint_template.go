@@ -64,13 +64,15 @@ func (p *platform) serveTemplateAdd(c *call) answer {
 // historical library was closed in era E (spec §0.4), when that of categories opened.
 func (p *platform) fromLibrary(a *account, req addTemplateRequest) (*template, wechat.Code) {
 	short := req.ShortID.string()
-	if isHistoricalID(short) && !a.era.Before(wechat.EraE) {
-		return nil, wechat.CodeHistoricalTemplate
+	if code := a.knows(isHistoricalID(short)); code != wechat.CodeOK {
+		return nil, code
 	}
 	lib, known := library.LookupTemplate(short)
 	switch {
 	case !known:
 		return nil, wechat.CodeInvalidTemplateID
+	case a.bans(short):
+		return nil, wechat.CodeTemplateDisabled
 	case !a.mayHold(lib):
 		return nil, wechat.CodeIndustryConflict
 	case lib.Keywords == nil:

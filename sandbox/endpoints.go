@@ -38,6 +38,8 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/cgi-bin/template/api_add_template":         {post: true, needsToken: true, serve: (*platform).serveTemplateAdd},
 	"/cgi-bin/template/del_private_template":     {post: true, needsToken: true, serve: (*platform).serveTemplateDelete},
 
+	"/wxa/sec/queryblocktmplmsg": {post: true, needsToken: true, serve: (*platform).serveBlocked},
+
 	"/cgi-bin/wxopen/template/library/list": {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibrary)},
 	"/cgi-bin/wxopen/template/library/get":  {post: true, needsToken: true, serve: servingMini((*platform).serveMiniLibraryGet)},
 	"/cgi-bin/wxopen/template/add":          {post: true, needsToken: true, serve: servingMini((*platform).serveMiniAdd)},
@@ -52,6 +54,7 @@ var endpoints = withAPIs(map[string]endpoint{
 	"/wxaapi/newtmpl/gettemplate":            {needsToken: true, serve: (*platform).serveNewTmplList},
 
 	"/mp/subscribemsg": {parse: (*call).parseOneTimePage, serve: (*platform).serveOneTimePage}, // opened by users
+	pathUniform:        {post: true, needsToken: true, parse: (*call).parseUniform, serve: (*platform).serveUniform},
 	pathOneTime:        {post: true, needsToken: true, parse: (*call).parseOneTime, serve: (*platform).serveOneTime},
 
 	pathSubscribe: {post: true, needsToken: true, parse: (*call).parseSend, serve: (*platform).serveSubscribeSend},
@@ -72,6 +75,7 @@ func withAPIs(table map[string]endpoint) map[string]endpoint {
 const (
 	pathToken     = "/cgi-bin/token"
 	pathStable    = "/cgi-bin/stable_token"
+	pathUniform   = "/cgi-bin/message/wxopen/template/uniform_send"
 	pathOneTime   = "/cgi-bin/message/template/subscribe"
 	pathSubscribe = "/cgi-bin/message/subscribe/send"
 	pathBizSend   = "/cgi-bin/message/subscribe/bizsend"
@@ -153,8 +157,8 @@ func tokenReply(c *call, t *token) answer {
 	return reply(tokenAnswer{AccessToken: t.text, ExpiresIn: int(left.Seconds())})
 }
 
-// refuseLogin checks appid before grant_type, as observed, then the secret and
-// the caller's address (spec §2.9).
+// refuseLogin checks appid before grant_type, as observed, then the secret, the
+// account's standing and the caller's address (spec §2.9).
 func (p *platform) refuseLogin(c *call) (answer, bool) {
 	a := c.account
 	switch {
@@ -168,8 +172,15 @@ func (p *platform) refuseLogin(c *call) (answer, bool) {
 		return p.fail(c, wechat.CodeSecretMissing), true
 	case c.login.Secret.string() != a.secret:
 		return p.fail(c, wechat.CodeInvalidAppSecret), true
-	case !a.admits(c):
+	}
+	if code := a.refusesToken(); code != wechat.CodeOK {
+		return p.fail(c, code), true
+	}
+	if !a.admits(c) {
 		return p.failText(c, wechat.CodeIPNotInWhitelist, notInWhitelist(c.clientIP())), true
+	}
+	if code := a.riskOf(c.clientIP(), c.now); code != wechat.CodeOK {
+		return p.fail(c, code), true
 	}
 	return answer{}, false
 }

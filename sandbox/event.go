@@ -54,7 +54,7 @@ func (m *message) finished(status delivery, at time.Time) event {
 	}
 	return newEvent(m.account, m.openid, eventJobFinish, at,
 		element{name: "MsgID", value: m.eventMsgID(), number: true},
-		element{name: "Status", value: status.text})
+		element{name: "Status", value: m.statusOf(status)})
 }
 
 // eventMsgID is the msgid as events tell it: 0 where the account or a fault rule

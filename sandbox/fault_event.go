@@ -77,8 +77,11 @@ func opposite(status delivery) delivery {
 	return deliveredOK
 }
 
-// contradictionDelay keeps the contradiction behind the event it contradicts.
-const contradictionDelay = time.Second
+// doubleDelay and contradictionDelay keep the second event behind the first.
+const (
+	doubleDelay        = time.Millisecond
+	contradictionDelay = time.Second
+)
 
 // reportBent pushes the event of a finished job as the rule says that struck its call.
 func (p *platform) reportBent(m *message, status delivery, at time.Time) {
@@ -89,7 +92,7 @@ func (p *platform) reportBent(m *message, status delivery, at time.Time) {
 	late := at.Add(time.Duration(f.LateEventMS) * time.Millisecond)
 	p.emitLater(m, f.spell(status), at, late, f.EarlyEvent)
 	if f.DoubleEvent {
-		p.emitLater(m, f.spell(status), at, late, false)
+		p.emitLater(m, f.spell(status), at, late.Add(doubleDelay), false)
 	}
 	if f.ContradictEvent {
 		p.emitLater(m, f.spell(opposite(status)), at, late.Add(contradictionDelay), false)

@@ -98,7 +98,7 @@ func (s *shown) entry(era wechat.Era, jump wechat.Jump) InboxEntry {
 	m := s.message
 	return InboxEntry{
 		MsgID: strconv.FormatInt(m.msgID, 10), AppID: m.account.appID, TemplateID: m.tmpl.id,
-		Title: m.tmpl.title, Lines: lines(m.card(era, time.Time{})), At: stamp(time.UnixMilli(s.at)),
+		Title: m.tmpl.title, Lines: lines(m.card(era)), At: stamp(time.UnixMilli(s.at)),
 		Jump: shownJump(jump),
 	}
 }
@@ -107,14 +107,14 @@ func shownJump(jump wechat.Jump) InboxJump {
 	return InboxJump{Kind: jump.Kind.String(), URL: jump.URL, AppID: jump.AppID, PagePath: jump.PagePath}
 }
 
-// card draws the message as the phone would; without a time it has no date.
-func (m *message) card(era wechat.Era, at time.Time) wechat.Card {
+// card draws the message as the phone would.
+func (m *message) card(era wechat.Era) wechat.Card {
 	data, _ := parseData(m.body.Data)
 	if m.tmpl.family == familySubscribe {
 		withoutColors(data)
 	}
 	return wechat.Render(wechat.RenderInput{
-		Title: m.tmpl.title, Content: m.tmpl.parsed, Data: data, Era: era, At: at,
+		Title: m.tmpl.title, Content: m.tmpl.parsed, Data: data, Era: era,
 		TopColor: m.body.TopColor.string(), Emphasis: m.body.EmphasisKeyword.string(), MiniProgram: m.shownWhole(),
 		HideEmptyLines: m.account.kind == kindTest,
 	})

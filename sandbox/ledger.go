@@ -22,7 +22,7 @@ type LedgerEntry struct {
 	Answered    bool         `json:"answered"`     // the answer's bytes were written
 	MsgID       string       `json:"msgid"`        // "" = no message; mini program messages have one that is not answered
 	DuplicateOf string       `json:"duplicate_of"` // msgid of the first message with this client_msg_id
-	Fate        string       `json:"fate"`         // pending, shown, user_block, system_failed, freq_limit, held, none
+	Fate        string       `json:"fate"`         // pending, shown, user_block, system_failed, freq_limit, held, refused, none
 	Pushes      []LedgerPush `json:"pushes"`       // every delivery of the event
 }
 

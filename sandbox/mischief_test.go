@@ -101,12 +101,12 @@ func TestBentEvents(t *testing.T) {
 		want   []bentEvent
 	}{
 		{"none", sandbox.EventFault{NoEvent: true}, user, nil},
-		{"doubled", sandbox.EventFault{DoubleEvent: true}, user, []bentEvent{{delay, "own", "success"}, {delay, "own", "success"}}},
+		{"doubled", sandbox.EventFault{DoubleEvent: true}, user, []bentEvent{{delay, "own", "success"}, {delay + time.Millisecond, "own", "success"}}},
 		{"late", sandbox.EventFault{LateEventMS: 90_000}, user, []bentEvent{{delay + 90*time.Second, "own", "success"}}},
 		{"contradicting a success", sandbox.EventFault{ContradictEvent: true}, user,
 			[]bentEvent{{delay, "own", "success"}, {2 * delay, "own", "failed: system failed"}}},
 		{"contradicting a failure, late and twice", sandbox.EventFault{ContradictEvent: true, LateEventMS: 1000, DoubleEvent: true}, blocked,
-			[]bentEvent{{2 * delay, "own", "failed:user block"}, {2 * delay, "own", "failed:user block"}, {3 * delay, "own", "success"}}},
+			[]bentEvent{{2 * delay, "own", "failed:user block"}, {2*delay + time.Millisecond, "own", "failed:user block"}, {3 * delay, "own", "success"}}},
 		{"spaced", sandbox.EventFault{EventStatus: "spaced"}, blocked, []bentEvent{{delay, "own", "failed: user block"}}},
 		{"tight", sandbox.EventFault{EventStatus: "tight"}, sandbox.OpenID("SYSFL", 1), []bentEvent{{delay, "own", "failed:system failed"}}},
 		{"bare", sandbox.EventFault{EventStatus: "bare"}, sandbox.OpenID("SYSFL", 1), []bentEvent{{delay, "own", "system failed"}}},

@@ -107,7 +107,9 @@ func (p *platform) serveOneTimePage(c *call) answer {
 func (ask *oneTimeAsk) back() string {
 	u, _ := url.Parse(ask.Redirect) // checked before
 	q := u.Query()
-	q.Set("openid", ask.OpenID)
+	if ask.Action == "confirm" {
+		q.Set("openid", ask.OpenID) // one who refuses stays unknown
+	}
 	q.Set("template_id", ask.TemplateID)
 	q.Set("action", ask.Action)
 	q.Set("scene", strconv.Itoa(ask.Scene))

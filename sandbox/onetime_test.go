@@ -52,7 +52,8 @@ func TestOneConfirmedPageIsOneMessage(t *testing.T) {
 		}
 	}
 	back := func(action string) string {
-		return "http://127.0.0.1:9/back?action=" + action + "&openid=" + user + "&reserved=s%261&scene=1000&template_id=" + oneTimeTemplate(s) + "&x=1"
+		openid := map[string]string{"cancel": "", "confirm": "&openid=" + user}[action]
+		return "http://127.0.0.1:9/back?action=" + action + openid + "&reserved=s%261&scene=1000&template_id=" + oneTimeTemplate(s) + "&x=1"
 	}
 	for _, action := range []string{"cancel", "confirm"} {
 		exchangeAll(t, s, serviceToken(t, s), []exchange{{"before " + action, pathOneTime, oneTimeBody(s, user, ""), refused}})

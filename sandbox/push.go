@@ -31,6 +31,7 @@ type push struct {
 	row     *LedgerEntry // of the send it reports on; nil for follows
 	name    string       // of the event
 	event   sealed
+	nonce   uint32 // of the first delivery; drawn beforehand, for deliveries happen side by side
 	tries   int
 	told    chan struct{} // closed after the first delivery; nil = nobody waits
 }
@@ -64,7 +65,7 @@ func (p *platform) newPush(a *account, row *LedgerEntry, ev event) *push {
 	if a.serverURL == "" {
 		return nil
 	}
-	return &push{account: a, openid: ev.openid, row: row, name: ev.name(), event: p.seal(a, ev)}
+	return &push{account: a, openid: ev.openid, row: row, name: ev.name(), nonce: p.dice.rand.Uint32(), event: p.seal(a, ev)}
 }
 
 // enqueue loses the push while MarkFail blocks the account (spec §5.3).
@@ -111,7 +112,7 @@ func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 			return
 		}
 		start := p.clock.now()
-		d := job.sign(start, p.dice.nonce())
+		d := job.sign(start)
 		timeout := a.pushTimeout
 		s.mu.Unlock()
 
@@ -136,10 +137,16 @@ type attempt struct {
 	took             time.Duration
 }
 
+// nonceStep is odd, so that the nonces of one push are all different.
+const nonceStep = 0x9e3779b1
+
 // sign makes the signed query (spec §5.2, §5.4).
-func (job *push) sign(now time.Time, nonce string) *attempt {
+func (job *push) sign(now time.Time) *attempt {
 	a := job.account
-	d := &attempt{start: now, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10), nonce: nonce}
+	d := &attempt{
+		start: now, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10),
+		nonce: strconv.FormatUint(uint64(job.nonce+uint32(job.tries)*nonceStep), 10),
+	}
 	q := url.Values{}
 	q.Set("signature", wechat.Signature(d.token, d.timestamp, d.nonce))
 	q.Set("timestamp", d.timestamp)

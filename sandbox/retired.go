@@ -6,7 +6,7 @@ type RetiredRules struct {
 	// MiniRetiredCode is what wxopen/template/* answer once mini_template_retired:
 	// 45103 (default) or 46101, both were observed.
 	MiniRetiredCode string `json:"mini_retired_code,omitzero"`
-	// UniformSendRetired: wxopen/template/uniform_send answers 45109. Default true.
+	// UniformSendRetired: wxopen/template/uniform_send answers 45109. Default the era's: true in F.
 	UniformSendRetired *bool `json:"uniform_send_retired,omitzero"`
 }
 
@@ -22,7 +22,7 @@ const (
 )
 
 func newRetiredRules() retiredRules {
-	return retiredRules{miniRetiredCode: retired45103, uniformRetired: true}
+	return retiredRules{miniRetiredCode: retired45103}
 }
 
 func (spec *RetiredRules) check() error {

@@ -26,6 +26,9 @@ type Options struct {
 	// DeliveryDelay is the time between accepting a message and delivering it, for
 	// accounts that set none. 0 means one second, a negative value means at once.
 	DeliveryDelay time.Duration
+	// World is what the sandbox begins with, and Reset goes back to; nil means the
+	// built-in seed. New panics with one that did not come from ReadWorld and is wrong.
+	World *World
 	// AllowRemote lets the control API answer callers that are not on loopback.
 	AllowRemote bool
 }
@@ -69,7 +72,7 @@ type Sandbox struct {
 	p  *platform
 }
 
-// New returns a sandbox that holds the built-in seed. It starts no goroutine.
+// New returns a sandbox that holds the built-in seed, or Options.World. It starts no goroutine.
 func New(opts Options) *Sandbox {
 	opts = opts.withDefaults()
 	s := &Sandbox{opts: opts, wake: make(chan struct{}, 1), feed: &feed{born: time.Now().UnixNano()}}
@@ -96,9 +99,10 @@ type platform struct {
 	users      map[string]*user
 	known      known
 	forms      map[string]*form
+	given      map[string][]string // by openid: the newest ids in forms, newest last
 	consents   map[consentKey]*consent
-	oneTimes   map[oneTimeKey]int // messages confirmed and not yet sent
-	recent     recentSends
+	oneTimes   map[oneTimeKey]int     // messages confirmed and not yet sent
+	recent     recent[sendKey, int64] // msgids by client_msg_id
 	timers     timers
 	faults     faults
 	presets    []*preset
@@ -111,8 +115,19 @@ type platform struct {
 	ready      []*account // accounts with pushes nobody has started on yet
 }
 
+// newPlatform holds what the options say that a sandbox begins with.
 func newPlatform(opts Options, d *dice, f *feed) *platform {
-	p := &platform{
+	p := emptyPlatform(opts, d, f)
+	if opts.World == nil {
+		p.plantSeed()
+	} else if err := opts.World.plant(p); err != nil {
+		panic("sandbox: Options.World: " + err.Error()) // not one that ReadWorld returned
+	}
+	return p
+}
+
+func emptyPlatform(opts Options, d *dice, f *feed) *platform {
+	return &platform{
 		opts:     opts,
 		dice:     d,
 		feed:     f,
@@ -121,16 +136,15 @@ func newPlatform(opts Options, d *dice, f *feed) *platform {
 		users:    map[string]*user{},
 		known:    newKnown(),
 		forms:    map[string]*form{},
+		given:    map[string][]string{},
 		consents: map[consentKey]*consent{},
 		oneTimes: map[oneTimeKey]int{},
-		recent:   recentSends{byKey: map[sendKey]int64{}},
+		recent:   newRecent[sendKey, int64](dedupeWindow),
 		ledger:   ledger{limit: opts.LedgerLimit},
 		inbox:    newInbox(opts.LedgerLimit),
 		stats:    newStats(),
 		rules:    defaultSettings(),
 	}
-	p.plantSeed()
-	return p
 }
 
 // lock returns the platform with the mutex held; unlock gives it back.

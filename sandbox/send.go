@@ -25,32 +25,6 @@ type sendKey struct {
 	clientMsgID string
 }
 
-// recentSends remembers the msgid of accepted sends with a client_msg_id for the
-// length of the window. order is by time, so forgetting is cheap.
-type recentSends struct {
-	byKey map[sendKey]int64
-	order []recentSend
-}
-
-type recentSend struct {
-	key sendKey
-	at  time.Time
-}
-
-func (r *recentSends) forget(now time.Time) {
-	n := 0
-	for n < len(r.order) && now.Sub(r.order[n].at) >= dedupeWindow {
-		delete(r.byKey, r.order[n].key)
-		n++
-	}
-	r.order = r.order[n:]
-}
-
-func (r *recentSends) remember(key sendKey, msgID int64, now time.Time) {
-	r.byKey[key] = msgID
-	r.order = append(r.order, recentSend{key, now})
-}
-
 // serveSend is message/template/send, in the platform's order (spec §2.9, steps 6
 // to 15).
 func (p *platform) serveSend(c *call) answer {
@@ -62,13 +36,15 @@ func (p *platform) serveSend(c *call) answer {
 		code = p.checkJump(c)
 	}
 	if code == wechat.CodeOK {
-		code = p.checkRecipient(c)
+		code = p.checkRecipient(c.account, c.touser)
 	}
 	if code != wechat.CodeOK {
 		return p.fail(c, code)
 	}
-	if text := dataProblem(t, c.send); text != "" {
-		return p.failText(c, wechat.CodeArgumentInvalid, text)
+	if c.account.valueRules == valuesTyped {
+		if text := dataProblem(t, c); text != "" {
+			return p.failArgument(c, text)
+		}
 	}
 	return p.accept(c, t)
 }
@@ -81,6 +57,9 @@ func (c *call) spendQuotaAndParse() wechat.Code {
 		if month = a.monthlyOf(c.send.TemplateID.string()); month.used(c.now) >= a.monthlyQuota {
 			return wechat.CodeDailyQuota
 		}
+	}
+	if a.earlyQuotaAt > 0 && a.usageOf(c.path, c.now).thisDay >= a.earlyQuotaAt {
+		return wechat.CodeDailyQuota
 	}
 	if code := a.charge(c.path, c.now, a.minuteQuota, a.dailyQuota); code != wechat.CodeOK {
 		return code
@@ -111,7 +90,7 @@ func (c *call) recipientAndTemplate(family string) (*template, wechat.Code) {
 // SDKs send it empty (design §9).
 func (p *platform) checkJump(c *call) wechat.Code {
 	jump := c.send.MiniProgram
-	if jump.AppID != "" {
+	if jump.AppID != "" && profiles[c.account.era].knowsJump {
 		if !slices.Contains(c.account.linked, jump.AppID) {
 			return wechat.CodeInvalidAppID
 		}
@@ -143,9 +122,9 @@ func (p *platform) validPage(appid, page string) bool {
 }
 
 // checkRecipient is step 12.
-func (p *platform) checkRecipient(c *call) wechat.Code {
-	u := p.look(c.touser)
-	switch tie := u.with(c.account); {
+func (p *platform) checkRecipient(a *account, openid string) wechat.Code {
+	u := p.look(openid)
+	switch tie := u.with(a); {
 	case !tie.follows:
 		return wechat.CodeRequireSubscribe
 	case tie.blacklisted:
@@ -159,31 +138,40 @@ func (p *platform) checkRecipient(c *call) wechat.Code {
 // dataProblem is step 13: the errmsg of 47003, or "". Only the first problem is
 // named, and data that is no object has every parameter empty, of historical
 // templates too (spec §4.3).
-func dataProblem(t *template, body *sendBody) string {
-	data, isObject := parseData(body.Data)
+func dataProblem(t *template, c *call) string {
 	rules := t.rules
-	if !isObject {
+	if !c.dataIsObject {
 		rules = wechat.RulesTemplate
 	}
-	if first := wechat.FirstFatal(wechat.ValidateData(t.parsed, data, rules)); first != nil {
+	if first := wechat.FirstFatal(wechat.ValidateData(t.parsed, c.data, rules)); first != nil {
 		return wechat.PlatformText(*first)
 	}
 	return ""
 }
 
-// accept is steps 14 and 15: duplicates of the last ten minutes get the first
+// accept is steps 14 and 15: repeated client_msg_ids of the last ten minutes get the first
 // one's msgid and nothing more; others get a msgid and are delivered later.
 func (p *platform) accept(c *call, t *template) answer {
 	key := sendKey{c.account, c.touser, c.send.ClientMsgID.string()}
+	if !c.account.dedupe {
+		key.clientMsgID = ""
+	}
 	if key.clientMsgID != "" {
 		p.recent.forget(c.now)
 		if first, seen := p.recent.byKey[key]; seen {
 			return p.duplicate(c, first)
 		}
 	}
+	if code := c.screen(); code != wechat.CodeOK {
+		return p.fail(c, code)
+	}
+	c.screened()
 	m := p.newMessage(c, t)
 	if key.clientMsgID != "" {
 		p.recent.remember(key, m.msgID, c.now)
+	}
+	if c.reviewed() {
+		return p.holdForReview(c, m)
 	}
 	a := sent(m.msgID)
 	a.accepted = m

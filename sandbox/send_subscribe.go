@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strings"
 
 	"hongyan/wechat"
 )
@@ -61,12 +62,15 @@ func (p *platform) acceptSubscribe(c *call, t *template, code wechat.Code, withM
 	case !p.mayReceive(key):
 		return p.fail(c, wechat.CodeUserRefused)
 	}
-	text := dataProblem(t, c.send)
+	text := dataProblem(t, c)
 	if text == "" {
 		text = t.enumProblem(c.send)
 	}
 	if text != "" {
-		return p.failText(c, wechat.CodeArgumentInvalid, text)
+		return p.failArgument(c, text)
+	}
+	if len(c.account.illegalWords) > 0 && c.send.mentions(c.account.illegalWords) {
+		return p.fail(c, wechat.CodeSensitiveWords)
 	}
 	p.spendConsent(key)
 	m := p.newMessage(c, t)
@@ -86,8 +90,9 @@ func (t *template) enumProblem(body *sendBody) string {
 	}
 	data, _ := parseData(body.Data)
 	for _, e := range t.enums {
-		if !slices.Contains(e.Values, data[e.Key].Value) {
-			return wechat.PlatformText(wechat.ValueProblem{Key: e.Key, Kind: wechat.ProblemRule})
+		key := strings.TrimSuffix(e.Code, dotData)
+		if !slices.Contains(e.Values, data[key].Value) {
+			return wechat.PlatformText(wechat.ValueProblem{Key: key, Kind: wechat.ProblemRule})
 		}
 	}
 	return ""

@@ -1,5 +1,7 @@
 package sandbox
 
+import "net/http"
+
 // Settings are the behaviours that cannot belong to an account, because the
 // platform shows them before it knows whose call it is. nil leaves what is there.
 type Settings struct {
@@ -13,29 +15,54 @@ type Settings struct {
 	// JSONForm415: JSON where newtmpl/addtemplate wants a form gets HTTP 415, else 200014
 	// as from other front ends (spec §7.2). Default true.
 	JSONForm415 *bool `json:"json_form_415,omitzero"`
+	// BusinessStatus is the HTTP status of answers with an errcode, 200 to 599 (spec
+	// §2.5). Default 200, as the platform's; others are what a proxy may make of it.
+	BusinessStatus *int `json:"business_status,omitzero"`
 }
 
 func defaultSettings() Settings {
 	return Settings{
 		MalformedToken40014: new(true), RequireHTTPS: new(false), Chunked412: new(true), JSONForm415: new(true),
+		BusinessStatus: new(http.StatusOK),
 	}
 }
 
-// Configure changes the settings that are not nil and returns all of them.
+// Configure changes the settings that are not nil and returns all of them. It panics
+// with the [*ControlError] of a status that is none: that is a mistake in the test that
+// calls it.
 func (s *Sandbox) Configure(change Settings) Settings {
+	if err := change.check(); err != nil {
+		panic(err)
+	}
 	defer s.unlock()
 	p := s.lock()
-	for _, f := range []struct{ dst, src **bool }{
-		{&p.rules.MalformedToken40014, &change.MalformedToken40014},
-		{&p.rules.RequireHTTPS, &change.RequireHTTPS},
-		{&p.rules.Chunked412, &change.Chunked412},
-		{&p.rules.JSONForm415, &change.JSONForm415},
-	} {
-		if *f.src != nil {
-			*f.dst = new(**f.src) // never the caller's own
-		}
-	}
+	p.configure(change)
+	r := &p.rules
 	return Settings{
-		new(*p.rules.MalformedToken40014), new(*p.rules.RequireHTTPS), new(*p.rules.Chunked412), new(*p.rules.JSONForm415),
+		MalformedToken40014: new(*r.MalformedToken40014), RequireHTTPS: new(*r.RequireHTTPS),
+		Chunked412: new(*r.Chunked412), JSONForm415: new(*r.JSONForm415), BusinessStatus: new(*r.BusinessStatus),
+	}
+}
+
+func (change *Settings) check() error {
+	return firstError(
+		atLeast("business_status", change.BusinessStatus, http.StatusOK),
+		atMost("business_status", change.BusinessStatus, 599),
+	)
+}
+
+func (p *platform) configure(change Settings) {
+	r := &p.rules
+	replace(&r.MalformedToken40014, change.MalformedToken40014)
+	replace(&r.RequireHTTPS, change.RequireHTTPS)
+	replace(&r.Chunked412, change.Chunked412)
+	replace(&r.JSONForm415, change.JSONForm415)
+	replace(&r.BusinessStatus, change.BusinessStatus)
+}
+
+// replace points dst to a copy of what src points to, never to the caller's own.
+func replace[T any](dst **T, src *T) {
+	if src != nil {
+		*dst = new(*src)
 	}
 }

@@ -352,7 +352,7 @@ func TestLongTermAndEnumeratedTemplates(t *testing.T) {
 	bus, order := add("tid=1288&kidList[0]=1&kidList[1]=2"), add("tid=401&kidList[0]=1&kidList[1]=4")
 	mustNil(t, s.Sandbox.Consent("", user, accept(bus, order), 0))
 	list := do(t, s, with(pathPrivate, token), "").body
-	for _, want := range []string{`"type":3,"keywordEnumValueList":[]`, `"keywordEnumValueList":[{"keywordCode":"enum4","enumValueList":["到店自取","堂食","骑手代取"]}]`} {
+	for _, want := range []string{`"type":3,"keywordEnumValueList":[]`, `"keywordEnumValueList":[{"keywordCode":"enum4.DATA","enumValueList":["到店自取","堂食","骑手代取"]}]`} {
 		if !strings.Contains(list, want) {
 			t.Errorf("held = %s, want %s", list, want)
 		}

@@ -3,8 +3,8 @@ package sandbox
 // SubscribeRules are an account's limits and switches of subscribe messages; nil
 // leaves what is there.
 type SubscribeRules struct {
-	SubscribeQuota         *int  `json:"subscribe_quota,omitzero"`          // subscribe messages per Beijing day; negative = no limit; default 10,000,000
-	SubscribeTemplateLimit *int  `json:"subscribe_template_limit,omitzero"` // default 50; older tables say 25 (K20)
+	SubscribeQuota         *int  `json:"subscribe_quota,omitzero"`          // subscribe, notice and one-time messages per Beijing day and API; negative = no limit; default 10,000,000
+	SubscribeTemplateLimit *int  `json:"subscribe_template_limit,omitzero"` // default the era's: 50, up to era D 25 (K20)
 	SubscribeBanned        *bool `json:"subscribe_banned,omitzero"`         // sends answer 43107; default false
 	// AddTemplatePunished: newtmpl/addtemplate answers 43106 or 200011; default none.
 	AddTemplatePunished string `json:"add_template_punished,omitzero"`
@@ -20,7 +20,7 @@ type subscribeRules struct {
 }
 
 func newSubscribeRules() subscribeRules {
-	return subscribeRules{subscribeQuota: 10_000_000, subscribeLimit: 50, addPunished: notPunished} // spec §7.1, §7.2
+	return subscribeRules{subscribeQuota: 10_000_000, addPunished: notPunished} // spec §7.1
 }
 
 // Values of add_template_punished.

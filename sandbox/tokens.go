@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// tokenGrace is how long a replaced token stays usable (spec §3.1).
+	// tokenGrace is how long a replaced token stays usable unless token_grace says
+	// otherwise (spec §3.1).
 	tokenGrace = 5 * time.Minute
 	// forceRefreshGap is the least time between two forced refreshes (spec §3.2).
 	forceRefreshGap = 30 * time.Second
@@ -88,7 +89,7 @@ func (p *platform) forgetTokens() {
 
 // plainToken is /cgi-bin/token: always a new one.
 func (p *platform) plainToken(a *account, now time.Time) *token {
-	return p.mint(a, &a.plain, now, tokenGrace)
+	return p.mint(a, &a.plain, now, a.tokenGrace)
 }
 
 // stableToken is /cgi-bin/stable_token in normal mode: the same token while it is
@@ -103,7 +104,7 @@ func (p *platform) stableToken(a *account, now time.Time) *token {
 			return sp.current
 		}
 	}
-	return p.mint(a, sp, now, tokenGrace)
+	return p.mint(a, sp, now, a.tokenGrace)
 }
 
 // forcedToken is stable_token with force_refresh: the old one dies at once, but

@@ -181,6 +181,17 @@ func (p *platform) setUser(openid string, change UserChange) error {
 	if follower != nil {
 		before = u.with(follower)
 	}
+	u.set(change)
+	if follower != nil {
+		p.tellFollow(follower, openid, before, *change.Follows)
+	}
+	p.known.see(openid)
+	p.feed.mark(changedUsers)
+	return nil
+}
+
+// set applies a change to the state alone.
+func (u *user) set(change UserChange) {
 	setText(&u.name, change.Name)
 	set(&u.frozen, change.Frozen)
 	set(&u.miniProgram, change.SupportsMiniprogram)
@@ -192,12 +203,6 @@ func (p *platform) setUser(openid string, change UserChange) error {
 			t.follows, t.told = *change.Follows, true
 		}
 	})
-	if follower != nil {
-		p.tellFollow(follower, openid, before, *change.Follows)
-	}
-	p.known.see(openid)
-	p.feed.mark(changedUsers)
-	return nil
 }
 
 // followed is the account that hears of a follow or unfollow, nil when the change

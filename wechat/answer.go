@@ -26,8 +26,11 @@ type Answer struct {
 }
 
 var (
-	errNotAnswer = errors.New("the answer is not the platform's JSON")
-	errTooLong   = fmt.Errorf("the answer is longer than %d bytes", MaxAnswerBytes)
+	// errTurnedAway is for the 4xx that say nothing about the request itself: a
+	// proxy wants a password (407), a front end has too much to do (429).
+	errTurnedAway = errors.New("turned away before the platform looked at it")
+	errNotAnswer  = errors.New("the answer is not the platform's JSON")
+	errTooLong    = fmt.Errorf("the answer is longer than %d bytes", MaxAnswerBytes)
 )
 
 // readAnswer reads and judges a response. It reads to the end where it can, so
@@ -35,8 +38,11 @@ var (
 func readAnswer(a attempt, resp *http.Response) (Answer, error) {
 	ans := Answer{HTTPStatus: resp.StatusCode}
 	body, err := readBody(resp)
-	if resp.StatusCode/100 == 4 {
+	switch {
+	case isOwnFault(resp.StatusCode):
 		return ans, &StatusError{Op: a.op, HTTPStatus: resp.StatusCode}
+	case resp.StatusCode/100 == 4:
+		return ans, &TransportError{Op: a.op, HTTPStatus: resp.StatusCode, Err: errTurnedAway}
 	}
 	lost := &TransportError{Op: a.op, Sent: true, HTTPStatus: resp.StatusCode}
 	if err != nil {
@@ -58,7 +64,21 @@ func readAnswer(a attempt, resp *http.Response) (Answer, error) {
 		return ans, nil
 	}
 	ans.Msg, ans.RID = splitErrMsg(hide(wire.msg, a.secrets))
+	ans.Msg = shorten(ans.Msg)
 	return ans, &Error{Op: a.op, Code: ans.Code, Msg: ans.Msg, RID: ans.RID}
+}
+
+// isOwnFault reports whether the status says that the request is malformed, and
+// would be so tomorrow. Of these the platform is known to answer 412 and 415
+// (spec §2.5).
+func isOwnFault(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusLengthRequired, http.StatusPreconditionFailed,
+		http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusUnsupportedMediaType,
+		http.StatusRequestHeaderFieldsTooLarge:
+		return true
+	}
+	return false
 }
 
 // readBody reads the body up to MaxAnswerBytes. The extra byte of room lets the
@@ -137,16 +157,6 @@ func decodeOdd(op Endpoint, body []byte) (wireAnswer, error) {
 	return wire, nil
 }
 
-// alwaysHasCode names the endpoints whose success is nothing but an errcode and
-// perhaps a msgid. A JSON object without either came from somebody in between.
-func alwaysHasCode(op Endpoint) bool {
-	switch op {
-	case EndpointTemplateSend, EndpointMiniTemplateSend, EndpointTemplateDelete:
-		return true
-	}
-	return false
-}
-
 // integer reads a JSON integer, bare or in quotes, without going through a
 // float: a msgid has 19 digits (spec §1).
 func integer(raw json.RawMessage) (int64, bool) {
@@ -154,7 +164,24 @@ func integer(raw json.RawMessage) (int64, bool) {
 		raw = raw[1 : len(raw)-1]
 	}
 	n, err := strconv.ParseInt(string(raw), 10, 64)
-	return n, err == nil
+	if err != nil {
+		return 0, false // not ParseInt's nearest number: a msgid like that would be many messages' own
+	}
+	return n, true
+}
+
+// maxErrMsgRunes bounds an errmsg, in characters: it goes into rows, logs and
+// pages, and the longest that has been seen is some 200.
+const maxErrMsgRunes = 500
+
+func shorten(msg string) string {
+	if len(msg) <= maxErrMsgRunes {
+		return msg
+	}
+	if runes := []rune(msg); len(runes) > maxErrMsgRunes {
+		return string(runes[:maxErrMsgRunes]) + "…"
+	}
+	return msg
 }
 
 // text is the content of a JSON string, or any other value as it was written.

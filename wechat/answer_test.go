@@ -1,7 +1,10 @@
 package wechat
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -20,6 +23,7 @@ func TestDecodeAnswer(t *testing.T) {
 		{name: "nine digits", body: `{"errcode":0,"errmsg":"ok","msgid":200228332}`, want: wireAnswer{0, "ok", 200228332}},
 		{name: "msgid in quotes", body: `{"errcode":0,"errmsg":"ok","msgid":"4123456789012345679"}`, want: wireAnswer{0, "ok", 4123456789012345679}},
 		{name: "msgid is no integer, yet accepted", body: `{"errcode":0,"errmsg":"ok","msgid":4.1e18}`, want: wireAnswer{0, "ok", 0}},
+		{name: "msgid beyond 64 bits is none", body: `{"errcode":0,"errmsg":"ok","msgid":9223372036854775808}`, want: wireAnswer{0, "ok", 0}},
 		{name: "no msgid", body: `{"errcode":0,"errmsg":"ok"}`, want: wireAnswer{0, "ok", 0}},
 		{name: "errmsg first", body: `{"errmsg":"invalid openid","errcode":40003}`, want: wireAnswer{40003, "invalid openid", 0}},
 		{name: "code in quotes", body: `{"errcode":"40003","errmsg":"x"}`, want: wireAnswer{40003, "x", 0}},
@@ -84,6 +88,42 @@ func FuzzDecodeAnswer(f *testing.F) {
 		}
 		if wire.msgID == 0 {
 			t.Errorf("%q counts as success without errcode 0 or a msgid", body)
+		}
+	})
+}
+
+// FuzzTypedAnswers gives every method any answer: it ends in a result or in one of
+// the package's errors, and never in a text that shows the token or the AppSecret.
+func FuzzTypedAnswers(f *testing.F) {
+	for _, seed := range []string{
+		`{"msginfo":[{"id":"1"}],"errcode":0}`, `{"msginfo":{"id":1,"send_timestamp":2}}`, `{"msginfo":7}`, `{"msginfo":null}`,
+		`{"errcode":0,"quota":{"daily_limit":"1"},"rate_limit":null,"request":{"request_url":"access_token=x"}}`,
+		`{"errmsg":"ok","errcode":0,"data":[{"tid":1,"type":"2","kid":"3","id":4,"keywordEnumValueList":[{}]},null],"count":"5"}`,
+		`{"list":[{"id":"AT1"}],"total_count":1,"keyword_list":[{"keyword_id":1}],"template_id":"T","priTmplId":"P"}`,
+		`{"dns":[{}],"ping":[null],"primary_industry":{},"ip_list":[]}`, `{"success":false,"errmsg":"x","errcode":200014}`, `{`, `[]`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	const secret = "99_EXAMPLE/secret+value"
+	calls := everyCall(secret)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		answer := roundTripper(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+		})
+		c := &Client{HTTPClient: &http.Client{Transport: answer}, Tokens: StaticToken(secret)}
+		for name, call := range calls {
+			err := call(t.Context(), c)
+			if err == nil {
+				continue
+			}
+			switch OutcomeOf(err) {
+			case OutcomeAnswered, OutcomeNoAnswer:
+			default:
+				t.Errorf("%s: %v is %v, but there was an answer", name, err, OutcomeOf(err))
+			}
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("%s shows the secret: %v", name, err)
+			}
 		}
 	})
 }

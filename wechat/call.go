@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -15,7 +16,14 @@ import (
 type Call struct {
 	Endpoint    Endpoint
 	AccessToken string // "" sends none; the platform then answers 41001
+	Query       string // further parameters, encoded and joined: "ids=2,616&start=0"
 	Body        []byte // JSON, see MarshalBody; nil makes the call a GET
+	ContentType string // of Body; "" is JSON in UTF-8
+}
+
+// Format writes the endpoint and the body's length, whatever the verb: the token is a secret.
+func (c Call) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s with %s, %d bytes", c.Endpoint, hidden, len(c.Body))
 }
 
 // Do makes one attempt: no token refresh, no retry. The error is nil only when
@@ -23,32 +31,47 @@ type Call struct {
 // *StatusError or *TransportError. With *Error the Answer is filled as well, with
 // the other two only its HTTPStatus. Do is safe for concurrent use.
 func (c *Client) Do(ctx context.Context, call Call) (Answer, error) {
-	req := attempt{op: call.Endpoint, body: call.Body, secrets: []string{call.AccessToken}}
-	if call.AccessToken != "" {
-		req.query = "access_token=" + url.QueryEscape(call.AccessToken)
+	return c.do(ctx, attempt{
+		op:          call.Endpoint,
+		query:       call.query(),
+		body:        call.Body,
+		contentType: call.ContentType,
+		secrets:     []string{call.AccessToken},
+	})
+}
+
+// query is the whole query string, the access token first.
+func (c Call) query() string {
+	if c.AccessToken == "" {
+		return c.Query
 	}
-	return c.do(ctx, req)
+	token := "access_token=" + url.QueryEscape(c.AccessToken)
+	if c.Query == "" {
+		return token
+	}
+	return token + "&" + c.Query
 }
 
 // attempt is a request as it goes over the wire, with the values that must not
 // show up in its errors.
 type attempt struct {
-	op      Endpoint
-	query   string
-	body    []byte
-	secrets []string
+	op          Endpoint
+	query       string
+	body        []byte
+	contentType string
+	secrets     []string
 }
 
 func (c *Client) do(ctx context.Context, a attempt) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, &TransportError{Op: a.op, Err: err}
 	}
-	var w watch
-	req, err := c.newRequest(w.trace(ctx, a.body != nil), a)
+	client := c.httpClient()
+	w := watch{startsOver: a.body != nil && isBare(client)}
+	req, err := c.newRequest(w.trace(ctx), a)
 	if err != nil {
 		return Answer{}, &TransportError{Op: a.op, Err: redact(err, a.secrets)}
 	}
-	client := c.httpClient()
 	resp, err := client.Do(req)
 	if err != nil {
 		return Answer{}, &TransportError{Op: a.op, Sent: w.mayHaveSent(client), Err: redact(err, a.secrets)}
@@ -83,6 +106,9 @@ func (c *Client) newRequest(ctx context.Context, a attempt) (*http.Request, erro
 		return nil, err
 	}
 	req.Header["Content-Type"] = jsonContentType
+	if a.contentType != "" {
+		req.Header.Set("Content-Type", a.contentType)
+	}
 	return req, nil
 }
 
@@ -96,18 +122,26 @@ func (c *Client) base() string {
 // watch notes whether a request may have left this machine. The zero value is
 // ready for one request.
 type watch struct {
-	hooks   httptrace.ClientTrace
-	asked   atomic.Bool // the transport looked for a connection
-	reused  atomic.Bool // the connection in use has served before
-	sent    atomic.Bool
-	replays bool // a lost request may be repeated by the transport itself
+	hooks  httptrace.ClientTrace
+	asked  atomic.Bool // the transport looked for a connection
+	reused atomic.Bool // the connection in use has served before
+	sent   atomic.Bool
+	// startsOver says that a second search for a connection means that nothing was
+	// written to the first.
+	startsOver bool
+}
+
+// isBare reports whether requests go straight to net/http's own transport. One
+// that wraps it may repeat a request by itself, for reasons of its own.
+func isBare(client *http.Client) bool {
+	_, bare := client.Transport.(*http.Transport)
+	return bare || client.Transport == nil
 }
 
 // trace returns ctx with the hooks installed. From GotConn on, bytes may have
 // been written: the later hooks run when headers are buffered or flushed, which
 // is too late to be sure that nothing left.
-func (w *watch) trace(ctx context.Context, post bool) context.Context {
-	w.replays = !post
+func (w *watch) trace(ctx context.Context) context.Context {
 	w.hooks.GetConn = func(string) { w.startOver() }
 	w.hooks.GotConn = func(info httptrace.GotConnInfo) {
 		w.reused.Store(info.Reused)
@@ -120,10 +154,10 @@ func (w *watch) trace(ctx context.Context, post bool) context.Context {
 // second time: for a POST it does so only if nothing at all was written to a
 // reused connection that turned out to be closed (net/http's
 // shouldRetryRequest), so the request is unsent again. GETs are repeated in more
-// cases and stay sent.
+// cases and stay sent, and so does everything behind a transport of somebody else's.
 func (w *watch) startOver() {
 	w.asked.Store(true)
-	if !w.replays && w.reused.Load() {
+	if w.startsOver && w.reused.Load() {
 		w.sent.Store(false)
 	}
 }
@@ -131,9 +165,8 @@ func (w *watch) startOver() {
 // mayHaveSent reports whether request bytes may have left. A RoundTripper that
 // is not net/http's and never called a hook tells us nothing; then they may.
 func (w *watch) mayHaveSent(client *http.Client) bool {
-	if w.asked.Load() || client.Transport == nil {
+	if w.asked.Load() || isBare(client) {
 		return w.sent.Load()
 	}
-	_, traces := client.Transport.(*http.Transport)
-	return !traces
+	return true
 }

@@ -206,7 +206,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty body", ModePlain, plainQuery(specToken), "", BadBody},
 		{"form body", ModePlain, plainQuery(specToken), "a=b", BadBody},
 		{"too large", ModePlain, plainQuery(specToken), finishXML + strings.Repeat(" ", MaxPushBytes), BadBody},
-		{"a number that is none", ModePlain, plainQuery(specToken), "<xml><MsgID>1e9</MsgID></xml>", BadBody},
+		{"a number that is none", ModePlain, plainQuery(specToken), "<xml><Event>TEMPLATESENDJOBFINISH</Event><MsgID>1e9</MsgID></xml>", BadBody},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,23 +2,6 @@ package wechat
 
 import "fmt"
 
-// Endpoint is the path of one of the platform's interfaces, with its leading
-// slash and without host or query.
-type Endpoint string
-
-// The endpoints this package calls by name (spec §3, §4.2, §6.2). Client.Do
-// takes any other path as well.
-const (
-	EndpointToken            Endpoint = "/cgi-bin/token"
-	EndpointStableToken      Endpoint = "/cgi-bin/stable_token"
-	EndpointAPIDomainIP      Endpoint = "/cgi-bin/get_api_domain_ip"
-	EndpointTemplateList     Endpoint = "/cgi-bin/template/get_all_private_template"
-	EndpointTemplateAdd      Endpoint = "/cgi-bin/template/api_add_template"
-	EndpointTemplateDelete   Endpoint = "/cgi-bin/template/del_private_template"
-	EndpointTemplateSend     Endpoint = "/cgi-bin/message/template/send"
-	EndpointMiniTemplateSend Endpoint = "/cgi-bin/message/wxopen/template/send"
-)
-
 // Class groups outcomes by what a caller should do next (spec §9).
 type Class uint8
 
@@ -87,17 +70,18 @@ func (c Class) Hint() (en, zh string) {
 // ClassOf says what code means for the caller of ep. Most codes have one class
 // everywhere; the exceptions are:
 //
-//   - 40013 stops the account on the token endpoints (its own appid is wrong)
-//     and is a fault of the request elsewhere (miniprogram.appid not linked);
-//   - 40001 on the token endpoints means a wrong AppSecret, not a dead token.
+//   - 40013 stops the account where it shows its AppSecret (its own appid is
+//     wrong) and is a fault of the request elsewhere (miniprogram.appid not linked);
+//   - 40001 there means a wrong AppSecret, not a dead token.
+//
+// The endpoints that take the AppSecret are the two of tokens and clear_quota/v2.
 //
 // A code outside the table is ClassUnknown.
 func ClassOf(ep Endpoint, code Code) Class {
-	fetchesToken := ep == EndpointToken || ep == EndpointStableToken
 	switch {
-	case code == CodeInvalidAppID && !fetchesToken:
+	case code == CodeInvalidAppID && !takesSecret(ep):
 		return ClassRequest
-	case code == CodeInvalidCredential && fetchesToken:
+	case code == CodeInvalidCredential && takesSecret(ep):
 		return ClassAccount
 	}
 	info, ok := codeIndex[code]

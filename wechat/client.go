@@ -2,6 +2,8 @@ package wechat
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -39,6 +41,9 @@ func StaticToken(token string) TokenSource { return staticToken(token) }
 
 type staticToken string
 
+// Format hides the token, whatever the verb.
+func (staticToken) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
+
 func (t staticToken) AccessToken(context.Context) (string, error) { return string(t), nil }
 
 func (staticToken) Invalidate(context.Context, string) error { return nil }
@@ -51,7 +56,8 @@ type Client struct {
 	BaseURL string
 	// HTTPClient makes the calls; nil is a shared client with a timeout of 15 s,
 	// 5 s for connecting. Redirects are never followed, whatever it says: they
-	// would carry the access token to another place.
+	// would carry the access token to another place. Its transport should not send
+	// a request twice by itself: it cannot know what is safe to repeat.
 	HTTPClient *http.Client
 	// Tokens gives the access token to the typed methods. Do does not use it.
 	Tokens TokenSource

@@ -52,15 +52,50 @@ func (r *recorder) serve(w http.ResponseWriter, req *http.Request) {
 
 const jsonUTF8 = "application/json; charset=UTF-8"
 
+// typedCall is one method, what the platform answers and what must come of it.
+type typedCall struct {
+	name   string
+	call   func(context.Context, *Client) (any, error)
+	answer string
+	want   any
+	wire   recorded // without its Length
+}
+
+const answerOK = `{"errcode":0,"errmsg":"ok"}`
+
+// posted is a request with a JSON body and the token of checkTypedCalls.
+func posted(path, body string) recorded {
+	return recorded{Method: "POST", Path: path, Query: "access_token=t%2Bk", ContentType: jsonUTF8, Body: body}
+}
+
+// gotten is a request without body; query follows the token.
+func gotten(path, query string) recorded {
+	return recorded{Method: "GET", Path: path, Query: "access_token=t%2Bk" + query}
+}
+
+// checkTypedCalls makes each call once over loopback and compares the request
+// byte for byte.
+func checkTypedCalls(t *testing.T, tests []typedCall) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRecorder(t, tt.answer)
+			got, err := tt.call(t.Context(), &Client{BaseURL: server.URL + "/", Tokens: StaticToken("t+k")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			tt.wire.Length = int64(len(tt.wire.Body))
+			if diff := cmp.Diff([]recorded{tt.wire}, server.seen); diff != "" {
+				t.Errorf("request (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestTypedCalls(t *testing.T) {
-	ok := `{"errcode":0,"errmsg":"ok"}`
-	tests := []struct {
-		name   string
-		call   func(context.Context, *Client) (any, error)
-		answer string
-		want   any
-		wire   recorded
-	}{
+	checkTypedCalls(t, []typedCall{
 		{
 			name: "token",
 			call: func(ctx context.Context, c *Client) (any, error) {
@@ -116,7 +151,7 @@ func TestTypedCalls(t *testing.T) {
 		{
 			name:   "delete template",
 			call:   func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteTemplate(ctx, "Zk3vQ") },
-			answer: ok,
+			answer: answerOK,
 			wire: recorded{Method: "POST", Path: "/cgi-bin/template/del_private_template", Query: "access_token=t%2Bk", ContentType: jsonUTF8,
 				Body: `{"template_id":"Zk3vQ"}`},
 		},
@@ -136,48 +171,99 @@ func TestTypedCalls(t *testing.T) {
 			call: func(ctx context.Context, c *Client) (any, error) {
 				return c.SendMiniTemplateMessage(ctx, &MiniTemplateMessage{ToUser: "o1", TemplateID: "T", FormID: "F", Data: Data{}})
 			},
-			answer: ok,
+			answer: answerOK,
 			want:   SendResult{},
 			wire: recorded{Method: "POST", Path: "/cgi-bin/message/wxopen/template/send", Query: "access_token=t%2Bk", ContentType: jsonUTF8,
 				Body: `{"touser":"o1","template_id":"T","form_id":"F","data":{}}`},
 		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			server := newRecorder(t, tt.answer)
-			got, err := tt.call(t.Context(), &Client{BaseURL: server.URL + "/", Tokens: StaticToken("t+k")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("result (-want +got):\n%s", diff)
-			}
-			tt.wire.Length = int64(len(tt.wire.Body))
-			if diff := cmp.Diff([]recorded{tt.wire}, server.seen); diff != "" {
-				t.Errorf("request (-want +got):\n%s", diff)
-			}
-		})
+	})
+}
+
+// everyCall has each method once, with a request that passes all checks; secret
+// is the AppSecret.
+func everyCall(secret string) map[string]func(context.Context, *Client) error {
+	type call = func(context.Context, *Client) error
+	return map[string]call{
+		"token": func(ctx context.Context, c *Client) error { _, err := c.Token(ctx, "wx1", secret); return err },
+		"stable token": func(ctx context.Context, c *Client) error {
+			_, err := c.StableToken(ctx, "wx1", secret, false)
+			return err
+		},
+		"clear":        func(ctx context.Context, c *Client) error { return c.ClearQuota(ctx, "wx1") },
+		"clear v2":     func(ctx context.Context, c *Client) error { return c.ClearQuotaV2(ctx, "wx1", secret) },
+		"quota":        func(ctx context.Context, c *Client) error { _, err := c.Quota(ctx, EndpointTemplateSend); return err },
+		"clear one":    func(ctx context.Context, c *Client) error { return c.ClearAPIQuota(ctx, EndpointTemplateSend) },
+		"rid":          func(ctx context.Context, c *Client) error { _, err := c.LookupRID(ctx, "1-2-3"); return err },
+		"addresses":    func(ctx context.Context, c *Client) error { _, err := c.APIDomainIP(ctx); return err },
+		"push sources": func(ctx context.Context, c *Client) error { _, err := c.CallbackIP(ctx); return err },
+		"server check": func(ctx context.Context, c *Client) error {
+			_, err := c.CheckCallback(ctx, CheckAll, OperatorDefault)
+			return err
+		},
+		"set industry": func(ctx context.Context, c *Client) error { return c.SetIndustry(ctx, SetIndustryRequest{"1", "4"}) },
+		"industries":   func(ctx context.Context, c *Client) error { _, err := c.Industries(ctx); return err },
+		"templates":    func(ctx context.Context, c *Client) error { _, err := c.ListTemplates(ctx); return err },
+		"add": func(ctx context.Context, c *Client) error {
+			_, err := c.AddTemplate(ctx, AddTemplateRequest{})
+			return err
+		},
+		"delete": func(ctx context.Context, c *Client) error { return c.DeleteTemplate(ctx, "T") },
+		"blocked": func(ctx context.Context, c *Client) error {
+			_, err := c.BlockedMessages(ctx, BlockedMessagesRequest{})
+			return err
+		},
+		"send": func(ctx context.Context, c *Client) error {
+			_, err := c.SendTemplateMessage(ctx, &TemplateMessage{})
+			return err
+		},
+		"one-time": func(ctx context.Context, c *Client) error { return c.SendOneTimeMessage(ctx, &OneTimeMessage{}) },
+		"mini send": func(ctx context.Context, c *Client) error {
+			_, err := c.SendMiniTemplateMessage(ctx, &MiniTemplateMessage{})
+			return err
+		},
+		"mini library": func(ctx context.Context, c *Client) error { _, err := c.MiniLibrary(ctx, 0, 20); return err },
+		"mini entry":   func(ctx context.Context, c *Client) error { _, err := c.MiniLibraryTemplate(ctx, "AT9001"); return err },
+		"mini add": func(ctx context.Context, c *Client) error {
+			_, err := c.AddMiniTemplate(ctx, AddMiniTemplateRequest{"AT9001", []int{7}})
+			return err
+		},
+		"mini list":   func(ctx context.Context, c *Client) error { _, err := c.ListMiniTemplates(ctx, 0, 20); return err },
+		"mini delete": func(ctx context.Context, c *Client) error { return c.DeleteMiniTemplate(ctx, "T") },
+		"subscribe": func(ctx context.Context, c *Client) error {
+			_, err := c.SendSubscribeMessage(ctx, &SubscribeMessage{})
+			return err
+		},
+		"notice": func(ctx context.Context, c *Client) error {
+			_, err := c.SendNoticeMessage(ctx, &NoticeMessage{})
+			return err
+		},
+		"uniform": func(ctx context.Context, c *Client) error {
+			_, err := c.SendUniformMessage(ctx, &UniformMessage{})
+			return err
+		},
+		"subscribe add": func(ctx context.Context, c *Client) error {
+			_, err := c.AddSubscribeTemplate(ctx, AddSubscribeTemplateRequest{401, []int{1, 2}, ""})
+			return err
+		},
+		"subscribe del": func(ctx context.Context, c *Client) error { return c.DeleteSubscribeTemplate(ctx, "T") },
+		"categories":    func(ctx context.Context, c *Client) error { _, err := c.SubscribeCategories(ctx); return err },
+		"titles": func(ctx context.Context, c *Client) error {
+			_, err := c.SubscribeTitles(ctx, SubscribeTitlesRequest{[]int{2}, 0, 30})
+			return err
+		},
+		"keywords":      func(ctx context.Context, c *Client) error { _, err := c.SubscribeKeywords(ctx, 99); return err },
+		"subscribe all": func(ctx context.Context, c *Client) error { _, err := c.ListSubscribeTemplates(ctx); return err },
 	}
 }
 
 // TestSuccessWithoutTheResultIsNoAnswer: JSON that lacks what was asked for did
 // not come from the platform.
 func TestSuccessWithoutTheResultIsNoAnswer(t *testing.T) {
-	calls := map[string]func(context.Context, *Client) error{
-		"token": func(ctx context.Context, c *Client) error { _, err := c.Token(ctx, "wx1", "s"); return err },
-		"stable": func(ctx context.Context, c *Client) error {
-			_, err := c.StableToken(ctx, "wx1", "s", false)
-			return err
-		},
-		"addresses": func(ctx context.Context, c *Client) error { _, err := c.APIDomainIP(ctx); return err },
-		"templates": func(ctx context.Context, c *Client) error { _, err := c.ListTemplates(ctx); return err },
-		"add": func(ctx context.Context, c *Client) error {
-			_, err := c.AddTemplate(ctx, AddTemplateRequest{})
-			return err
-		},
-	}
-	for name, call := range calls {
-		for _, body := range []string{`{"status":"up"}`, `{"access_token":"","expires_in":0,"ip_list":"x","template_list":{},"template_id":7}`} {
+	const elsewhere = `{"status":"up"}`
+	const wrongTypes = `{"access_token":"","expires_in":0,"ip_list":"x","template_list":{},"template_id":7,"primary_industry":[],` +
+		`"quota":7,"request":"x","dns":{},"msginfo":7,"list":"x","keyword_list":{},"data":{},"priTmplId":[]}`
+	for name, call := range everyCall("s3cret-value") {
+		for _, body := range []string{elsewhere, wrongTypes} {
 			server := newRecorder(t, body)
 			err := call(t.Context(), &Client{BaseURL: server.URL, Tokens: StaticToken("t")})
 			if got := ClassOfError(err); got != ClassNoAnswer {

@@ -21,9 +21,9 @@ func splitErrMsg(errmsg string) (msg, rid string) {
 	return msg, rid
 }
 
-// cutRID cuts "rid: ID" off the end.
+// cutRID cuts "rid: ID" off the end, written with or without the space.
 func cutRID(s string) (rest, rid string) {
-	const mark = "rid: "
+	const mark = "rid:"
 	i := strings.LastIndex(s, mark)
 	if i < 0 || i > 0 && s[i-1] != ' ' && s[i-1] != ',' {
 		return s, ""

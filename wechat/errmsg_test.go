@@ -13,6 +13,7 @@ func TestSplitErrMsg(t *testing.T) {
 		{"ok", "ok", "ok", ""},
 		{"empty", "", "", ""},
 		{"sns comma", "invalid code, rid: 6aac005a-01bfdbee-79769285", "invalid code", "6aac005a-01bfdbee-79769285"},
+		{"rid without a space", "invalid appid rid:6aac005a-01bfdbee-79769285", "invalid appid", "6aac005a-01bfdbee-79769285"},
 		{"rid alone", "rid: 6aac005a-01bfdbee-79769285", "", "6aac005a-01bfdbee-79769285"},
 		{"hint", "invalid credential hint: [abcDEF0123gh45]", "invalid credential", "abcDEF0123gh45"},
 		{"hint with exclamation", "not latest hint: [abcDEF0123gh45 !]", "not latest", "abcDEF0123gh45"},

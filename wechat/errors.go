@@ -27,11 +27,12 @@ func (e *Error) Class() Class { return ClassOf(e.Op, e.Code) }
 
 // TransportError says that no business answer came. Sent tells the two cases
 // apart that matter for sending again: when false, no byte of the request can
-// have left; when true the platform may have acted on it (spec §2.11).
+// have left, or an HTTP 4xx says that it was turned away unread; when true the
+// platform may have acted on it (spec §2.11).
 type TransportError struct {
 	Op         Endpoint
 	Sent       bool
-	HTTPStatus int   // status of an unusable answer (5xx, HTML, truncated JSON); 0 if none came
+	HTTPStatus int   // status of an unusable answer (407, 5xx, HTML, truncated JSON); 0 if none came
 	Err        error // the cause, freed of secrets and of anything the peer wrote
 }
 
@@ -52,15 +53,16 @@ func (e *TransportError) Unwrap() error { return e.Err }
 
 // Outcome is OutcomeNoAnswer or OutcomeNotSent.
 func (e *TransportError) Outcome() Outcome {
-	if e.Sent || e.HTTPStatus != 0 {
+	if e.Sent {
 		return OutcomeNoAnswer
 	}
 	return OutcomeNotSent
 }
 
-// StatusError is an HTTP 4xx answer: the platform's front end refused the
-// request as malformed (412 without Content-Length, 415 for the wrong type;
-// spec §2.5). It is a fault of ours, class request, and never worth a retry.
+// StatusError is an HTTP answer that blames the request: the platform's front end
+// refused it as malformed (412 without Content-Length, 415 for the wrong type;
+// spec §2.5). It is a fault of ours, class request, and never worth a retry. Other
+// 4xx, such as a proxy's 407, are a TransportError.
 type StatusError struct {
 	Op         Endpoint
 	HTTPStatus int
@@ -110,6 +112,9 @@ func OutcomeOf(err error) Outcome {
 	if _, ok := errors.AsType[*TokenError](err); ok {
 		return OutcomeNotSent
 	}
+	if _, ok := errors.AsType[*RequestError](err); ok {
+		return OutcomeNotSent
+	}
 	if e, ok := errors.AsType[*TransportError](err); ok {
 		return e.Outcome()
 	}
@@ -126,8 +131,8 @@ func isAnswer(err error) bool {
 }
 
 // ClassOfError gives the class of an error returned by this package: success for
-// nil, the code's class for *Error, request for *StatusError, not_sent or
-// no_answer for *TransportError. A *TokenError has the class of the platform's
+// nil, the code's class for *Error, request for *StatusError and *RequestError,
+// not_sent or no_answer for *TransportError. A *TokenError has the class of the platform's
 // answer to the token fetch, or not_sent if there was none. An error from
 // elsewhere is ClassUnknown.
 func ClassOfError(err error) Class {
@@ -141,6 +146,9 @@ func ClassOfError(err error) Class {
 		return ClassNotSent
 	}
 	if _, ok := errors.AsType[*StatusError](err); ok {
+		return ClassRequest
+	}
+	if _, ok := errors.AsType[*RequestError](err); ok {
 		return ClassRequest
 	}
 	if e, ok := errors.AsType[*TransportError](err); ok {

@@ -69,38 +69,33 @@ func ParseEvent(body []byte) (Event, error) {
 	return event, nil
 }
 
-// wirePush is every element of a push that this package reads, envelope and event alike.
+// wirePush is every element of a push that this package reads, envelope and event alike. Numbers
+// stay texts until it is known which event it is: one address receives every event of an account,
+// and others use these names for other things.
 type wirePush struct {
-	XMLName      xml.Name `xml:"xml" json:"-"`
-	ToUserName   wireText `xml:"ToUserName" json:"ToUserName"`
-	Encrypt      wireText `xml:"Encrypt" json:"Encrypt"`
-	FromUserName wireText `xml:"FromUserName" json:"FromUserName"`
-	CreateTime   wireInt  `xml:"CreateTime" json:"CreateTime"`
-	MsgType      wireText `xml:"MsgType" json:"MsgType"`
-	Event        wireText `xml:"Event" json:"Event"`
-	EventKey     wireText `xml:"EventKey" json:"EventKey"`
-	Ticket       wireText `xml:"Ticket" json:"Ticket"`
-	Status       wireText `xml:"Status" json:"Status"`
-	MsgID        wireInt  `xml:"MsgID" json:"MsgID"`
-	MessageID    wireInt  `xml:"MsgId" json:"MsgId"`
+	XMLName      xml.Name `xml:"xml"`
+	ToUserName   wireText `xml:"ToUserName"`
+	Encrypt      wireText `xml:"Encrypt"`
+	FromUserName wireText `xml:"FromUserName"`
+	CreateTime   wireText `xml:"CreateTime"`
+	MsgType      wireText `xml:"MsgType"`
+	Event        wireText `xml:"Event"`
+	EventKey     wireText `xml:"EventKey"`
+	Ticket       wireText `xml:"Ticket"`
+	Status       wireText `xml:"Status"`
+	MsgID        wireText `xml:"MsgID"`
+	MessageID    wireText `xml:"MsgId"`
 
-	Popup  []wireItem `xml:"SubscribeMsgPopupEvent>List" json:"-"`
-	Change []wireItem `xml:"SubscribeMsgChangeEvent>List" json:"-"`
-	Sent   []wireItem `xml:"SubscribeMsgSentEvent>List" json:"-"`
-	// List is the JSON form of all three. Other events use the name for other things, so it is
-	// read for these events only.
-	List json.RawMessage `xml:"-" json:"List"`
+	// The lists of the subscribe events, in their wrappers as XML has them and without one as
+	// JSON has it. Either may come in the other's form. Other events use the names for other
+	// things, so the lists are read for these events only; see items.
+	Popup  wireList   `xml:"SubscribeMsgPopupEvent"`
+	Change wireList   `xml:"SubscribeMsgChangeEvent"`
+	Sent   wireList   `xml:"SubscribeMsgSentEvent"`
+	Bare   wireList   `xml:"-"` // the JSON member List
+	List   []wireItem `xml:"List"`
 
 	json bool
-}
-
-type wireItem struct {
-	TemplateID      wireText `xml:"TemplateId" json:"TemplateId"`
-	SubscribeStatus wireText `xml:"SubscribeStatusString" json:"SubscribeStatusString"`
-	PopupScene      wireText `xml:"PopupScene" json:"PopupScene"`
-	MsgID           wireInt  `xml:"MsgID" json:"MsgID"`
-	ErrorCode       wireInt  `xml:"ErrorCode" json:"ErrorCode"`
-	ErrorStatus     wireText `xml:"ErrorStatus" json:"ErrorStatus"`
 }
 
 var byteOrderMark = []byte("\ufeff")
@@ -119,11 +114,32 @@ func parsePush(body []byte) (*wirePush, error) {
 }
 
 func parseJSONPush(body []byte) (*wirePush, error) {
-	push := wirePush{json: true}
-	if err := json.Unmarshal(body, &push); err != nil {
+	// By exact name: encoding/json would take "msgid" of another event for MsgID.
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
 		return nil, fmt.Errorf("JSON: %w", err)
 	}
+	push := wirePush{json: true}
+	for name, member := range push.members() {
+		raw, given := members[name]
+		if !given {
+			continue
+		}
+		if err := member.UnmarshalJSON(raw); err != nil {
+			return nil, fmt.Errorf("JSON %s: %w", name, err)
+		}
+	}
 	return &push, nil
+}
+
+// members are the JSON names and where each goes.
+func (p *wirePush) members() map[string]json.Unmarshaler {
+	return map[string]json.Unmarshaler{
+		"ToUserName": &p.ToUserName, "Encrypt": &p.Encrypt, "FromUserName": &p.FromUserName, "CreateTime": &p.CreateTime,
+		"MsgType": &p.MsgType, "Event": &p.Event, "EventKey": &p.EventKey, "Ticket": &p.Ticket, "Status": &p.Status,
+		"MsgID": &p.MsgID, "MsgId": &p.MessageID,
+		"SubscribeMsgPopupEvent": &p.Popup, "SubscribeMsgChangeEvent": &p.Change, "SubscribeMsgSentEvent": &p.Sent, "List": &p.Bare,
+	}
 }
 
 func parseXMLPush(body []byte) (*wirePush, error) {
@@ -179,82 +195,34 @@ func (p *wirePush) event() (Event, error) {
 	e := Event{
 		ToUserName:   string(p.ToUserName),
 		FromUserName: string(p.FromUserName),
-		CreateTime:   int64(p.CreateTime),
 		MsgType:      string(p.MsgType),
 		Event:        string(p.Event),
 		EventKey:     string(p.EventKey),
 		Ticket:       string(p.Ticket),
 		Status:       string(p.Status),
-		MsgID:        int64(p.MsgID),
-		MessageID:    int64(p.MessageID),
 	}
-	items, err := p.items(e)
+	err := p.numbers(&e)
 	if err != nil {
 		return Event{}, err
 	}
-	for _, item := range items {
-		converted, err := item.item()
-		if err != nil {
-			return Event{}, err
+	e.Items, err = p.items(e)
+	return e, err
+}
+
+// numbers fills the numbers of e. Only a receipt needs them: in other events what cannot be read
+// is 0.
+func (p *wirePush) numbers(e *Event) error {
+	for _, field := range []struct {
+		text wireText
+		to   *int64
+	}{{p.CreateTime, &e.CreateTime}, {p.MsgID, &e.MsgID}, {p.MessageID, &e.MessageID}} {
+		var n wireInt
+		if err := n.UnmarshalText([]byte(field.text)); err != nil && e.Is(EventTemplateSendJobFinish) {
+			return err
 		}
-		e.Items = append(e.Items, converted)
+		*field.to = int64(n)
 	}
-	return e, nil
-}
-
-// items picks the list that belongs to the event. WeChat's page once printed the change event
-// with the wrapper of the popup event, so that one is accepted there too.
-func (p *wirePush) items(e Event) ([]wireItem, error) {
-	var wrapped []wireItem
-	switch {
-	case e.Is(EventSubscribeMsgPopup):
-		wrapped = p.Popup
-	case e.Is(EventSubscribeMsgChange):
-		wrapped = append(p.Change, p.Popup...)
-	case e.Is(EventSubscribeMsgSent):
-		wrapped = p.Sent
-	default:
-		return nil, nil
-	}
-	if p.json {
-		return parseItems(p.List)
-	}
-	return wrapped, nil
-}
-
-// parseItems reads the JSON List: an object for one item, an array for several.
-func parseItems(raw json.RawMessage) ([]wireItem, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	if raw[0] == '[' {
-		var items []wireItem
-		if err := json.Unmarshal(raw, &items); err != nil {
-			return nil, fmt.Errorf("JSON List: %w", err)
-		}
-		return items, nil
-	}
-	var item wireItem
-	if err := json.Unmarshal(raw, &item); err != nil {
-		return nil, fmt.Errorf("JSON List: %w", err)
-	}
-	return []wireItem{item}, nil
-}
-
-func (w wireItem) item() (SubscribeItem, error) {
-	code := int(w.ErrorCode)
-	if wireInt(code) != w.ErrorCode {
-		return SubscribeItem{}, errors.New("ErrorCode is out of range")
-	}
-	return SubscribeItem{
-		TemplateID:      string(w.TemplateID),
-		SubscribeStatus: string(w.SubscribeStatus),
-		PopupScene:      string(w.PopupScene),
-		MsgID:           int64(w.MsgID),
-		ErrorCode:       code,
-		ErrorStatus:     string(w.ErrorStatus),
-	}, nil
+	return nil
 }
 
 // wireText is a text without surrounding white space. In JSON a number counts as its digits;

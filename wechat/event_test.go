@@ -100,21 +100,47 @@ func TestParseEventRefuses(t *testing.T) {
 		"an entity nobody declared":     `<xml><Event>&nbsp;</Event></xml>`,
 		"bytes that are not UTF-8":      "<xml><Event>\xff</Event></xml>",
 		"another encoding":              `<?xml version="1.0" encoding="GBK"?><xml></xml>`,
-		"MsgID with a fraction":         `<xml><MsgID>1.5</MsgID></xml>`,
-		"MsgID with an exponent":        `{"MsgID":4.1e18}`,
-		"MsgID beyond 64 bits":          `{"MsgID":9223372036854775808}`,
-		"MsgID of words":                `{"MsgID":"many"}`,
-		"MsgID as object":               `{"MsgID":{}}`,
+		"MsgID with a fraction":         `<xml><Event>TEMPLATESENDJOBFINISH</Event><MsgID>1.5</MsgID></xml>`,
+		"MsgID with an exponent":        `{"Event":"TEMPLATESENDJOBFINISH","MsgID":4.1e18}`,
+		"MsgID beyond 64 bits":          `{"Event":"TEMPLATESENDJOBFINISH","MsgID":9223372036854775808}`,
+		"MsgID of words":                `{"Event":"TEMPLATESENDJOBFINISH","MsgID":"many"}`,
+		"CreateTime of words":           `{"Event":"TEMPLATESENDJOBFINISH","CreateTime":"today"}`,
+		"an item's MsgID of words":      `{"Event":"subscribe_msg_sent_event","List":{"MsgID":"many"}}`,
 		"two JSON documents":            `{}{}`,
 		"unclosed JSON":                 `{"Event":"x"`,
 		"subscribe list that is none":   `{"Event":"subscribe_msg_sent_event","List":"x"}`,
 		"subscribe list of non-objects": `{"Event":"subscribe_msg_sent_event","List":[1]}`,
+		"a word as wrapper":             `{"Event":"subscribe_msg_sent_event","SubscribeMsgSentEvent":"x"}`,
+		"a list within a list":          `{"Event":"subscribe_msg_sent_event","List":{"List":[[{}]]}}`,
+		"an item's MsgID with exponent": `{"Event":"subscribe_msg_sent_event","List":{"MsgID":4.1e18}}`,
+		"an item's ErrorCode of words":  `<xml><Event>subscribe_msg_sent_event</Event><List><ErrorCode>x</ErrorCode></List></xml>`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := ParseEvent([]byte(body)); err == nil {
 				t.Errorf("ParseEvent = %+v, want an error", got)
 			}
 		})
+	}
+}
+
+// TestParseEventLeavesOtherEventsTheirNumbers: one address receives every event of
+// an account, and an error would have the platform push it again and again.
+func TestParseEventLeavesOtherEventsTheirNumbers(t *testing.T) {
+	for name, body := range map[string]string{
+		"words in XML":           `<xml><Event>x</Event><CreateTime>today</CreateTime><MsgID>many</MsgID></xml>`,
+		"an object in JSON":      `{"Event":"x","MsgID":{"a":1},"CreateTime":"today"}`,
+		"a name in another case": `{"event":"y","Event":"x","msgid":"many","MsgID":0}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseEvent([]byte(body))
+			if diff := cmp.Diff(Event{Event: "x"}, got); diff != "" || err != nil {
+				t.Errorf("error %v, (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+	got, err := ParseEvent([]byte(`{"Event":"TEMPLATESENDJOBFINISH","MsgID":5,"msgid":"many","MsgId":6}`))
+	if err != nil || got.MsgID != 5 || got.MessageID != 6 {
+		t.Errorf("got MsgID %d, MsgId %d, error %v; want 5, 6 and no error", got.MsgID, got.MessageID, err)
 	}
 }
 
@@ -149,6 +175,56 @@ func TestParseEventReadsLooseForms(t *testing.T) {
 	}
 }
 
+// TestSubscribeEventForms reads one event in each form that was seen or printed
+// somewhere: with its wrapper or without, in XML and JSON, one item or several,
+// numbers as numbers or strings (spec §7.4).
+func TestSubscribeEventForms(t *testing.T) {
+	const item1 = `{"TemplateId":"T1","MsgID":"4123456789012345679","ErrorCode":"43101","ErrorStatus":"user refuse"}`
+	const item2 = `{"TemplateId":"T2","MsgID":4123456789012345680,"ErrorCode":0,"ErrorStatus":"success"}`
+	const xml1 = `<List><TemplateId>T1</TemplateId><MsgID>4123456789012345679</MsgID><ErrorCode>43101</ErrorCode><ErrorStatus><![CDATA[user refuse]]></ErrorStatus></List>`
+	const xml2 = `<List><TemplateId>T2</TemplateId><MsgID>4123456789012345680</MsgID><ErrorCode></ErrorCode><ErrorStatus>success</ErrorStatus></List>`
+	first := SubscribeItem{TemplateID: "T1", MsgID: 4123456789012345679, ErrorCode: 43101, ErrorStatus: "user refuse"}
+	second := SubscribeItem{TemplateID: "T2", MsgID: 4123456789012345680, ErrorStatus: "success"}
+	inJSON := func(member string) string { return `{` + member + `,"Event":"subscribe_msg_sent_event"}` }
+	inXML := func(element string) string {
+		return `<xml>` + element + `<Event>subscribe_msg_sent_event</Event></xml>`
+	}
+	tests := []struct {
+		name, body string
+		want       []SubscribeItem
+	}{
+		{"JSON object", inJSON(`"List":` + item1), []SubscribeItem{first}},
+		{"JSON array of one", inJSON(`"List":[` + item1 + `]`), []SubscribeItem{first}},
+		{"JSON array", inJSON(`"List":[` + item1 + `,` + item2 + `]`), []SubscribeItem{first, second}},
+		{"JSON wrapper with object", inJSON(`"SubscribeMsgSentEvent":{"List":` + item1 + `}`), []SubscribeItem{first}},
+		{"JSON wrapper with array", inJSON(`"SubscribeMsgSentEvent": {"List": [` + item1 + `,` + item2 + `]}`), []SubscribeItem{first, second}},
+		{"JSON wrapper that is the array", inJSON(`"SubscribeMsgSentEvent":[` + item1 + `,` + item2 + `]`), []SubscribeItem{first, second}},
+		{"JSON wrapper that is the item", inJSON(`"SubscribeMsgSentEvent":` + item1), []SubscribeItem{first}},
+		{"JSON wrapper without a list", inJSON(`"SubscribeMsgSentEvent":{"List":null}`), nil},
+		{"JSON empty array", inJSON(`"List":[]`), nil},
+		{"JSON in both places", inJSON(`"List":` + item1 + `,"SubscribeMsgSentEvent":{"List":` + item1 + `}`), []SubscribeItem{first}},
+		{"JSON wrapper of another event", inJSON(`"SubscribeMsgPopupEvent":{"List":` + item1 + `}`), nil},
+		{"XML wrapper", inXML(`<SubscribeMsgSentEvent>` + xml1 + xml2 + `</SubscribeMsgSentEvent>`), []SubscribeItem{first, second}},
+		{"XML without wrapper", inXML(xml1 + xml2), []SubscribeItem{first, second}},
+		{"XML wrapper twice", inXML(`<SubscribeMsgSentEvent>` + xml1 + `</SubscribeMsgSentEvent><SubscribeMsgSentEvent>` + xml2 + `</SubscribeMsgSentEvent>`),
+			[]SubscribeItem{first, second}},
+		{"XML empty wrapper", inXML(`<SubscribeMsgSentEvent/>`), nil},
+		{"another event's list is not read", `<xml><Event>other</Event><List><MsgID>many</MsgID></List></xml>`, nil},
+		{"another event's list in JSON is not read", `{"Event":"other","List":{"MsgID":"many"},"SubscribeMsgSentEvent":7}`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseEvent([]byte(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got.Items); diff != "" {
+				t.Errorf("items (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestEventIs(t *testing.T) {
 	e := Event{Event: "TemplateSendJobFinish", Status: "failed:freq limit"}
 	if !e.Is(EventTemplateSendJobFinish) || e.Is(EventSubscribe) || (Event{}).Is("") {
@@ -167,6 +243,10 @@ func FuzzParseEvent(f *testing.F) {
 	for _, path := range paths {
 		f.Add([]byte(mustReadFile(f, path)))
 	}
+	for _, list := range []string{`"List":[{"MsgID":"1"}]`, `"SubscribeMsgSentEvent":{"List":{"ErrorCode":"0"}}`, `"SubscribeMsgSentEvent":[{}]`} {
+		f.Add([]byte(`{"Event":"subscribe_msg_sent_event",` + list + `}`))
+	}
+	f.Add([]byte(`<xml><Event>subscribe_msg_popup_event</Event><List><PopupScene>1</PopupScene></List></xml>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, err := ParseEvent(body)
 		if err != nil {

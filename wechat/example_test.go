@@ -76,3 +76,27 @@ func ExampleReceiver_VerifyURL() {
 	fmt.Println(echo, err)
 	// Output: 4375120948345356249 <nil>
 }
+
+// A one-time message needs the user's word first, given on a page of WeChat's.
+func ExampleOneTimePage() {
+	page := wechat.OneTimePage{
+		AppID:       "wx0f1e2d3c4b5a6978",
+		Scene:       1000,
+		TemplateID:  "Zk3vQe0a1b2c3d4e5f6g7h8i9j0kLmNoPqRsTuVwXy1",
+		RedirectURL: "https://shop.example.com/subscribed",
+		Reserved:    "8f3a9c", // random, kept in the user's session
+	}
+	address, err := page.URL()
+	fmt.Println(address, err)
+
+	// Back from the page, at https://shop.example.com/subscribed?…
+	query := url.Values{
+		"action": {"confirm"}, "openid": {"oSpecUser00000000000000000A1"}, "template_id": {page.TemplateID},
+		"scene": {"1000"}, "reserved": {"8f3a9c"},
+	}
+	consent, err := wechat.ParseOneTimeRedirect(query)
+	fmt.Println(consent.Confirmed, consent.OpenID, consent.Reserved == page.Reserved, err)
+	// Output:
+	// https://mp.weixin.qq.com/mp/subscribemsg?action=get_confirm&appid=wx0f1e2d3c4b5a6978&scene=1000&template_id=Zk3vQe0a1b2c3d4e5f6g7h8i9j0kLmNoPqRsTuVwXy1&redirect_url=https%3A%2F%2Fshop.example.com%2Fsubscribed&reserved=8f3a9c#wechat_redirect <nil>
+	// true oSpecUser00000000000000000A1 true <nil>
+}

@@ -134,5 +134,35 @@ func MarshalBody(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("wechat: encode body: %w", err)
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return unescape(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
+}
+
+// escapedAnyway are the characters that encoding/json escapes whatever it is told:
+// two line separators, which text copied from web pages contains, and the
+// character it puts in the place of bytes that are not UTF-8.
+var escapedAnyway = map[string]string{"u2028": "\u2028", "u2029": "\u2029", "ufffd": "\ufffd"}
+
+// unescape puts the characters of escapedAnyway back, in place. A backslash in the
+// text itself is written as two, so escapes are passed over one by one.
+func unescape(body []byte) []byte {
+	if !bytes.Contains(body, []byte(`\u`)) {
+		return body
+	}
+	out := body[:0]
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' {
+			out = append(out, body[i])
+			continue
+		}
+		if i+6 <= len(body) {
+			if raw, ok := escapedAnyway[string(body[i+1:i+6])]; ok {
+				out = append(out, raw...)
+				i += 5
+				continue
+			}
+		}
+		out = append(out, body[i], body[i+1])
+		i++
+	}
+	return out
 }

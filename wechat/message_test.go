@@ -21,6 +21,19 @@ func TestMarshalBodyWritesRawText(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("MarshalBody = %s, %v\nwant %s", got, err, want)
 	}
+	texts := map[string]string{
+		"line\u2028break\u2029s":     "\"line\u2028break\u2029s\"",
+		"not UTF-8 \xff":             "\"not UTF-8 \ufffd\"",
+		`a backslash \u2028`:         `"a backslash \\u2028"`,
+		`two \\u2028, quote "`:       `"two \\\\u2028, quote \""`,
+		"control \x01 stays escaped": `"control \u0001 stays escaped"`,
+		`ends in \`:                  `"ends in \\"`,
+	}
+	for text, want := range texts {
+		if got, err := MarshalBody(text); err != nil || string(got) != want {
+			t.Errorf("MarshalBody(%q) = %s, %v; want %s", text, got, err, want)
+		}
+	}
 	if _, err := MarshalBody(func() {}); err == nil {
 		t.Error("MarshalBody of a function gives no error")
 	}

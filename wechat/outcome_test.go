@@ -185,7 +185,10 @@ var faults = []fault{
 	{name: "412 for a missing length", client: status(412, "text/html", html), outcome: OutcomeAnswered, class: ClassRequest, httpStatus: 412},
 	{name: "413 for a long body", client: status(413, "text/html", html), outcome: OutcomeAnswered, class: ClassRequest, httpStatus: 413},
 	{name: "415 for the wrong type", client: status(415, "text/html", html), outcome: OutcomeAnswered, class: ClassRequest, httpStatus: 415},
-	{name: "404 for a wrong base URL", client: status(404, "text/html", html), outcome: OutcomeAnswered, class: ClassRequest, httpStatus: 404},
+	{name: "403 of a firewall", client: status(403, "text/html", html), outcome: OutcomeNotSent, class: ClassNotSent, httpStatus: 403},
+	{name: "404 for a wrong base URL", client: status(404, "text/html", html), outcome: OutcomeNotSent, class: ClassNotSent, httpStatus: 404},
+	{name: "407 of a proxy", client: status(407, "text/html", html), outcome: OutcomeNotSent, class: ClassNotSent, httpStatus: 407},
+	{name: "429 of a front end", client: status(429, "text/html", html), outcome: OutcomeNotSent, class: ClassNotSent, httpStatus: 429},
 
 	{name: "business error", client: status(200, "text/plain", `{"errcode":45009,"errmsg":"reach max api daily quota limit"}`),
 		outcome: OutcomeAnswered, class: ClassQuota},

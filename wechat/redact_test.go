@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -53,8 +54,34 @@ func echo(prefix string) func(*testing.T) *Client {
 	})
 }
 
-// TestNoErrorShowsASecret forces every kind of error with a marked secret, for a
-// call with a token and for both ways to fetch one.
+// TestPrintingShowsNoToken prints everything that carries a token with every verb.
+func TestPrintingShowsNoToken(t *testing.T) {
+	const token = "92_marked-token"
+	for _, v := range []any{
+		Token{AccessToken: token, ExpiresIn: 7200}, &Token{AccessToken: token}, StaticToken(token),
+		Call{Endpoint: EndpointTemplateSend, AccessToken: token}, struct{ T Token }{Token{AccessToken: token}},
+	} {
+		for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%d", "%x"} {
+			text := fmt.Sprintf(verb, v)
+			if strings.Contains(text, token) || strings.Contains(text, fmt.Sprintf("%x", token)) {
+				t.Errorf("%s of %T shows the token: %s", verb, v, text)
+			}
+		}
+	}
+}
+
+// TestErrMsgIsBounded: a peer's megabyte must not go into rows and logs.
+func TestErrMsgIsBounded(t *testing.T) {
+	c := status(200, "", `{"errcode":-1,"errmsg":"`+strings.Repeat("忙", 100_000)+`"}`)(t)
+	_, err := c.Do(t.Context(), Call{Endpoint: EndpointTemplateSend, AccessToken: "t", Body: []byte("{}")})
+	refused, ok := errors.AsType[*Error](err)
+	if !ok || len([]rune(refused.Msg)) != maxErrMsgRunes+1 {
+		t.Errorf("got %d characters in a %T, want %d", len([]rune(refused.Msg)), err, maxErrMsgRunes+1)
+	}
+}
+
+// TestNoErrorShowsASecret forces every kind of error with a marked secret, for
+// every call: with a token, or with an AppSecret.
 func TestNoErrorShowsASecret(t *testing.T) {
 	quoted, _ := MarshalBody("invalid " + marker + " and " + url.QueryEscape(marker))
 	kinds := append([]fault{
@@ -70,33 +97,28 @@ func TestNoErrorShowsASecret(t *testing.T) {
 		{name: "secret in the base URL's error", client: baseURL("http://h:port")},
 		{name: "transport that prints the request", client: printing},
 	}, faults...)
-	calls := map[string]func(context.Context, *Client) error{
-		"do": func(ctx context.Context, c *Client) error {
-			_, err := c.Do(ctx, Call{Endpoint: EndpointTemplateSend, AccessToken: marker, Body: []byte("{}")})
-			return err
-		},
-		"send": func(ctx context.Context, c *Client) error {
-			c.Tokens = StaticToken(marker)
-			_, err := c.SendTemplateMessage(ctx, &TemplateMessage{})
-			return err
-		},
-		"token": func(ctx context.Context, c *Client) error { _, err := c.Token(ctx, "wx1", marker); return err },
-		"stable token": func(ctx context.Context, c *Client) error {
-			_, err := c.StableToken(ctx, "wx1", marker, false)
-			return err
-		},
+	calls := everyCall(marker)
+	calls["do"] = func(ctx context.Context, c *Client) error {
+		_, err := c.Do(ctx, Call{Endpoint: EndpointTemplateSend, AccessToken: marker, Body: []byte("{}")})
+		return err
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
+			var wg sync.WaitGroup
 			for name, call := range calls {
-				err := call(t.Context(), kind.client(t))
-				if err == nil {
-					t.Errorf("%s: no error", name)
-				}
-				for _, leak := range leaks(err) {
-					t.Errorf("%s shows the secret in %s", name, leak)
-				}
+				c := kind.client(t)
+				c.Tokens = StaticToken(marker)
+				wg.Go(func() {
+					err := call(t.Context(), c)
+					if err == nil {
+						t.Errorf("%s: no error", name)
+					}
+					for _, leak := range leaks(err) {
+						t.Errorf("%s shows the secret in %s", name, leak)
+					}
+				})
 			}
+			wg.Wait()
 		})
 	}
 }

@@ -32,12 +32,3 @@ func (c *Client) send(ctx context.Context, op Endpoint, message any) (SendResult
 	}
 	return SendResult{MsgID: ans.MsgID}, nil
 }
-
-// post encodes v and calls op with it.
-func (c *Client) post(ctx context.Context, op Endpoint, v any) (Answer, error) {
-	body, err := MarshalBody(v)
-	if err != nil {
-		return Answer{}, &TransportError{Op: op, Err: err}
-	}
-	return c.withToken(ctx, op, body)
-}

@@ -35,6 +35,56 @@ func TestStaleConnectionTakenBack(t *testing.T) {
 	}
 }
 
+// twice sends each request a second time when the first gets no answer, as some
+// wrappers around net/http's transport do.
+type twice struct{ bare *http.Transport }
+
+func (t twice) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.bare.RoundTrip(r)
+	if err == nil {
+		return resp, nil
+	}
+	again := r.Clone(r.Context())
+	again.Body, _ = r.GetBody()
+	t.bare.CloseIdleConnections()
+	return t.bare.RoundTrip(again)
+}
+
+// TestATransportThatRepeatsIsNotTrusted: the peer reads a request on a reused
+// connection and goes away for good. The wrapper looks for a connection once more;
+// that must not make the request unsent, for it was read.
+func TestATransportThatRepeatsIsNotTrusted(t *testing.T) {
+	var requests atomic.Int32
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		r := bufio.NewReader(conn)
+		for readRequest(r) == nil {
+			if requests.Add(1) == 2 {
+				listener.Close()
+				return
+			}
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"errcode\":0}")
+		}
+	}()
+	c := &Client{BaseURL: "http://" + listener.Addr().String(), HTTPClient: &http.Client{Transport: twice{newTransport()}}}
+	call := Call{Endpoint: EndpointTemplateSend, AccessToken: "t", Body: []byte("{}")}
+	if _, err := c.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Do(t.Context(), call)
+	if OutcomeOf(err) != OutcomeNoAnswer || requests.Load() != 2 {
+		t.Errorf("got %v, outcome %v after %d requests; want no answer after 2", err, OutcomeOf(err), requests.Load())
+	}
+}
+
 // TestStaleConnectionClosedWhileIdle: the peer closes after each answer without
 // saying so. Once the client has noticed, calls simply use a new connection, and
 // when that is refused nothing was sent.

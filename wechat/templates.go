@@ -16,14 +16,10 @@ type Template struct {
 // ListTemplates returns all templates that the account holds, in the platform's
 // order; an account without templates gives an empty list.
 func (c *Client) ListTemplates(ctx context.Context) ([]Template, error) {
-	ans, err := c.withToken(ctx, EndpointTemplateList, nil)
-	if err != nil {
-		return nil, err
-	}
 	var result struct {
 		List []Template `json:"template_list"`
 	}
-	err = decodeResult(EndpointTemplateList, ans, &result, func() bool { return result.List != nil })
+	err := c.get(ctx, EndpointTemplateList, "", &result, func() bool { return result.List != nil })
 	return result.List, err
 }
 
@@ -40,14 +36,10 @@ type AddTemplateRequest struct {
 // AddTemplate adds a library template to the account and returns its new id.
 // Adding the same one twice gives two ids; an account may hold 25 (spec §4.2.3).
 func (c *Client) AddTemplate(ctx context.Context, req AddTemplateRequest) (templateID string, err error) {
-	ans, err := c.post(ctx, EndpointTemplateAdd, req)
-	if err != nil {
-		return "", err
-	}
 	var result struct {
 		TemplateID string `json:"template_id"`
 	}
-	err = decodeResult(EndpointTemplateAdd, ans, &result, func() bool { return result.TemplateID != "" })
+	err = c.postFor(ctx, EndpointTemplateAdd, req, &result, func() bool { return result.TemplateID != "" })
 	return result.TemplateID, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 )
@@ -17,8 +18,8 @@ type Token struct {
 // String hides the token.
 func (t Token) String() string { return fmt.Sprintf("%s, %d s", hidden, t.ExpiresIn) }
 
-// GoString hides the token from %#v.
-func (t Token) GoString() string { return "wechat.Token{" + t.String() + "}" }
+// Format hides the token from every verb, %d and %#v among them.
+func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue hides the token from log/slog.
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
@@ -67,22 +68,22 @@ var errNoTokenSource = errors.New("the client has no token source")
 // withToken makes a call with the token of c.Tokens and, when the platform
 // refuses that token, once more with another one. It never tries a third time:
 // two processes that fight over one account would otherwise never stop.
-func (c *Client) withToken(ctx context.Context, op Endpoint, body []byte) (Answer, error) {
+func (c *Client) withToken(ctx context.Context, call Call) (Answer, error) {
 	if c.Tokens == nil {
-		return Answer{}, &TokenError{Op: op, Err: errNoTokenSource}
+		return Answer{}, &TokenError{Op: call.Endpoint, Err: errNoTokenSource}
 	}
-	token, err := c.Tokens.AccessToken(ctx)
-	if err != nil {
-		return Answer{}, &TokenError{Op: op, Err: err}
+	var err error
+	if call.AccessToken, err = c.Tokens.AccessToken(ctx); err != nil {
+		return Answer{}, &TokenError{Op: call.Endpoint, Err: err}
 	}
-	ans, err := c.Do(ctx, Call{Endpoint: op, AccessToken: token, Body: body})
+	ans, err := c.Do(ctx, call)
 	if ClassOfError(err) != ClassToken {
 		return ans, err
 	}
-	if token, err = c.replaceToken(ctx, token, ans.Code); err != nil {
-		return ans, &TokenError{Op: op, Err: err}
+	if call.AccessToken, err = c.replaceToken(ctx, call.AccessToken, ans.Code); err != nil {
+		return ans, &TokenError{Op: call.Endpoint, Err: err}
 	}
-	return c.Do(ctx, Call{Endpoint: op, AccessToken: token, Body: body})
+	return c.Do(ctx, call)
 }
 
 func (c *Client) replaceToken(ctx context.Context, failed string, refusal Code) (string, error) {
@@ -90,18 +91,4 @@ func (c *Client) replaceToken(ctx context.Context, failed string, refusal Code) 
 		return "", fmt.Errorf("replace token refused with %d: %w", refusal, err)
 	}
 	return c.Tokens.AccessToken(ctx)
-}
-
-// APIDomainIP returns the addresses of the platform's API hosts. It changes
-// nothing and needs no permission, which makes it a good trial of a token.
-func (c *Client) APIDomainIP(ctx context.Context) ([]string, error) {
-	ans, err := c.withToken(ctx, EndpointAPIDomainIP, nil)
-	if err != nil {
-		return nil, err
-	}
-	var result struct {
-		IPList []string `json:"ip_list"`
-	}
-	err = decodeResult(EndpointAPIDomainIP, ans, &result, func() bool { return result.IPList != nil })
-	return result.IPList, err
 }

@@ -104,6 +104,15 @@ func RulesOf(content Content) RuleSet {
 	return RulesHistorical
 }
 
+// RulesFor is RulesOf for one era: typed keywords and their 47003 came with the category
+// templates of era E (spec §0.4, §4.3); before, any value was accepted whatever its key.
+func RulesFor(era Era, content Content) RuleSet {
+	if era.Before(EraE) {
+		return RulesHistorical
+	}
+	return RulesOf(content)
+}
+
 // typedKey matches the keys of category templates, and those of historical ones that look alike.
 var typedKey = regexp.MustCompile(`^([a-z]+(?:_[a-z]+)*)[0-9]+$`)
 

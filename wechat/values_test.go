@@ -21,6 +21,20 @@ func TestValueType(t *testing.T) {
 	}
 }
 
+// TestRulesForEra: typed keywords came with the category templates of era E.
+func TestRulesForEra(t *testing.T) {
+	content := ParseContent("金额：{{amount1.DATA}}")
+	for _, era := range Eras() {
+		want := RulesTemplate
+		if era.Before(EraE) {
+			want = RulesHistorical
+		}
+		if got := RulesFor(era, content); got != want {
+			t.Errorf("era %v: got %v, want %v", era, got, want)
+		}
+	}
+}
+
 func TestRulesOf(t *testing.T) {
 	tests := []struct {
 		name, content string

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,6 +22,7 @@ type sandboxCommand struct {
 	Listen        string        `default:"127.0.0.1:7900" placeholder:"HOST:PORT" help:"Address; port 0 takes a free one. Default ${default}."`
 	AllowRemote   bool          `help:"Allow an address other machines reach. The control API has no login: whoever reaches it controls it."`
 	DeliveryDelay time.Duration `default:"1s" help:"Time between accepting a message and delivering it. Default ${default}."`
+	Seed          string        `placeholder:"FILE" help:"YAML file with accounts, templates, users, faults and the clock to begin with; docs/sandbox.seed.example.yaml shows all of it. Default: the built-in ones."`
 	RandSeed      int64         `placeholder:"N" help:"Seed of every id and random choice: the same seed and calls give the same answers. Default: a new one at every start, so that no msgid comes back."`
 	LedgerLimit   int           `default:"1000000" help:"Calls that are remembered; the oldest go first. Default ${default}."`
 }
@@ -35,6 +37,10 @@ func (c *sandboxCommand) Run(ctx context.Context, w *surroundings) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	world, err := c.world()
+	if err != nil {
+		return err
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return &commandError{what: err.Error(), cure: "choose another address with --listen; port 0 takes a free one"}
@@ -45,12 +51,29 @@ func (c *sandboxCommand) Run(ctx context.Context, w *surroundings) error {
 	}
 	seed := c.seed()
 	box := sandbox.New(sandbox.Options{
-		Seed: seed, LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote,
+		Seed: seed, LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote, World: world,
 		Logger: slog.New(slog.NewTextHandler(w.stderr, nil)),
 	})
 	// One write: whoever reads the first line only may close the pipe after it.
 	fmt.Fprintf(w.stdout, "listening on http://%s\nrand seed %d\n", l.Addr(), seed)
 	return serveSandbox(ctx, box, l)
+}
+
+// world reads the seed file; nil without one.
+func (c *sandboxCommand) world() (*sandbox.World, error) {
+	if c.Seed == "" {
+		return nil, nil
+	}
+	const cure = "docs/sandbox.seed.example.yaml shows every key"
+	content, err := os.ReadFile(c.Seed)
+	if err != nil {
+		return nil, wrongUse(cure, "--seed: %v", err)
+	}
+	world, err := sandbox.ReadWorld(content)
+	if err != nil {
+		return nil, wrongUse(cure, "%s: %v", c.Seed, err)
+	}
+	return world, nil
 }
 
 // maxRandSeed keeps drawn seeds at twelve digits, which people can retype.
@@ -86,8 +109,11 @@ const sandboxGrace = 2 * time.Second
 
 // serveSandbox serves, delivers and pushes until ctx ends.
 func serveSandbox(ctx context.Context, box *sandbox.Sandbox, l net.Listener) error {
-	srv := &http.Server{Handler: phone.Handler(box), ReadHeaderTimeout: 5 * time.Second}
 	group, ctx := errgroup.WithContext(ctx)
+	srv := &http.Server{
+		Handler: phone.Handler(box), ReadHeaderTimeout: 5 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // or a page that listens to events would hold up the stop
+	}
 	group.Go(func() error { return server.ServeUntil(ctx, srv, l, sandboxGrace) })
 	group.Go(func() error {
 		if err := box.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {

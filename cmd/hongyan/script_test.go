@@ -31,12 +31,13 @@ func TestMain(m *testing.M) {
 //	stop NAME          ends it with SIGTERM; it must exit with 0
 //	exits N COMMAND…   runs a command that must exit with N
 //	post URL BODY      sends JSON and requires a 2xx answer
+//	get URL            prints the body of a 2xx answer
 //	capture VAR REGEXP sets $VAR to the first group of REGEXP in the last stdout
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "stop": stop, "exits": exits, "post": post, "capture": capture,
+			"start": start, "stop": stop, "exits": exits, "post": post, "get": get, "capture": capture,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
@@ -152,6 +153,22 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 		answer, _ := io.ReadAll(res.Body)
 		ts.Fatalf("%s: %s", res.Status, answer)
 	}
+}
+
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: get URL")
+	}
+	res, err := http.Get(args[0])
+	ts.Check(err)
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if res.StatusCode/100 != 2 {
+		ts.Fatalf("%s: %s", res.Status, answer)
+	}
+	_, err = ts.Stdout().Write(answer)
+	ts.Check(err)
 }
 
 func capture(ts *testscript.TestScript, neg bool, args []string) {
