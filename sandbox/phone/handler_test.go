@@ -3,6 +3,8 @@ package phone_test
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +46,23 @@ func TestStaticFilesAreServedAndNamedByThePage(t *testing.T) {
 	}
 	if resp, _ := d.ask(http.MethodGet, "/phone/static/", nil); resp.StatusCode == http.StatusOK {
 		t.Error("the folder itself is listed")
+	}
+}
+
+// TestEmbeddedScriptsAreTheOnesNamed keeps the page about dependencies true.
+func TestEmbeddedScriptsAreTheOnesNamed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/decisions/0010-dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`htmx.org` ([0-9.]+),").FindSubmatch(page)
+	if named == nil {
+		t.Fatal("the page does not name htmx.org and its version")
+	}
+	d := newDesk(t)
+	_, script := d.ask(http.MethodGet, "/phone/static/htmx.min.js", nil)
+	if want := `version:"` + string(named[1]) + `"`; !strings.Contains(script, want) {
+		t.Errorf("htmx.min.js lacks %s", want)
 	}
 }
 

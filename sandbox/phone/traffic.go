@@ -60,7 +60,11 @@ func (s *site) traffic(w http.ResponseWriter, r *http.Request, v view) error {
 	if err != nil || after < 0 {
 		return &sandbox.ControlError{Field: "after", Rule: "must be a seq, 0 or more", Value: r.Form.Get("after")}
 	}
-	return s.render(w, v, part{"traffic-more", s.trafficPage(v, after)})
+	p := s.trafficPage(v, after)
+	if p.Last < after { // another sandbox has taken this one's place: nothing on the page is true any more
+		w.Header().Set("HX-Refresh", "true")
+	}
+	return s.render(w, v, part{"traffic-more", p})
 }
 
 func (s *site) trafficPage(v view, after int64) *trafficPage {

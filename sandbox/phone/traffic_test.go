@@ -127,6 +127,12 @@ func TestTheFeedGoesOnWhereItWas(t *testing.T) {
 	if next := attr(one(t, more, "#traffic-state input"), "value"); next == after {
 		t.Error("the next look would begin where this one did")
 	}
+	if resp, _ := d.ask(http.MethodGet, "/phone/traffic?after="+after, nil); resp.Header.Get("HX-Refresh") != "" {
+		t.Error("the page is loaded again for no reason")
+	}
+	if resp, _ := d.ask(http.MethodGet, "/phone/traffic?after=999", nil); resp.Header.Get("HX-Refresh") != "true" {
+		t.Error("a page of an earlier sandbox goes on as if nothing were")
+	}
 	if resp, _ := d.ask(http.MethodGet, "/phone/traffic?after=-1", nil); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("after=-1: status %d", resp.StatusCode)
 	}
