@@ -178,7 +178,7 @@ func newExchange(e sandbox.Exchange, v view) exchange {
 	switch {
 	case x.Push:
 		x.What, x.Status = e.Event, statusOf(e)
-		x.Result, x.Failed = httpResult(e.Status, l), e.Status/100 != 2
+		x.Result, x.Failed = strings.TrimPrefix(httpResult(e.Status, l), "HTTP "), e.Status/100 != 2 // a push has no errcode to mistake it for
 	case e.Status == 0:
 		x.Result, x.Failed = l.text("exchange.no-answer"), true
 	case e.Status >= 400:

@@ -66,7 +66,7 @@ func TestAPushIsShownWithWhatItWasSignedOf(t *testing.T) {
 		if got := texts(row, ".x-what"); !strings.HasPrefix(got[0], "TEMPLATESENDJOBFINISH") {
 			t.Errorf("what = %q", got)
 		}
-		wantTexts(t, row, ".x-result", "HTTP 200")
+		wantTexts(t, row, ".x-result", "200")
 		wantTexts(t, row, ".x-status", "success")
 		wantTexts(t, row, ".signature th", "timestamp", "nonce", "排序后拼接", "signature = SHA-1", "含密文，排序后拼接", "msg_signature = SHA-1")
 		if got := source(row); strings.Contains(got, sandbox.SeedCallbackToken) || !strings.Contains(got, "***") {
