@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -113,20 +112,12 @@ func answering(h controlHandler) http.HandlerFunc {
 // guard lets only loopback in.
 func (s *Sandbox) guard(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.opts.AllowRemote && !fromLoopback(r) {
-			writeControl(w, nil, &ControlError{
-				Status: http.StatusForbidden, Field: "remote address",
-				Rule: "must be loopback: the control API has no login (--allow-remote lifts this)",
-			})
+		if err := s.Admits(r); err != nil {
+			writeControl(w, nil, err)
 			return
 		}
 		h(w, r)
 	})
-}
-
-func fromLoopback(r *http.Request) bool {
-	addr, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
 }
 
 func writeControl(w http.ResponseWriter, v any, err error) {

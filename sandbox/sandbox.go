@@ -99,6 +99,7 @@ type platform struct {
 	users      map[string]*user
 	known      known
 	forms      map[string]*form
+	given      map[string][]string // by openid: the newest ids in forms, newest last
 	consents   map[consentKey]*consent
 	oneTimes   map[oneTimeKey]int     // messages confirmed and not yet sent
 	recent     recent[sendKey, int64] // msgids by client_msg_id
@@ -135,6 +136,7 @@ func emptyPlatform(opts Options, d *dice, f *feed) *platform {
 		users:    map[string]*user{},
 		known:    newKnown(),
 		forms:    map[string]*form{},
+		given:    map[string][]string{},
 		consents: map[consentKey]*consent{},
 		oneTimes: map[oneTimeKey]int{},
 		recent:   newRecent[sendKey, int64](dedupeWindow),

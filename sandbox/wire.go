@@ -132,6 +132,7 @@ func (c *call) parseSend() {
 	c.send = new(sendBody)
 	c.badBody = c.unmarshal(c.send)
 	c.touser = c.send.ToUser.string()
+	c.data, c.dataIsObject = parseData(c.send.Data) // here, where nobody waits for the mutex
 }
 
 // wireField is one value of data. The platform reads objects only: a bare string

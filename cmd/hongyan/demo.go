@@ -121,7 +121,7 @@ func (c *demoCommand) where(w *surroundings, world *demo.World) {
 	out := w.out()
 	out.line("%s  %s", out.paint(bold, "鸿雁 Hongyan demo"), out.paint(grey, "沙箱 Sandbox · not WeChat · "+world.Dir))
 	out.line("gateway  %s   API documentation %s/docs", world.GatewayURL, world.GatewayURL)
-	out.line("sandbox  %s   control API %s/sandbox/v1/ledger", world.SandboxURL, world.SandboxURL)
+	out.line("sandbox  %s   phone %s/   control API %s/sandbox/v1/ledger", world.SandboxURL, world.SandboxURL, world.SandboxURL)
 	out.line("")
 }
 

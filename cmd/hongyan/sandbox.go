@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongyan/sandbox"
+	"hongyan/sandbox/phone"
 	"hongyan/server"
 )
 
@@ -27,7 +28,7 @@ type sandboxCommand struct {
 }
 
 func (sandboxCommand) Help() string {
-	return "WeChat's own paths, the control API under /sandbox/v1/ and a start page at / on one port, everything in memory. " +
+	return "WeChat's own paths, the control API under /sandbox/v1/ and a phone in the browser at / on one port, everything in memory. " +
 		"The first line on standard output is: listening on http://HOST:PORT, the second: rand seed N. It comes with a service account, a mini program and " +
 		"templates; docs/sandbox.md lists them and the openids with a chosen fate. It is not WeChat and says so on every answer."
 }
@@ -110,7 +111,7 @@ const sandboxGrace = 2 * time.Second
 func serveSandbox(ctx context.Context, box *sandbox.Sandbox, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	srv := &http.Server{
-		Handler: box.Handler(), ReadHeaderTimeout: 5 * time.Second,
+		Handler: phone.Handler(box), ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // or a page that listens to events would hold up the stop
 	}
 	group.Go(func() error { return server.ServeUntil(ctx, srv, l, sandboxGrace) })
