@@ -79,15 +79,19 @@ func (e *Engine) loadHolds(ctx context.Context, appID string) ([]hongyan.Hold, e
 func (e *Engine) streamOf(a *account, kind hongyan.MessageKind) *stream {
 	key := streamKey{a.AppID, kind}
 	s := e.streams[key]
-	if s == nil {
-		s = &stream{key: key, account: a, limit: float64(a.ceiling()), healthy: true}
+	if s != nil && s.account == a {
+		return s
+	}
+	s = &stream{key: key, account: a, limit: float64(a.ceiling()), healthy: true}
+	if e.accounts[a.AppID] == a { // else it was deleted while somebody used it
 		e.streams[key] = s
 		e.order = append(e.order, s)
 	}
 	return s
 }
 
-// loadStreams finds what waits in the store.
+// loadStreams finds what waits in the store. An account that cannot be read is
+// passed over, and said so once: the others must be sent.
 func (e *Engine) loadStreams(ctx context.Context) error {
 	waiting, err := e.cfg.Store.Streams(ctx)
 	if err != nil {
@@ -95,8 +99,12 @@ func (e *Engine) loadStreams(ctx context.Context) error {
 	}
 	for _, w := range waiting {
 		a, err := e.loadAccount(ctx, w.AppID)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.complain(w.AppID, err)
 		if err != nil {
-			return fmt.Errorf("load account %s of waiting messages: %w", w.AppID, err)
+			continue
 		}
 		e.mu.Lock()
 		now, due := e.cfg.Store.Now(), w.DueAt
@@ -107,6 +115,23 @@ func (e *Engine) loadStreams(ctx context.Context) error {
 		e.mu.Unlock()
 	}
 	return nil
+}
+
+// complain logs why the account of waiting messages cannot be read, when that is
+// news. err nil = it can.
+func (e *Engine) complain(appID string, err error) {
+	e.mu.Lock()
+	before, text := e.unreadable[appID], ""
+	if err != nil {
+		text = err.Error()
+		e.unreadable[appID] = text
+	} else if before != "" {
+		delete(e.unreadable, appID)
+	}
+	e.mu.Unlock()
+	if err != nil && text != before {
+		e.log.Error("messages wait for an account that cannot be read", "appid", appID, "err", err)
+	}
 }
 
 // AccountChanged makes the engine read an account, its holds and its templates
@@ -180,8 +205,9 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *accoun
 	return a, newSecret
 }
 
-// dropAccount forgets a deleted account, its templates and its idle streams: an
-// account added later under the same AppID must not meet the old one's.
+// dropAccount forgets a deleted account, its templates and its streams: an
+// account added later under the same AppID must not meet the old one's. What is
+// still under way in a stream knows it by pointer.
 func (e *Engine) dropAccount(appID string) {
 	e.library.forget(appID)
 	e.mu.Lock()
@@ -192,11 +218,10 @@ func (e *Engine) dropAccount(appID string) {
 	}
 	maps.DeleteFunc(e.accounts, func(_ string, a *account) bool { return a == gone })
 	e.order = slices.DeleteFunc(e.order, func(s *stream) bool {
-		idle := s.account == gone && s.leased() == 0
-		if idle {
+		if s.account == gone {
 			delete(e.streams, s.key)
 		}
-		return idle
+		return s.account == gone
 	})
 }
 

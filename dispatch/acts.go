@@ -53,7 +53,7 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 		return m, err
 	}
 	e.mu.Unlock()
-	e.giveBack([]hongyan.Message{leased})
+	e.giveBack([]job{{s, leased}})
 	return m, hongyan.Errorf(hongyan.Unavailable, "stopping", "this process is stopping: try again in a moment")
 }
 

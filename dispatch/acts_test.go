@@ -153,7 +153,7 @@ func TestRetryOfAMiniProgramsUncertainMessage(t *testing.T) {
 		m := d.submit(r) // its path answers nothing: lost
 		d.sleep(15 * time.Minute)
 		m = d.want(m.ID, hongyan.Uncertain, "no_answer")
-		d.wechat.say("/cgi-bin/message/wxopen/template/send", `{"errcode":0,"errmsg":"ok"}`, 0)
+		d.wechat.say(miniPath, `{"errcode":0,"errmsg":"ok"}`, 0)
 		made, err := d.Retry(d.Context(), m.ID, "")
 		d.must(err)
 		d.sleep(time.Minute)
@@ -361,7 +361,7 @@ func TestNothingIsSentWhileOutcomesCannotBeRecorded(t *testing.T) {
 func TestAnAccountAddedAgainStartsAfresh(t *testing.T) {
 	atDesk(t, nil, func(d *desk) {
 		d.want(d.submit(miniOrder()).ID, hongyan.Sending, "")
-		d.wechat.say("/cgi-bin/message/wxopen/template/send", `{"errcode":0,"errmsg":"ok"}`, 0)
+		d.wechat.say(miniPath, `{"errcode":0,"errmsg":"ok"}`, 0)
 		d.sleep(15 * time.Minute)
 		d.must(d.Pause(d.Context(), miniID))
 		d.must(d.store.DeleteAccount(d.Context(), miniID))

@@ -209,13 +209,17 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 	e.mu.Lock()
 	now := e.cfg.Store.Now()
 	got := make(map[*stream]int, len(asked))
-	var untried []hongyan.Message
+	of := make(map[streamKey]*stream, len(asked))
+	for _, a := range asked {
+		of[a.s.key] = a.s
+	}
+	var untried []job
 	for i := range claimed {
 		m := &claimed[i]
-		s := e.streams[streamKey{m.AppID, m.Kind}]
+		s := of[streamKey{m.AppID, m.Kind}]
 		got[s]++
 		if !s.open(now) { // paused or closed while the claim was under way
-			untried = append(untried, *m)
+			untried = append(untried, job{s, *m})
 			continue
 		}
 		s.reserved--
@@ -263,14 +267,16 @@ func (e *Engine) quotaReached(s *stream, rule *hongyan.QuotaRule, now time.Time)
 
 // takeReadyLocked removes the untried messages of an account (nil = all) whose
 // streams may not send now, or of every stream when the engine stops.
-func (e *Engine) takeReadyLocked(a *account) []hongyan.Message {
+func (e *Engine) takeReadyLocked(a *account) []job {
 	now := e.cfg.Store.Now()
-	var untried []hongyan.Message
+	var untried []job
 	for _, s := range e.order {
 		if a != nil && s.account != a || !e.stopping && s.open(now) {
 			continue
 		}
-		untried = append(untried, s.ready...)
+		for i := range s.ready {
+			untried = append(untried, job{s, s.ready[i]})
+		}
 		s.reserved += len(s.ready) // until they are back in the store
 		s.ready = nil
 	}
@@ -278,13 +284,13 @@ func (e *Engine) takeReadyLocked(a *account) []hongyan.Message {
 }
 
 // giveBack returns untried messages to the store and frees their slots.
-func (e *Engine) giveBack(untried []hongyan.Message) {
+func (e *Engine) giveBack(untried []job) {
 	if len(untried) == 0 {
 		return
 	}
 	fences := make([]store.Fence, len(untried))
 	for i := range untried {
-		fences[i] = store.Fence{Seq: untried[i].Seq, Epoch: untried[i].Epoch, Attempts: untried[i].Attempts}
+		fences[i] = fenceOf(&untried[i].m)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.sendCtx), reloadTimeout)
 	defer cancel()
@@ -297,9 +303,8 @@ func (e *Engine) giveBack(untried []hongyan.Message) {
 	defer e.mu.Unlock()
 	now := e.cfg.Store.Now()
 	for i := range untried {
-		s := e.streams[streamKey{untried[i].AppID, untried[i].Kind}]
-		e.reserve(s, -1, now)
-		s.backlog = true
+		e.reserve(untried[i].s, -1, now)
+		untried[i].s.backlog = true
 	}
 	e.poke()
 }
@@ -318,11 +323,7 @@ func (e *Engine) takeOver(ctx context.Context, epoch int64) error {
 		}
 		results := make([]store.Result, 0, len(left))
 		for i := range left {
-			r, err := e.settleLost(ctx, &left[i])
-			if err != nil {
-				return err
-			}
-			results = append(results, r)
+			results = append(results, e.settleLost(ctx, &left[i]))
 		}
 		if _, err := e.cfg.Store.FinishAttempts(ctx, results); err != nil {
 			return fmt.Errorf("settle %d messages of a dead process: %w", len(results), err)
@@ -335,12 +336,17 @@ func (e *Engine) takeOver(ctx context.Context, epoch int64) error {
 	return nil
 }
 
-func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Result, error) {
+// settleLost settles one of them. An account that cannot be read must not keep
+// the others from being sent: its messages are settled as an account with every
+// setting at its default would have them, and as uncertain when it is gone.
+func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) store.Result {
+	now := e.cfg.Store.Now()
 	a, err := e.loadAccount(ctx, m.AppID)
 	if err != nil {
-		return store.Result{}, fmt.Errorf("load account %s of message %s: %w", m.AppID, m.ID, err)
+		e.log.Error("account of a message that a dead process left", "appid", m.AppID, "message", m.ID, "err", err)
+		a = &account{AppID: m.AppID, meter: newMeter(nil, nil)}
+		a.stored.Store(&settings{Account: hongyan.Account{AppID: m.AppID}})
 	}
-	now := e.cfg.Store.Now()
 	started := m.UpdatedAt                  // when it was leased (store.Nodes.TakeOver)
 	started = latest(started, m.DoubtSince) // a resend has been tried (resendDue)
 	c := call{attempt: hongyan.Attempt{
@@ -350,7 +356,10 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Resu
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := decide(&a.settings().Account, m, c, now)
+	if hongyan.IsKind(err, hongyan.NotFound) { // nobody would ever ask again
+		v = giveUp(&a.settings().Account, v, now)
+	}
 	usage := a.meter.deltas(m.AppID, m.TemplateID, 1, now)
 	a.meter.count(usage)
-	return resultOf(m, v, []hongyan.Attempt{c.attempt}, usage), nil
+	return resultOf(m, v, []hongyan.Attempt{c.attempt}, usage)
 }

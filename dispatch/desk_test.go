@@ -28,6 +28,7 @@ type answering struct {
 
 const (
 	sendPath  = "/cgi-bin/message/template/send"
+	miniPath  = "/cgi-bin/message/wxopen/template/send"
 	probePath = "/cgi-bin/get_api_domain_ip"
 	taken     = `{"errcode":0,"errmsg":"ok","msgid":4123456789012345678}`
 )
@@ -98,6 +99,10 @@ type desk struct {
 	store  *sqlite.Store
 	wechat *answering
 	tokens *oneToken
+
+	seen  store.Store // the store as the engine sees it
+	halt  context.CancelFunc
+	ended sync.WaitGroup
 }
 
 // atDesk runs a story in a bubble, with the engine running unless idle, and
@@ -108,24 +113,94 @@ func atDesk(t *testing.T, wrap func(store.Store) store.Store, story func(d *desk
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{T: t, store: openStore(t, dir), tokens: &oneToken{},
 			wechat: &answering{answer: map[string]string{sendPath: taken, probePath: `{"ip_list":[]}`}, calls: map[string]int{}}}
-		var s store.Store = d.store
+		d.seen = d.store
 		if wrap != nil {
-			s = wrap(s)
+			d.seen = wrap(d.store)
 		}
-		d.Engine = New(Config{Store: s, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16})
-		ctx, stop := context.WithCancel(t.Context())
-		var ended sync.WaitGroup
-		ended.Go(func() {
-			if err := d.Engine.Run(ctx); err != nil {
-				t.Errorf("run: %v", err)
-			}
-		})
-		synctest.Wait()
+		d.start()
 		story(d)
-		stop()
-		ended.Wait()
-		d.wantNothingSetAside()
+		d.stop()
 	})
+}
+
+// start begins a life of the engine.
+func (d *desk) start() {
+	d.Engine = New(Config{Store: d.seen, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16})
+	var ctx context.Context
+	ctx, d.halt = context.WithCancel(d.Context())
+	d.ended.Go(func() {
+		if err := d.Engine.Run(ctx); err != nil {
+			d.Errorf("run: %v", err)
+		}
+	})
+	synctest.Wait()
+}
+
+// stop ends it.
+func (d *desk) stop() {
+	d.Helper()
+	d.halt()
+	d.ended.Wait()
+	d.wantNothingSetAside()
+}
+
+// tampered is a store that goes wrong where told to: each function that is set
+// is asked before the call of its name, and its error is the call's.
+type tampered struct {
+	store.Store
+	mu       sync.Mutex
+	insert   func() error
+	giveBack func() error
+	account  func(appID string) error
+}
+
+// set changes what goes wrong.
+func (w *tampered) set(change func(*tampered)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w)
+}
+
+func (w *tampered) InsertMessages(ctx context.Context, ms []store.NewMessage) ([]store.Inserted, error) {
+	w.mu.Lock()
+	first := w.insert
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return nil, err
+		}
+	}
+	return w.Store.InsertMessages(ctx, ms)
+}
+
+func (w *tampered) Return(ctx context.Context, fences []store.Fence) error {
+	w.mu.Lock()
+	first := w.giveBack
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return err
+		}
+	}
+	return w.Store.Return(ctx, fences)
+}
+
+func (w *tampered) Account(ctx context.Context, appID string) (hongyan.Account, error) {
+	w.mu.Lock()
+	first := w.account
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(appID); err != nil {
+			return hongyan.Account{}, err
+		}
+	}
+	return w.Store.Account(ctx, appID)
+}
+
+// over makes w a view of s, for atDesk.
+func (w *tampered) over(s store.Store) store.Store {
+	w.Store = s
+	return w
 }
 
 func (d *desk) wantNothingSetAside() {

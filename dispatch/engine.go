@@ -38,14 +38,15 @@ type Engine struct {
 	workers   sync.WaitGroup
 	sendCtx   context.Context // ends when calls under way must stop
 
-	mu       sync.Mutex
-	accounts map[string]*account
-	streams  map[streamKey]*stream
-	order    []*stream // for turns; a stream is never removed while it has work
-	turn     int
-	slots    int  // leased, or settled and not recorded yet
-	stopping bool // no new leases
-	broken   bool // results cannot be recorded: nothing new is sent
+	mu         sync.Mutex
+	accounts   map[string]*account
+	unreadable map[string]string // why the account of waiting messages cannot be read, by AppID
+	streams    map[streamKey]*stream
+	order      []*stream // for turns
+	turn       int
+	slots      int  // leased, or settled and not recorded yet
+	stopping   bool // no new leases
+	broken     bool // results cannot be recorded: nothing new is sent
 }
 
 // New returns an engine; it starts nothing.
@@ -67,14 +68,15 @@ func New(cfg Config) *Engine {
 	}
 	return &Engine{
 		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
-		library:  newLibrary(cfg.Store),
-		wake:     make(chan struct{}, 1),
-		done:     newDoneQueue(),
-		jobs:     make(chan job),
-		quit:     make(chan struct{}),
-		accounts: make(map[string]*account),
-		streams:  make(map[streamKey]*stream),
-		sendCtx:  context.Background(),
+		library:    newLibrary(cfg.Store),
+		wake:       make(chan struct{}, 1),
+		done:       newDoneQueue(),
+		jobs:       make(chan job),
+		quit:       make(chan struct{}),
+		accounts:   make(map[string]*account),
+		unreadable: make(map[string]string),
+		streams:    make(map[streamKey]*stream),
+		sendCtx:    context.Background(),
 	}
 }
 

@@ -220,14 +220,14 @@ func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (hongyan.Messa
 
 // noteLocked adjusts limit and gate to an outcome and returns the messages that
 // must go back untried because the gate closed. The caller holds e.mu.
-func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.Time) []hongyan.Message {
-	var back []hongyan.Message
+func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.Time) []job {
+	var back []job
 	if o.untried {
 		s.reserved++ // giveBack frees it
 		if o.reserved {
 			s.account.meter.addTemplate(m.TemplateID, -1, now)
 		}
-		back = append(back, *m)
+		back = append(back, job{s, *m})
 	}
 	closed := false
 	if o.tokenErr != nil {
@@ -333,10 +333,15 @@ func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status, w
 	return nil
 }
 
+// fenceOf names a leased message as this node knows it.
+func fenceOf(m *hongyan.Message) store.Fence {
+	return store.Fence{Seq: m.Seq, Epoch: m.Epoch, Attempts: m.Attempts}
+}
+
 // resultOf turns a verdict into what the store writes.
 func resultOf(m *hongyan.Message, v verdict, attempts []hongyan.Attempt, usage []store.UsageDelta) store.Result {
 	r := store.Result{
-		Fence: store.Fence{Seq: m.Seq, Epoch: m.Epoch, Attempts: m.Attempts}, AppID: m.AppID, Attempts: attempts,
+		Fence: fenceOf(m), AppID: m.AppID, Attempts: attempts,
 		State: v.state, Reason: v.reason, DueAt: v.due, Hold: v.hold, MsgID: v.msgID,
 		Tries: v.tries, DoubtSince: v.doubtSince, InReview: v.inReview, MayDuplicate: v.mayDuplicate, Usage: usage,
 	}

@@ -105,7 +105,9 @@ type Keys interface {
 type Messages interface {
 	// InsertMessages stores messages and their idempotency keys in one
 	// transaction and returns one Inserted for each, in order. Concurrent calls
-	// share a commit. It never fails for one message because of another.
+	// share a commit. It never fails for one message because of another. Whether
+	// the account exists is looked at in that transaction: one deleted a moment ago
+	// gets no message that nobody would ever send.
 	InsertMessages(ctx context.Context, ms []NewMessage) ([]Inserted, error)
 
 	// Replay answers a caller's Idempotency-Key without storing anything:
@@ -192,6 +194,7 @@ const (
 	InsertedReplay                         // the idempotency key's first message, same body
 	InsertedDuplicate                      // the first message with this (AppID, ToUser, caller's ClientMsgID) within the window
 	InsertedMismatch                       // the idempotency key exists with another body: nothing stored
+	InsertedNoAccount                      // there is no account with that AppID: nothing stored
 )
 
 // Inserted is the answer for one NewMessage. Message is the stored row, for

@@ -118,6 +118,10 @@ func (b *insertBatch) add(n *store.NewMessage, out *store.Inserted) error {
 			return b.remember(n, &out.Message)
 		}
 	}
+	if !b.t.accounts[n.Message.AppID] {
+		out.Outcome = store.InsertedNoAccount
+		return nil
+	}
 	out.Outcome = store.InsertedNew
 	out.Message = n.Message
 	m := &out.Message

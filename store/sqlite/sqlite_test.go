@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"hongyan"
 	"hongyan/store"
 	"hongyan/store/storetest"
 )
@@ -42,6 +43,16 @@ func openTestStore(t testing.TB, path string) *Store {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// withAccount adds the account that the messages of benchMessages belong to.
+func withAccount(t testing.TB, s *Store) *Store {
+	t.Helper()
+	err := s.CreateAccount(t.Context(), hongyan.Account{AppID: "wx0123456789abcdef", Kind: hongyan.ServiceAccount})
+	if err != nil && !hongyan.IsKind(err, hongyan.Conflict) {
+		t.Fatal(err)
+	}
 	return s
 }
 

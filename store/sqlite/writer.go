@@ -144,6 +144,9 @@ type memory struct {
 	orphans int64 // receipts without an owner
 	epoch   int64 // the node that may hold leases; 0 = none has joined
 	streams streamTable
+	// accounts are the AppIDs there are. One that is reachable from a memory is
+	// never changed, but replaced.
+	accounts map[string]bool
 }
 
 // loop runs groups until the queue is closed and empty.

@@ -36,7 +36,7 @@ func hog(t *testing.T, s *Store) (release func()) {
 // TestContextWithdrawsWaitingOperation: what waits can be withdrawn, and then never happens.
 func TestContextWithdrawsWaitingOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestStore(t)
+		s := withAccount(t, newTestStore(t))
 		release := hog(t, s)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -117,7 +117,7 @@ func TestGroupFailsOneByOne(t *testing.T) {
 // TestFullDisk: nothing of a transaction that does not fit is kept, the error
 // says so, and the store recovers by itself.
 func TestFullDisk(t *testing.T) {
-	s := newTestStore(t)
+	s := withAccount(t, newTestStore(t))
 	ctx := t.Context()
 	limit := func(pages string) {
 		t.Helper()
@@ -170,7 +170,7 @@ func TestFullDisk(t *testing.T) {
 // TestResultsLinger: results wait a moment for company, other writes do not.
 func TestResultsLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestStore(t)
+		s := withAccount(t, newTestStore(t))
 		ctx := t.Context()
 		epoch, err := s.Join(ctx, "node", time.Minute)
 		if err != nil {
@@ -210,7 +210,7 @@ func TestResultsLinger(t *testing.T) {
 // TestCloseEndsOperationsUnderWay: Close waits for what was queued before it.
 func TestCloseEndsOperationsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestStore(t)
+		s := withAccount(t, newTestStore(t))
 		release := hog(t, s)
 		inserted := make(chan error, 1)
 		go func() {
@@ -246,7 +246,7 @@ func TestArgumentsAreCounted(t *testing.T) {
 
 // TestPlainAndFullInsertsAgree: the short way of writing a row makes the same row.
 func TestPlainAndFullInsertsAgree(t *testing.T) {
-	s := newTestStore(t)
+	s := withAccount(t, newTestStore(t))
 	ctx := t.Context()
 	epoch, err := s.Join(ctx, "node", time.Minute)
 	if err != nil {

@@ -8,19 +8,19 @@ import (
 )
 
 var holdCases = []testCase{
-	{"are kept once per account, kind and reason, with the earlier since", true, holdsKept},
-	{"are cleared by kind and reason, or by any", false, holdsCleared},
-	{"show queued messages as held, and only those they cover", true, holdsView},
-	{"count in lists and counters", false, holdsFilters},
-	{"show the longest of several", true, holdsLongest},
-	{"whose time has passed hold nothing", true, holdsLapsed},
-	{"of what was due before a time leave the urgent and the later alone", true, holdsBefore},
-	{"of an account do not stop a claim", false, holdsClaim},
-	{"of a template hold queued messages until released", true, holdsTemplate},
-	{"of a template leave what is in doubt alone", true, holdsTemplateDoubt},
-	{"of a template with an end let go by themselves", true, holdsTemplateUntil},
-	{"of a template work in portions", false, holdsTemplatePortions},
-	{"show in a replay", false, holdsReplay},
+	{name: "are kept once per account, kind and reason, with the earlier since", bubble: true, run: holdsKept},
+	{name: "are cleared by kind and reason, or by any", run: holdsCleared},
+	{name: "show queued messages as held, and only those they cover", bubble: true, run: holdsView},
+	{name: "count in lists and counters", run: holdsFilters},
+	{name: "show the longest of several", bubble: true, run: holdsLongest},
+	{name: "whose time has passed hold nothing", bubble: true, run: holdsLapsed},
+	{name: "of what was due before a time leave the urgent and the later alone", bubble: true, run: holdsBefore},
+	{name: "of an account do not stop a claim", run: holdsClaim},
+	{name: "of a template hold queued messages until released", bubble: true, run: holdsTemplate},
+	{name: "of a template leave what is in doubt alone", bubble: true, run: holdsTemplateDoubt},
+	{name: "of a template with an end let go by themselves", bubble: true, run: holdsTemplateUntil},
+	{name: "of a template work in portions", run: holdsTemplatePortions},
+	{name: "show in a replay", run: holdsReplay},
 }
 
 func (f *fixture) hold(h hongyan.Hold) hongyan.Hold {

@@ -11,10 +11,10 @@ import (
 )
 
 var lifeCases = []testCase{
-	{"the clock is UTC in milliseconds", false, lifeClock},
-	{"ready when it can write", false, lifeReady},
-	{"closed refuses everything", false, lifeClosed},
-	{"random days keep ranks rising and counters true", true, lifeRandom},
+	{name: "the clock is UTC in milliseconds", run: lifeClock},
+	{name: "ready when it can write", run: lifeReady},
+	{name: "closed refuses everything", run: lifeClosed},
+	{name: "random days keep ranks rising and counters true", bubble: true, run: lifeRandom},
 }
 
 func lifeClock(f *fixture) {

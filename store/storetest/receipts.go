@@ -9,19 +9,19 @@ import (
 )
 
 var receiptCases = []testCase{
-	{"deliver the message that owns the msgid", true, receiptsAfter},
-	{"name why a message was not delivered", false, receiptsUndelivered},
-	{"that come before the answer are joined with it", false, receiptsBefore},
-	{"that come before many answers are all joined", false, receiptsBeforeMany},
-	{"change nothing the second time, even when they contradict", false, receiptsDoubled},
-	{"belong to a msgid of their own account", false, receiptsOtherAccount},
-	{"raise a failed message but never lower one", false, receiptsRank},
-	{"without an owner are listed by age", true, receiptsOrphans},
-	{"given to a message in doubt end it, though it was queued for a retry", true, receiptsJoin},
-	{"given to a message end it while a call is under way; the call is still recorded", true, receiptsJoinSending},
-	{"are given once, to messages without a receipt, of the same account", false, receiptsJoinRefused},
-	{"have candidates near their time", true, receiptsCandidates},
-	{"have no candidates among those that cannot own one", false, receiptsNoCandidates},
+	{name: "deliver the message that owns the msgid", bubble: true, run: receiptsAfter},
+	{name: "name why a message was not delivered", run: receiptsUndelivered},
+	{name: "that come before the answer are joined with it", run: receiptsBefore},
+	{name: "that come before many answers are all joined", run: receiptsBeforeMany},
+	{name: "change nothing the second time, even when they contradict", run: receiptsDoubled},
+	{name: "belong to a msgid of their own account", run: receiptsOtherAccount},
+	{name: "raise a failed message but never lower one", run: receiptsRank},
+	{name: "without an owner are listed by age", bubble: true, run: receiptsOrphans},
+	{name: "given to a message in doubt end it, though it was queued for a retry", bubble: true, run: receiptsJoin},
+	{name: "given to a message end it while a call is under way; the call is still recorded", bubble: true, run: receiptsJoinSending},
+	{name: "are given once, to messages without a receipt, of the same account", run: receiptsJoinRefused},
+	{name: "have candidates near their time", bubble: true, run: receiptsCandidates},
+	{name: "have no candidates among those that cannot own one", run: receiptsNoCandidates},
 }
 
 // event stores an event and returns its id.

@@ -1,0 +1,85 @@
+package dispatch
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hongyan"
+)
+
+// TestAnAccountDeletedUnderAPostTakesNoMessage: the post was checked before the
+// account went, and is stored after.
+func TestAnAccountDeletedUnderAPostTakesNoMessage(t *testing.T) {
+	w := &tampered{}
+	atDesk(t, w.over, func(d *desk) {
+		gate, answer := make(chan struct{}), make(chan Submitted)
+		w.set(func(w *tampered) { w.insert = func() error { <-gate; return nil } })
+		go func() { answer <- submitOne(d.T, d.Engine, order()) }()
+		synctest.Wait()
+		d.must(d.store.DeleteAccount(d.Context(), serviceID))
+		d.AccountChanged(serviceID)
+		close(gate)
+		d.wantError((<-answer).Err, hongyan.Invalid, "unknown_account")
+		counts, err := d.store.Counts(d.Context())
+		d.must(err)
+		if n := len(counts[serviceID]); n != 0 {
+			d.Errorf("messages of the deleted account: in %d states, want none", n)
+		}
+		// Added again, it has a stream of its own.
+		d.must(d.store.CreateAccount(d.Context(), hongyan.Account{AppID: serviceID, Kind: hongyan.ServiceAccount, Secret: "s"}))
+		d.must(d.store.PutTemplates(d.Context(), templatesOf(serviceID)))
+		d.AccountChanged(serviceID)
+		m := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Accepted, "")
+	})
+}
+
+// TestAnAccountThatCannotBeReadKeepsNobodyElseWaiting: neither at a start, which
+// finds its messages in doubt and waiting, nor later.
+func TestAnAccountThatCannotBeReadKeepsNobodyElseWaiting(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want hongyan.State // of its message that was under way
+	}{
+		"its secrets do not open": {errors.New("sealed with another key"), hongyan.Queued},
+		"it is gone":              {hongyan.Errorf(hongyan.NotFound, "unknown_account", "there is no account"), hongyan.Uncertain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &tampered{}
+			atDesk(t, w.over, func(d *desk) {
+				waiting, tried, other := d.later(), d.later(), miniOrder()
+				d.stop()
+				epoch, err := d.store.Join(d.Context(), "dead", time.Minute)
+				d.must(err)
+				_, err = d.store.ClaimOne(d.Context(), epoch, tried.ID)
+				d.must(err)
+				d.wechat.say(miniPath, `{"errcode":0,"errmsg":"ok"}`, 0)
+				queued := submitOne(d.T, New(Config{Store: d.store}), other).Message
+				w.set(func(w *tampered) {
+					w.account = func(appID string) error {
+						if appID == serviceID {
+							return c.err
+						}
+						return nil
+					}
+				})
+				d.start()
+				d.sleep(time.Minute)
+				if !d.Joined() {
+					d.Fatal("the engine has not joined")
+				}
+				d.want(queued.ID, hongyan.Accepted, "")
+				d.want(waiting.ID, hongyan.Queued, "")
+				if got := d.want(tried.ID, c.want, reasonNoAnswer); got.DoubtSince.IsZero() {
+					d.Error("what was under way is not in doubt")
+				}
+				w.set(func(w *tampered) { w.account = nil })
+				d.sleep(2 * time.Hour)
+				d.want(waiting.ID, hongyan.Accepted, "")
+			})
+		})
+	}
+}
