@@ -358,6 +358,33 @@ func TestNothingIsSentWhileOutcomesCannotBeRecorded(t *testing.T) {
 	})
 }
 
+// TestWhatCannotBeGivenBackAtOnceIsLater: a message leased and not tried, while
+// the disk is full, is sent when it is not, by a process that lives on.
+func TestWhatCannotBeGivenBackAtOnceIsLater(t *testing.T) {
+	w := &tampered{}
+	atDesk(t, w.over, func(d *desk) {
+		w.set(func(w *tampered) { w.giveBack = func() error { return hongyan.Errorf(hongyan.Full, "", "disk full") } })
+		d.tokens.fail(&hongyan.TokenError{AppID: serviceID, RetryAt: time.Now().Add(time.Second), Reason: "busy"})
+		m := d.submit(order())
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Sending, "")
+		d.tokens.fail(nil)
+		second := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(second.ID, hongyan.Queued, "")
+		if n := d.wechat.count(sendPath); n != 0 {
+			d.Errorf("sends: got %d while nothing can be recorded, want none", n)
+		}
+		w.set(func(w *tampered) { w.giveBack = nil })
+		d.sleep(time.Minute)
+		for _, id := range []string{m.ID, second.ID} {
+			if got := d.want(id, hongyan.Accepted, ""); got.Attempts != 1 {
+				d.Errorf("attempts: got %d, want 1", got.Attempts)
+			}
+		}
+	})
+}
+
 func TestAnAccountAddedAgainStartsAfresh(t *testing.T) {
 	atDesk(t, nil, func(d *desk) {
 		d.want(d.submit(miniOrder()).ID, hongyan.Sending, "")

@@ -283,21 +283,34 @@ func (e *Engine) takeReadyLocked(a *account) []job {
 	return untried
 }
 
-// giveBack returns untried messages to the store and frees their slots.
+// giveBack returns untried messages to the store and frees their slots. What the
+// store does not take now, the recorder returns when it does: this node goes on
+// living, so nobody would ever take them over.
 func (e *Engine) giveBack(untried []job) {
 	if len(untried) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.sendCtx), reloadTimeout)
+	defer cancel()
+	err := e.returnAll(ctx, untried)
+	if err == nil {
+		return
+	}
+	e.log.Error("return untried messages", "count", len(untried), "err", err)
+	e.setBroken(true)
+	for _, j := range untried {
+		e.done.put(settled{s: j.s, m: j.m, o: outcome{untried: true}})
+	}
+}
+
+// returnAll is giveBack once. After an error nothing has changed.
+func (e *Engine) returnAll(ctx context.Context, untried []job) error {
 	fences := make([]store.Fence, len(untried))
 	for i := range untried {
 		fences[i] = fenceOf(&untried[i].m)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.sendCtx), reloadTimeout)
-	defer cancel()
 	if err := e.cfg.Store.Return(ctx, fences); err != nil {
-		// They stay leased: after the lease, or at the next start, they count as
-		// tried, which is safe.
-		e.log.Error("return untried messages", "count", len(untried), "err", err)
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -307,6 +320,7 @@ func (e *Engine) giveBack(untried []job) {
 		untried[i].s.backlog = true
 	}
 	e.poke()
+	return nil
 }
 
 // takeOver settles what dead processes left leased: each message may have been

@@ -16,8 +16,9 @@ const (
 	recordRetry = time.Second
 )
 
-// settled is an outcome on its way to the store. Its slot is kept until it is
-// recorded: what a crash leaves in doubt is never more than the slots.
+// settled is an outcome on its way to the store, or a message that goes back
+// untried (o.untried) and that the store would not take at once. Its slot is kept
+// until it is recorded: what a crash leaves in doubt is never more than the slots.
 type settled struct {
 	s *stream
 	m hongyan.Message
@@ -87,21 +88,50 @@ func (e *Engine) runRecorder(ctx context.Context) {
 		if !ok {
 			return
 		}
-		for {
-			err := e.recordBatch(ctx, batch)
-			if err == nil {
-				e.setBroken(false)
-				break
-			}
-			e.log.Error("record outcomes", "count", len(batch), "err", err)
-			e.setBroken(true)
-			select {
-			case <-time.After(recordRetry):
-			case <-ctx.Done():
-				return
+		untried, tried := apart(batch)
+		if !e.insist(ctx, "return untried messages", len(untried), func() error { return e.returnAll(ctx, untried) }) ||
+			!e.insist(ctx, "record outcomes", len(tried), func() error { return e.recordBatch(ctx, tried) }) {
+			return
+		}
+		e.setBroken(false)
+	}
+}
+
+// apart tells what goes back untried from what was tried.
+func apart(batch []settled) (untried []job, tried []settled) {
+	for i := range batch {
+		if !batch[i].o.untried {
+			continue
+		}
+		for j := range batch {
+			if b := &batch[j]; b.o.untried {
+				untried = append(untried, job{b.s, b.m})
+			} else {
+				tried = append(tried, *b)
 			}
 		}
+		return untried, tried
 	}
+	return nil, batch // nearly always
+}
+
+// insist does one thing about n messages until the store takes it, and reports
+// false when ctx ended before.
+func (e *Engine) insist(ctx context.Context, what string, n int, do func() error) bool {
+	for n > 0 {
+		err := do()
+		if err == nil {
+			break
+		}
+		e.log.Error(what, "count", n, "err", err)
+		e.setBroken(true)
+		select {
+		case <-time.After(recordRetry):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (e *Engine) recordBatch(ctx context.Context, batch []settled) error {

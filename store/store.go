@@ -143,7 +143,9 @@ type Messages interface {
 	// a claim settled without a call leaves no trace. Concurrent calls share a commit. Usage is added in the same transaction.
 	FinishAttempts(ctx context.Context, rs []Result) ([]Settled, error)
 	// Return gives untried leased messages back: queued again, Attempts one less,
-	// FirstAt cleared if the attempt was the first.
+	// FirstAt cleared if the attempt was the first. After an error none was given
+	// back: a fence may hold again once its message is, so a call that was carried
+	// out must not be repeated.
 	Return(ctx context.Context, fences []Fence) error
 	// Streams lists every (account, kind) with waiting messages that have a due
 	// time, and the earliest of those times. It costs in streams, not messages.
