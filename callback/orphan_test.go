@@ -35,6 +35,11 @@ func TestAnOrphanFindsTheOnlyMessageInDoubt(t *testing.T) {
 	cases := map[string]func(*fixture) string{
 		"uncertain":          (*fixture).uncertain,
 		"queued for a retry": (*fixture).retrying,
+		"given up by the account's policy": func(f *fixture) string {
+			m := f.insert()
+			f.finish(m, store.Result{State: hongyan.Failed, Reason: "no_answer", DoubtSince: f.store.Now()})
+			return m.ID
+		},
 		"accepted as sent before (40241), without msgid": func(f *fixture) string {
 			m := f.insert()
 			f.finish(m, store.Result{State: hongyan.Accepted, DoubtSince: f.store.Now()})

@@ -110,7 +110,7 @@ func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdi
 func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, now time.Time) verdict {
 	code := wechat.Code(c.attempt.Errcode)
 	if c.http != 0 {
-		return ended(v, hongyan.Failed, reasonHTTPStatus)
+		return refused(a, v, reasonHTTPStatus, now)
 	}
 	if code == wechat.CodeOK {
 		v.msgID = c.attempt.MsgID
@@ -134,8 +134,20 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 		return stopAccount(a, m, v, c, now)
 	case wechat.ClassTemplate:
 		v.effect = effect{kind: effectTemplate, status: templateStatus(code)}
+	case wechat.ClassRequest:
+		return ended(v, hongyan.Failed, reasonErrcode) // in doubt too: the same body was refused before
 	}
-	return ended(v, hongyan.Failed, reasonErrcode)
+	return refused(a, v, reasonErrcode, now)
+}
+
+// refused ends a message that WeChat will not take now. After an attempt
+// without an answer that proves nothing about the first: between the two the
+// user may have unfollowed, or the template been banned.
+func refused(a *hongyan.Account, v verdict, reason string, now time.Time) verdict {
+	if !v.doubtSince.IsZero() {
+		return giveUp(a, v, now)
+	}
+	return ended(v, hongyan.Failed, reason)
 }
 
 // arrivedEarlier recognises the answers that prove an earlier attempt reached
@@ -205,10 +217,7 @@ func retryUnanswered(a *hongyan.Account, m *hongyan.Message, v verdict, now time
 func retryTransient(a *hongyan.Account, v verdict, now time.Time) verdict {
 	v.effect = effect{kind: effectUnhealthy}
 	if v.tries >= len(transientWaits) {
-		if !v.doubtSince.IsZero() {
-			return giveUp(a, v, now)
-		}
-		return ended(v, hongyan.Failed, reasonErrcode)
+		return refused(a, v, reasonErrcode, now)
 	}
 	wait := jitter(transientWaits[v.tries])
 	v.tries++
@@ -259,10 +268,7 @@ func retryForm(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Co
 	if fresh {
 		return later(a, v, now, now.Add(prepayWait), "prepay_not_ready")
 	}
-	if !v.doubtSince.IsZero() {
-		return giveUp(a, v, now)
-	}
-	return ended(v, hongyan.Failed, reasonErrcode)
+	return refused(a, v, reasonErrcode, now)
 }
 
 // stopAccount holds everything the code speaks of until a person acts.

@@ -165,6 +165,12 @@ var decisions = []struct {
 		attempt: errcode(47003), message: doubtFor(time.Minute),
 		want: ruling{State: hongyan.Failed, Reason: "errcode", Doubt: true}},
 	{name: "not a follower fails", attempt: errcode(43004), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
+	{name: "not a follower by now, and in doubt: the first attempt may have been shown",
+		attempt: errcode(43004), message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
+	{name: "the same with the policy give_up",
+		attempt: errcode(43004), message: doubtFor(time.Minute), policy: hongyan.UncertainGiveUp,
+		want: ruling{State: hongyan.Failed, Reason: "no_answer", Doubt: true}},
 	{name: "a wrong openid fails", attempt: errcode(40003), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
 	{name: "a frozen user fails", attempt: errcode(50002), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
 	{name: "illegal content fails", attempt: errcode(40249), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
@@ -172,6 +178,9 @@ var decisions = []struct {
 		want: ruling{State: hongyan.Failed, Reason: "errcode"}},
 	{name: "a banned template fails, and is banned for all", attempt: errcode(43116),
 		want: ruling{State: hongyan.Failed, Reason: "errcode", Effect: "template banned"}},
+	{name: "a template banned since the doubtful attempt says nothing of it",
+		attempt: errcode(43116), message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: "template banned"}},
 	{name: "an unknown template fails, and is gone for all", attempt: errcode(40037),
 		want: ruling{State: hongyan.Failed, Reason: "errcode", Effect: "template removed"}},
 
@@ -186,6 +195,10 @@ var decisions = []struct {
 		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: accountHold}},
 
 	{name: "a code nobody has heard of fails", attempt: errcode(77777), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
+	{name: "nor does it settle a doubt", attempt: errcode(77777), message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
+	{name: "an HTTP status of the front end settles no doubt either", attempt: errcode(0), http: 503, message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
 	{name: "HTTP 412 is a fault of ours: no retry", attempt: errcode(0), http: 412,
 		want: ruling{State: hongyan.Failed, Reason: "http_status"}},
 

@@ -25,10 +25,11 @@ type life struct {
 //     the one resend of the policy apart, and no due time lies beyond them;
 //   - doubt, once there, never goes away: only an end resolves it. So nothing
 //     in doubt is ever expired, and it fails only by the policy give_up or by
-//     an answer about its own content, recipient or template. Such an answer is
-//     definitive: the earlier attempt carried the same bytes to the same user,
-//     so WeChat refused those too. Running out of patience (-1, quotas, tokens,
-//     a stopped account, a form_id) is not: the first attempt may have been in;
+//     an answer about its own content. Such an answer is definitive: the earlier
+//     attempt carried the same bytes, so WeChat refused those too. An answer about
+//     the recipient or the template is not, for either may have changed since
+//     (the user saw the message and unfollowed); nor is running out of patience
+//     (-1, quotas, tokens, a stopped account, a form_id);
 //   - every verdict is a row of the table of states;
 //   - it ends, or waits for a time it names.
 func TestWhateverHappensAMessageKeepsItsPromises(t *testing.T) {
@@ -139,11 +140,7 @@ func (l *life) mayFail(v verdict, c call, over bool) bool {
 	if v.reason == reasonNoAnswer {
 		return l.account.UncertainPolicy == hongyan.UncertainGiveUp
 	}
-	switch c.class {
-	case wechat.ClassRequest, wechat.ClassRecipient, wechat.ClassTemplate, wechat.ClassUnknown:
-		return !over
-	}
-	return false
+	return !over && c.class == wechat.ClassRequest
 }
 
 // inTable reports whether any act leads from one state to another.

@@ -321,7 +321,7 @@ type Events interface {
 	// and not older than 24 h.
 	Orphans(ctx context.Context, age time.Duration, limit int) ([]Orphan, error)
 	// Candidates lists the messages to a user created or attempted between from and to that await a
-	// receipt or may (accepted without receipt, in doubt, uncertain, sending), oldest first, at most 10.
+	// receipt or may (accepted without receipt, in doubt, uncertain, sending, failed in doubt), oldest first, at most 10.
 	Candidates(ctx context.Context, appID, toUser string, from, to time.Time) ([]hongyan.Message, error)
 	// JoinOrphan gives an orphan to a message (joined_by user_and_time) if the
 	// orphan is still one and the message still has no receipt; reports whether it did.

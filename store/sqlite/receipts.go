@@ -176,7 +176,7 @@ func (s *Store) JoinOrphan(ctx context.Context, orphan int64, messageID string) 
 // candidatesSQL lists what may own a receipt, by the time of creation or of
 // any attempt. A sending row's present attempt began when it was last updated.
 const candidatesSQL = "SELECT " + messageColumns + ` FROM messages INDEXED BY messages_touser
-	WHERE touser = ? AND appid = ? AND receipt IS NULL AND (state IN (2, 3, 4) OR (state < 2 AND doubt_since > 0))
+	WHERE touser = ? AND appid = ? AND receipt IS NULL AND (state IN (2, 3, 4) OR (state IN (0, 1, 5) AND doubt_since > 0))
 	AND (created_at BETWEEN ? AND ? OR first_at BETWEEN ? AND ? OR last_started_at BETWEEN ? AND ?
 		OR (state = 2 AND updated_at BETWEEN ? AND ?)
 		OR EXISTS (SELECT 1 FROM attempts WHERE attempts.seq = messages.seq AND attempts.started_at BETWEEN ? AND ?))

@@ -256,7 +256,10 @@ func receiptsCandidates(f *fixture) {
 	sending := f.lease()
 	uncertain := f.lease()
 	f.finish(store.Settled{Applied: true, State: hongyan.Uncertain}, store.Result{Fence: fenceOf(uncertain), AppID: appA, State: hongyan.Uncertain})
-	all := []string{accepted.ID, doubt.ID, sending.ID, uncertain.ID}
+	givenUp := f.lease()
+	f.finish(store.Settled{Applied: true, State: hongyan.Failed}, store.Result{
+		Fence: fenceOf(givenUp), AppID: appA, State: hongyan.Failed, Reason: "no_answer", DoubtSince: givenUp.FirstAt})
+	all := []string{accepted.ID, doubt.ID, sending.ID, uncertain.ID, givenUp.ID}
 	same(f, "now", candidates(-time.Minute, time.Minute), all)
 	time.Sleep(time.Hour)
 	same(f, "too late", candidates(-time.Minute, time.Minute), []string{})
