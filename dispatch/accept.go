@@ -422,12 +422,12 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 		leased := asked && fresh && ins[j].Message.Epoch == m.Epoch // not if this node was fenced off
 		switch {
 		case leased && (e.stopping || !s.open(now)):
-			untried = append(untried, job{s, ins[j].Message})
+			untried = append(untried, job{s: s, m: ins[j].Message})
 			continue
 		case leased:
 			s.reserved--
 			s.ready = append(s.ready, ins[j].Message)
-			e.startWorkers(s)
+			e.startWorkers(s, now)
 			continue
 		case asked:
 			e.reserve(s, -1, now)

@@ -161,7 +161,8 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 	if err != nil {
 		return err
 	}
-	a, newSecret := e.takeOn(stored, holds)
+	a, untried, newSecret := e.takeOn(stored, holds)
+	e.giveBack(untried)
 	if !newSecret {
 		return nil
 	}
@@ -173,13 +174,13 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 	return nil
 }
 
-// takeOn makes the engine's view of an account what the store says, and
-// reports whether its AppSecret is another one now.
-func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *account, newSecret bool) {
+// takeOn makes the engine's view of an account what the store says. It returns
+// what a hold forbids now, and reports whether the AppSecret is another one.
+func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *account, untried []job, newSecret bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if a = e.accounts[stored.AppID]; a == nil {
-		return nil, false
+		return nil, nil, false
 	}
 	newSecret = a.settings().Secret != stored.Secret
 	for name, other := range e.accounts { // the alias may have changed
@@ -202,7 +203,7 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *accoun
 			}
 		}
 	}
-	return a, newSecret
+	return a, e.takeReadyLocked(a), newSecret
 }
 
 // dropAccount forgets a deleted account, its templates and its streams: an

@@ -103,6 +103,43 @@ func TestReleaseDoesNotGetPastAPersonsPauseOrAStoppedAccount(t *testing.T) {
 	})
 }
 
+// TestReleaseOfAMessageWithAHoldOfItsOwn: that hold hides the account's.
+func TestReleaseOfAMessageWithAHoldOfItsOwn(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.wechat.say(sendPath, `{"errcode":43117,"errmsg":"too frequently"}`, 0)
+		paced := d.submit(order())
+		d.sleep(time.Second)
+		d.want(paced.ID, hongyan.Held, hongyan.HoldOpenIDPacing)
+		d.wechat.say(sendPath, taken, 0)
+		d.must(d.Pause(d.Context(), "shop"))
+		_, err := d.Release(d.Context(), paced.ID)
+		d.wantError(err, hongyan.Conflict, "account_held")
+		d.sleep(time.Minute)
+		d.want(paced.ID, hongyan.Held, hongyan.HoldOpenIDPacing)
+		d.must(d.Resume(d.Context(), "shop"))
+		_, err = d.Release(d.Context(), paced.ID)
+		d.must(err)
+		d.sleep(time.Second)
+		d.want(paced.ID, hongyan.Accepted, "")
+	})
+}
+
+// TestAPauseDuringARelease: what it has leased goes back.
+func TestAPauseDuringARelease(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		m := d.later()
+		d.tokens.wait(time.Minute)
+		_, err := d.Release(d.Context(), m.ID)
+		d.must(err)
+		d.sleep(time.Second)
+		d.must(d.Pause(d.Context(), "shop"))
+		d.sleep(2 * time.Minute)
+		if got := d.want(m.ID, hongyan.Held, hongyan.HoldPaused); got.Attempts != 0 {
+			d.Errorf("attempts: got %d, want none", got.Attempts)
+		}
+	})
+}
+
 func TestReleaseNeedsASlot(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	e := New(Config{Store: s}) // not running
@@ -197,6 +234,54 @@ func TestPauseStopsAtOnceAndResumeGoesOn(t *testing.T) {
 		d.sleep(time.Minute)
 		for _, m := range all {
 			d.want(m.ID, hongyan.Accepted, "")
+		}
+	})
+}
+
+// TestNothingLeavesAfterAPauseThatWaitedForItsToken: a token may be long in
+// coming; the account is looked at again when it is there.
+func TestNothingLeavesAfterAPauseThatWaitedForItsToken(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.tokens.wait(20 * time.Second)
+		var all []hongyan.Message
+		for range 5 {
+			all = append(all, d.submit(order()))
+		}
+		d.sleep(time.Second)
+		d.must(d.Pause(d.Context(), "shop"))
+		d.sleep(time.Minute)
+		if n := d.wechat.count(sendPath); n != 0 {
+			d.Errorf("sends: got %d after the pause, want none", n)
+		}
+		for _, m := range all {
+			if got := d.want(m.ID, hongyan.Held, hongyan.HoldPaused); got.Attempts != 0 {
+				d.Errorf("attempts: got %d, want none", got.Attempts)
+			}
+		}
+		d.must(d.Resume(d.Context(), "shop"))
+		d.sleep(time.Minute)
+		for _, m := range all {
+			d.want(m.ID, hongyan.Accepted, "")
+		}
+	})
+}
+
+// TestAHoldSomebodyElseWroteTakesBackWhatIsLeasedAhead: as soon as it is known.
+func TestAHoldSomebodyElseWroteTakesBackWhatIsLeasedAhead(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.change(func(a *hongyan.Account) { a.MaxInFlight = 2 })
+		d.wechat.say(sendPath, taken, time.Second)
+		var all []hongyan.Message
+		for range 8 {
+			all = append(all, d.submit(order()))
+		}
+		d.sleep(100 * time.Millisecond)
+		d.must(d.store.PutHold(d.Context(), hongyan.Hold{AppID: serviceID, Reason: hongyan.HoldPaused}))
+		d.AccountChanged(serviceID)
+		for _, m := range all[2:] {
+			if got := d.want(m.ID, hongyan.Held, hongyan.HoldPaused); got.Attempts != 0 {
+				d.Errorf("attempts: got %d, want none", got.Attempts)
+			}
 		}
 	})
 }

@@ -219,7 +219,7 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 		s := of[streamKey{m.AppID, m.Kind}]
 		got[s]++
 		if !s.open(now) { // paused or closed while the claim was under way
-			untried = append(untried, job{s, *m})
+			untried = append(untried, job{s: s, m: *m})
 			continue
 		}
 		s.reserved--
@@ -234,7 +234,7 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 		} else {
 			more = true
 		}
-		e.startWorkers(a.s)
+		e.startWorkers(a.s, now)
 	}
 	e.mu.Unlock()
 	e.giveBack(untried)
@@ -275,7 +275,7 @@ func (e *Engine) takeReadyLocked(a *account) []job {
 			continue
 		}
 		for i := range s.ready {
-			untried = append(untried, job{s, s.ready[i]})
+			untried = append(untried, job{s: s, m: s.ready[i]})
 		}
 		s.reserved += len(s.ready) // until they are back in the store
 		s.ready = nil

@@ -92,7 +92,7 @@ type call struct {
 // decide says what becomes of m after c. It is a pure function of its
 // arguments, apart from jitter.
 func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdict {
-	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	v := verdictFor(m)
 	switch c.attempt.Outcome {
 	case hongyan.NoAnswer:
 		if v.doubtSince.IsZero() {
@@ -295,7 +295,7 @@ func templateStatus(code wechat.Code) string {
 
 // beforeSending says whether a leased message must not be sent after all.
 func beforeSending(a *hongyan.Account, m *hongyan.Message, now time.Time) (verdict, bool) {
-	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	v := verdictFor(m)
 	doubt := !m.DoubtSince.IsZero()
 	if doubt && !resendDue(m) {
 		if now.After(windowEnd(m.DoubtSince).Add(windowMargin / 2)) {

@@ -76,12 +76,22 @@ func (w *answering) count(path string) int {
 type oneToken struct {
 	mu  sync.Mutex
 	err error
+	d   time.Duration
 }
 
 func (o *oneToken) AccessToken(context.Context, string) (string, error) {
 	o.mu.Lock()
+	err, d := o.err, o.d
+	o.mu.Unlock()
+	time.Sleep(d)
+	return "TOKEN", err
+}
+
+// wait makes the token come after d from now on.
+func (o *oneToken) wait(d time.Duration) {
+	o.mu.Lock()
 	defer o.mu.Unlock()
-	return "TOKEN", o.err
+	o.d = d
 }
 
 func (o *oneToken) Invalidate(context.Context, string, string) error { return nil }
@@ -262,6 +272,16 @@ func (d *desk) wantError(err error, kind hongyan.Kind, code string) {
 	if !ok || problem.Kind != kind || code != "" && problem.Code != code {
 		d.Errorf("error: got %v (%+v), want %v %s", err, problem, kind, code)
 	}
+}
+
+// change changes the service account as the API does.
+func (d *desk) change(how func(*hongyan.Account)) {
+	d.Helper()
+	a, err := d.store.Account(d.Context(), serviceID)
+	d.must(err)
+	how(&a)
+	d.must(d.store.UpdateAccount(d.Context(), a))
+	d.AccountChanged(serviceID)
 }
 
 // must fails the test on an error.

@@ -105,7 +105,7 @@ func apart(batch []settled) (untried []job, tried []settled) {
 		}
 		for j := range batch {
 			if b := &batch[j]; b.o.untried {
-				untried = append(untried, job{b.s, b.m})
+				untried = append(untried, job{s: b.s, m: b.m})
 			} else {
 				tried = append(tried, *b)
 			}
@@ -182,8 +182,10 @@ func (e *Engine) setBroken(broken bool) {
 	e.mu.Lock()
 	changed := e.broken != broken
 	e.broken = broken
-	for _, s := range e.order {
-		e.startWorkers(s) // what was ready when it broke
+	if changed {
+		for now, i := e.cfg.Store.Now(), 0; i < len(e.order); i++ {
+			e.startWorkers(e.order[i], now) // what was ready when it broke
+		}
 	}
 	e.mu.Unlock()
 	if changed && !broken {

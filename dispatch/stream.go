@@ -81,7 +81,7 @@ func (s *stream) room() int { return max(0, int(s.limit)+s.ahead()-s.leased()) }
 
 // open reports whether anything of the stream may leave now.
 func (s *stream) open(now time.Time) bool {
-	return !s.account.held(s.key.kind, now) && !now.Before(s.gateUntil) && !s.probing && !s.needProbe
+	return s.account.heldBy(s.key.kind, now) == nil && !now.Before(s.gateUntil) && !s.probing && !s.needProbe
 }
 
 // succeeded takes note of an answer: the gate opens and the limit grows by one
@@ -189,14 +189,38 @@ func (a *account) ceiling() int {
 	return hongyan.DefaultMaxInFlight
 }
 
-// held reports whether a hold covers every message of kind k at now.
-func (a *account) held(k hongyan.MessageKind, now time.Time) bool {
+// needsPerson reports whether h keeps even what a person releases: resuming the
+// account is the act that is wanted.
+func needsPerson(h *hongyan.Hold) bool {
+	return h.Reason == hongyan.HoldPaused || h.Reason == hongyan.HoldAccount
+}
+
+// stoppedBy returns the pause or stop that covers kind k at now, nil when there is none.
+func (a *account) stoppedBy(k hongyan.MessageKind, now time.Time) *hongyan.Hold {
+	return a.holdWhere(func(h *hongyan.Hold) bool { return needsPerson(h) && h.Covers(k, hongyan.Normal, now, now) })
+}
+
+// keeps returns the hold that keeps a leased message from leaving at now, nil
+// when there is none.
+func (a *account) keeps(j *job, now time.Time) *hongyan.Hold {
+	if j.released {
+		return a.stoppedBy(j.s.key.kind, now)
+	}
+	return a.heldBy(j.s.key.kind, now)
+}
+
+// heldBy returns a hold that covers every message of kind k at now, nil when there is none.
+func (a *account) heldBy(k hongyan.MessageKind, now time.Time) *hongyan.Hold {
+	return a.holdWhere(func(h *hongyan.Hold) bool { return h.Before.IsZero() && h.Covers(k, hongyan.Normal, now, now) })
+}
+
+func (a *account) holdWhere(is func(*hongyan.Hold) bool) *hongyan.Hold {
 	for i := range a.holds {
-		if a.holds[i].Before.IsZero() && a.holds[i].Covers(k, hongyan.Normal, now, now) {
-			return true
+		if is(&a.holds[i]) {
+			return &a.holds[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // heldUntil returns when the holds on kind k end: zero when there is none, or
