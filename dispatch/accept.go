@@ -403,7 +403,7 @@ func (e *Engine) lease(a *account, m *hongyan.Message) *stream {
 		e.quotaReached(s, rule, now)
 		return s
 	}
-	e.reserve(s, 1, now)
+	e.reserve(s, 1)
 	m.Epoch = epoch
 	return s
 }
@@ -430,7 +430,7 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 			e.startWorkers(s, now)
 			continue
 		case asked:
-			e.reserve(s, -1, now)
+			e.reserve(s, -1)
 		}
 		if fresh {
 			s.scheduled(m.DueAt, now)

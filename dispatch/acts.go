@@ -41,7 +41,7 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 	leased, err := e.cfg.Store.ClaimOne(ctx, epoch, id)
 	e.mu.Lock()
 	if err != nil {
-		e.reserve(s, -1, e.cfg.Store.Now())
+		e.reserve(s, -1)
 		e.mu.Unlock()
 		return m, err
 	}
@@ -71,7 +71,7 @@ func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
 	}
 	s := e.streamOf(a, m.Kind)
-	e.reserve(s, 1, now)
+	e.reserve(s, 1)
 	return s, nil
 }
 

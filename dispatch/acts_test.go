@@ -516,3 +516,32 @@ func TestSettingsMayChangeWhileMessagesLeave(t *testing.T) {
 		}
 	})
 }
+
+// TestRulesMayChangeWhileCallsAreUnderWay: what is under way counts under a rule
+// that came after it began, and so does what was called before.
+func TestRulesMayChangeWhileCallsAreUnderWay(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		for range 2 {
+			d.submit(order())
+		}
+		d.sleep(time.Second)
+		d.wechat.say(sendPath, taken, 3*time.Second)
+		for range 6 {
+			d.submit(order())
+		}
+		d.sleep(time.Second)
+		d.change(func(a *hongyan.Account) {
+			a.Quotas = []hongyan.QuotaRule{{Scope: "account", Period: "day", Limit: 1000}, {Scope: "account", Period: "month", Limit: 10}}
+		})
+		d.sleep(5 * time.Second)
+		d.wechat.say(sendPath, taken, 0)
+		for range 30 {
+			d.submit(order())
+			d.sleep(50 * time.Millisecond)
+		}
+		d.sleep(10 * time.Second)
+		if n := d.wechat.count(sendPath); n != 10 {
+			d.Errorf("calls in the month: got %d, want the limit of 10", n)
+		}
+	})
+}

@@ -165,7 +165,7 @@ func (e *Engine) planClaims(now time.Time) ([]store.Want, []ask) {
 		if n == 0 {
 			continue
 		}
-		e.reserve(s, n, now)
+		e.reserve(s, n)
 		wants = append(wants, store.Want{AppID: s.key.appID, Kind: s.key.kind, Max: n, NotBefore: s.account.quietBefore(s.key.kind, now)})
 		asked = append(asked, ask{s, n})
 	}
@@ -195,11 +195,11 @@ func (e *Engine) share(s *stream) int {
 }
 
 // reserve sets n slots, rate and quota of a stream aside; negative gives back.
-func (e *Engine) reserve(s *stream, n int, now time.Time) {
+func (e *Engine) reserve(s *stream, n int) {
 	e.slots += n
 	s.reserved += n
 	s.account.bucket.take(n)
-	s.account.meter.reserve(n, now)
+	s.account.meter.reserve(n)
 }
 
 // handOut passes claimed messages to their streams and gives back what was set
@@ -227,7 +227,7 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 	}
 	for _, a := range asked {
 		if missing := a.n - got[a.s]; missing > 0 {
-			e.reserve(a.s, -missing, now)
+			e.reserve(a.s, -missing)
 			if err == nil {
 				a.s.backlog, due = false, true
 			}
@@ -247,7 +247,7 @@ func (e *Engine) quotaReached(s *stream, rule *hongyan.QuotaRule, now time.Time)
 	if rule == nil {
 		return
 	}
-	c := s.account.meter.at(scopeAccount, rule.Period, now)
+	c := s.account.meter.account.at(rule.Period, now)
 	if c.used < rule.Limit {
 		return // calls under way may still give room back
 	}
@@ -314,9 +314,8 @@ func (e *Engine) returnAll(ctx context.Context, untried []job) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.cfg.Store.Now()
 	for i := range untried {
-		e.reserve(untried[i].s, -1, now)
+		e.reserve(untried[i].s, -1)
 		untried[i].s.backlog = true
 	}
 	e.poke()
@@ -373,7 +372,7 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) store.Resul
 	if hongyan.IsKind(err, hongyan.NotFound) { // nobody would ever ask again
 		v = giveUp(&a.settings().Account, v, now)
 	}
-	usage := a.meter.deltas(m.AppID, m.TemplateID, 1, now)
-	a.meter.count(usage)
-	return resultOf(m, v, []hongyan.Attempt{c.attempt}, usage)
+	day := calendarAt(now)
+	a.meter.count(m.TemplateID, 1, &day)
+	return resultOf(m, v, []hongyan.Attempt{c.attempt}, day.deltas(m.AppID, m.TemplateID, 1))
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -224,9 +226,12 @@ func (d *desk) wantNothingSetAside() {
 		if s.leased() != 0 || s.probing {
 			d.Errorf("stream %v: %d ready, %d in flight, %d reserved, probing %v", s.key, len(s.ready), s.inflight, s.reserved, s.probing)
 		}
-		for k, c := range s.account.meter.counters {
-			if c.reserved != 0 {
-				d.Errorf("meter of %s, %v: %d still reserved", s.key.appID, k, c.reserved)
+		meter := s.account.meter
+		for _, t := range append(slices.Collect(maps.Values(meter.templates)), &meter.account) {
+			for _, c := range t {
+				if c.reserved != 0 {
+					d.Errorf("meter of %s: %d still reserved", s.key.appID, c.reserved)
+				}
 			}
 		}
 	}

@@ -137,38 +137,36 @@ func (e *Engine) insist(ctx context.Context, what string, n int, do func() error
 func (e *Engine) recordBatch(ctx context.Context, batch []settled) error {
 	now := e.cfg.Store.Now()
 	results := make([]store.Result, len(batch))
-	e.mu.Lock()
+	day := calendarAt(now)
 	for i := range batch {
 		b := &batch[i]
-		usage := b.s.account.meter.deltas(b.m.AppID, b.m.TemplateID, b.o.counted, now)
-		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, usage)
+		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, day.deltas(b.m.AppID, b.m.TemplateID, b.o.counted))
 	}
-	e.mu.Unlock()
 	done, err := e.cfg.Store.FinishAttempts(ctx, results)
 	if err != nil {
 		return err
 	}
-	e.recorded(batch, results, done, now)
+	e.recorded(batch, done, now, &day)
 	return nil
 }
 
 // recorded frees slots, counts usage and notes when messages come back.
-func (e *Engine) recorded(batch []settled, results []store.Result, done []store.Settled, now time.Time) {
+func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, day *calendar) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range batch {
 		b := &batch[i]
 		meter := b.s.account.meter
 		e.slots--
-		meter.reserve(-1, now)
+		meter.reserve(-1)
 		if b.o.reserved {
-			meter.addTemplate(b.m.TemplateID, -1, now)
+			meter.returnTemplate(b.m.TemplateID)
 		}
 		if !done[i].Applied {
 			e.log.Warn("outcome fenced off: another node owns the message", "message", b.m.ID)
 			continue
 		}
-		meter.count(results[i].Usage)
+		meter.count(b.m.TemplateID, b.o.counted, day)
 		e.recordedN.Add(1)
 		if v := &b.o.verdict; done[i].State.Waiting() && !v.due.IsZero() {
 			b.s.scheduled(v.due, now)

@@ -246,7 +246,7 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 	if o.untried {
 		s.reserved++ // giveBack frees it
 		if o.reserved {
-			s.account.meter.addTemplate(m.TemplateID, -1, now)
+			s.account.meter.returnTemplate(m.TemplateID)
 		}
 		back = append(back, job{s: s, m: *m})
 	}
