@@ -161,28 +161,42 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 	if err != nil {
 		return err
 	}
-	a, untried, newSecret := e.takeOn(stored, holds)
-	e.giveBack(untried)
-	if !newSecret {
-		return nil
+	c := e.takeOn(stored, holds)
+	e.giveBack(c.untried)
+	for _, reason := range c.cured {
+		if err := e.clearHold(ctx, c.account, "", reason); err != nil {
+			return err
+		}
 	}
-	for _, reason := range []string{hongyan.HoldAccount, hongyan.HoldToken} { // what the old secret caused
-		if err := e.clearHold(ctx, a, "", reason); err != nil {
+	for _, templateID := range c.templates {
+		if _, err := e.releaseTemplate(ctx, stored.AppID, templateID, hongyan.HoldQuota); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takeOn makes the engine's view of an account what the store says. It returns
-// what a hold forbids now, and reports whether the AppSecret is another one.
-func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *account, untried []job, newSecret bool) {
+// change is what else is to be done when the engine has taken on an account's
+// new settings.
+type change struct {
+	account   *account
+	untried   []job    // what a hold forbids now
+	cured     []string // reasons of holds whose cause has gone
+	templates []string // template_ids that had used up a rule of ours, and have room now
+}
+
+// takeOn makes the engine's view of an account what the store says.
+func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (c change) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if a = e.accounts[stored.AppID]; a == nil {
-		return nil, nil, false
+	a := e.accounts[stored.AppID]
+	if a == nil {
+		return change{}
 	}
-	newSecret = a.settings().Secret != stored.Secret
+	c.account = a
+	if a.settings().Secret != stored.Secret {
+		c.cured = append(c.cured, hongyan.HoldAccount, hongyan.HoldToken)
+	}
 	for name, other := range e.accounts { // the alias may have changed
 		if other == a && name != stored.AppID {
 			delete(e.accounts, name)
@@ -193,7 +207,17 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *accoun
 		a.bucket = newBucket(stored.RatePerSecond, now)
 	}
 	a.stored.Store(e.settingsOf(stored))
-	a.holds, a.meter.rules = holds, stored.EffectiveQuotas()
+	a.holds = holds
+	full := a.meter.full(now)
+	a.meter.rules = stored.EffectiveQuotas()
+	if room, _ := a.meter.room(now); room > 0 && a.ownQuotaHold() {
+		c.cured = append(c.cured, hongyan.HoldQuota)
+	}
+	for _, templateID := range full {
+		if a.meter.forbids(templateID, now) == nil {
+			c.templates = append(c.templates, templateID)
+		}
+	}
 	for _, s := range e.order {
 		if s.account == a {
 			s.limit = min(s.limit, float64(a.ceiling()))
@@ -203,7 +227,8 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *accoun
 			}
 		}
 	}
-	return a, e.takeReadyLocked(a), newSecret
+	c.untried = e.takeReadyLocked(a)
+	return c
 }
 
 // dropAccount forgets a deleted account, its templates and its streams: an
@@ -266,6 +291,11 @@ func (e *Engine) clearHold(ctx context.Context, a *account, kind hongyan.Message
 	if err != nil {
 		return fmt.Errorf("release %s (%s): %w", a.AppID, reason, err)
 	}
+	return e.released(ctx, a, kind, reason, n > 0)
+}
+
+// released reads an account's holds after some were to go, and lets its streams go on.
+func (e *Engine) released(ctx context.Context, a *account, kind hongyan.MessageKind, reason string, gone bool) error {
 	holds, err := e.loadHolds(ctx, a.AppID)
 	if err != nil {
 		return err
@@ -273,7 +303,7 @@ func (e *Engine) clearHold(ctx context.Context, a *account, kind hongyan.Message
 	e.mu.Lock()
 	a.holds = holds
 	e.mu.Unlock()
-	if n > 0 {
+	if gone {
 		e.log.Info("account released", "appid", a.AppID, "kind", kindWords(kind), "reason", reason)
 	}
 	e.poke()
@@ -303,11 +333,21 @@ func (e *Engine) lapseHolds(ctx context.Context, now time.Time) error {
 				return err
 			}
 		}
-		if err := e.clearHold(ctx, l.a, l.h.Kind, l.h.Reason); err != nil {
+		if err := e.lapseHold(ctx, l.a, l.h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lapseHold ends one hold, unless it was renewed since it was looked at.
+func (e *Engine) lapseHold(ctx context.Context, a *account, h hongyan.Hold) error {
+	h.AppID = a.AppID
+	gone, err := e.cfg.Store.LapseHold(ctx, h)
+	if err != nil {
+		return fmt.Errorf("end the hold of %s (%s): %w", a.AppID, h.Reason, err)
+	}
+	return e.released(ctx, a, h.Kind, h.Reason, gone)
 }
 
 // quietAfter returns the hold that keeps the quiet hours for what h held. Only

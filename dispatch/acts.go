@@ -163,14 +163,19 @@ func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) 
 	if err != nil {
 		return 0, err
 	}
-	total := 0
+	total, err := e.releaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate)
+	e.AccountChanged(a.AppID)
+	return total, err
+}
+
+// releaseTemplate queues what a template's messages were held for, due now.
+func (e *Engine) releaseTemplate(ctx context.Context, appID, templateID, reason string) (total int, err error) {
 	for n := sweepBatch; n == sweepBatch; total += n {
-		n, err = e.cfg.Store.ReleaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate, e.cfg.Store.Now(), sweepBatch)
+		n, err = e.cfg.Store.ReleaseTemplate(ctx, appID, templateID, reason, e.cfg.Store.Now(), sweepBatch)
 		if err != nil {
 			return total, fmt.Errorf("release messages of template %s: %w", templateID, err)
 		}
 	}
-	e.AccountChanged(a.AppID)
 	return total, nil
 }
 

@@ -345,7 +345,10 @@ func TestABannedTemplateHoldsItsMessagesUntilItIsReleased(t *testing.T) {
 		first := d.submit(order())
 		d.sleep(time.Second)
 		d.want(first.ID, hongyan.Failed, "errcode")
-		d.want(waiting.ID, hongyan.Held, hongyan.HoldTemplate)
+		got := d.want(waiting.ID, hongyan.Held, hongyan.HoldTemplate)
+		if h := got.Hold; h == nil || h.Release == "" || h.Errcode != 43116 || !strings.Contains(h.Detail, "This template_id is banned") || h.Since.IsZero() {
+			d.Errorf("hold: got %+v, want one that says why and what releases it", got.Hold)
+		}
 		refused := submitOne(d.T, d.Engine, order())
 		d.wantError(refused.Err, hongyan.Invalid, "template_banned")
 		d.sleep(2 * time.Hour)

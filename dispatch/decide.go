@@ -230,6 +230,9 @@ func jitter(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(d)/10+1))
 }
 
+// endWords say when a limit begins anew.
+var endWords = map[string]string{"daily": "Beijing midnight", "monthly": "the first of the month in Beijing"}
+
 // holdQuota treats the codes that name a period: the scope waits for its end.
 func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Code, now time.Time) verdict {
 	switch code {
@@ -242,9 +245,12 @@ func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Co
 			Release: "the next minute", Detail: "WeChat's limit a minute for this API is used up"}}
 		return later(a, v, now, until, hongyan.HoldQuota)
 	}
-	until := hongyan.NextBeijingMidnight(now)
+	period, until := "daily", hongyan.NextBeijingMidnight(now)
+	if code == wechat.CodeMonthlyQuota {
+		period, until = "monthly", hongyan.PeriodEnd("month", now)
+	}
 	v.effect = effect{kind: effectHold, hold: hongyan.Hold{Kind: m.Kind, Reason: hongyan.HoldQuota, Until: until, Errcode: int(code),
-		Release: "Beijing midnight, or resume the account after clear_quota", Detail: "WeChat's daily limit for this API is used up"}}
+		Release: endWords[period] + ", or resume the account after clear_quota", Detail: "WeChat's " + period + " limit for this API is used up"}}
 	if !v.doubtSince.IsZero() && until.After(windowEnd(v.doubtSince)) {
 		return giveUp(a, v, now)
 	}

@@ -118,6 +118,8 @@ var decisions = []struct {
 	{name: "the day's quota to a doubtful message: midnight is past its window",
 		attempt: errcode(45009), message: doubtFor(time.Minute),
 		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: quotaHold}},
+	{name: "the month's quota holds it to the next month", attempt: errcode(45040),
+		want: ruling{State: hongyan.Queued, Reason: "quota", Effect: "hold quota kind 251h59m50s 45040"}},
 	{name: "the minute's quota waits for the next minute", attempt: errcode(45011),
 		want: ruling{State: hongyan.Queued, Reason: "quota", Due: 50 * time.Second, Effect: minuteHold}},
 	{name: "a user who gets too much is left alone for an hour, others are not", attempt: errcode(43117),

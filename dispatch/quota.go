@@ -123,17 +123,34 @@ func (m *meter) reserve(n int) { m.account.reserve(n) }
 // reserveTemplate sets one call of a template aside. It returns the rule that
 // forbids it, nil when it may go.
 func (m *meter) reserveTemplate(templateID string, now time.Time) *hongyan.QuotaRule {
-	t := m.template(templateID)
+	rule := m.forbids(templateID, now)
+	if rule == nil {
+		m.template(templateID).reserve(1)
+	}
+	return rule
+}
+
+// forbids returns the rule that lets no call of a template go, nil when one may.
+func (m *meter) forbids(templateID string, now time.Time) *hongyan.QuotaRule {
 	for i, r := range m.rules {
 		if r.Scope != scopeTemplate {
 			continue
 		}
-		if c := t.at(r.Period, now); c.used+c.reserved >= r.Limit {
+		if c := m.template(templateID).at(r.Period, now); c.used+c.reserved >= r.Limit {
 			return &m.rules[i]
 		}
 	}
-	t.reserve(1)
 	return nil
+}
+
+// full lists the template_ids of which no call may go.
+func (m *meter) full(now time.Time) (ids []string) {
+	for templateID := range m.templates {
+		if m.forbids(templateID, now) != nil {
+			ids = append(ids, templateID)
+		}
+	}
+	return ids
 }
 
 // returnTemplate gives back what reserveTemplate set aside.

@@ -157,8 +157,12 @@ func verdictFor(m *hongyan.Message) verdict {
 
 // templateQuota holds a message whose template has used up a rule of ours.
 func templateQuota(a *hongyan.Account, m *hongyan.Message, rule *hongyan.QuotaRule, now time.Time) verdict {
+	until := hongyan.PeriodEnd(rule.Period, now)
+	if m.Priority != hongyan.Urgent {
+		until = a.QuietHours.Next(until)
+	}
 	return holdRow(a, verdictFor(m), now, hongyan.Hold{
-		Reason: hongyan.HoldQuota, Until: a.QuietHours.Next(hongyan.PeriodEnd(rule.Period, now)),
+		Reason: hongyan.HoldQuota, Until: until,
 		Release: "the next Beijing " + rule.Period, Detail: "the template's own limit is used up",
 	})
 }
@@ -297,7 +301,7 @@ func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 		err = e.addHold(ctx, s.account, ef.hold)
 	case ef.kind == effectTemplate:
 		last := o.attempts[len(o.attempts)-1]
-		err = e.templateGone(ctx, m, ef.status, fmt.Sprintf("errcode %d: %s", last.Errcode, last.Errmsg))
+		err = e.templateGone(ctx, m, ef.status, last)
 	}
 	if err != nil {
 		e.log.Error("after an answer", "appid", m.AppID, "message", m.ID, "err", err)
@@ -340,14 +344,19 @@ func (e *Engine) refreshHolds(ctx context.Context, a *account) {
 }
 
 // templateGone marks a banned or removed template and holds its messages.
-func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status, why string) error {
+func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string, said hongyan.Attempt) error {
+	why := fmt.Sprintf("errcode %d: %s", said.Errcode, said.Errmsg)
+	h := hongyan.Hold{
+		AppID: m.AppID, Kind: m.Kind, Reason: hongyan.HoldTemplate, Since: e.cfg.Store.Now(), Errcode: said.Errcode,
+		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + said.Errmsg,
+	}
 	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		return err
 	}
 	e.library.forget(m.AppID)
 	for n := sweepBatch; n == sweepBatch; {
-		if n, err = e.cfg.Store.HoldTemplate(ctx, m.AppID, m.TemplateID, hongyan.HoldTemplate, time.Time{}, sweepBatch); err != nil {
+		if n, err = e.cfg.Store.HoldTemplate(ctx, m.TemplateID, h, sweepBatch); err != nil {
 			return err
 		}
 	}

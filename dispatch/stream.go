@@ -223,6 +223,14 @@ func (a *account) holdWhere(is func(*hongyan.Hold) bool) *hongyan.Hold {
 	return nil
 }
 
+// ownQuotaHold reports whether a rule of ours holds the whole account; WeChat's
+// limits hold one kind of message, and name an errcode.
+func (a *account) ownQuotaHold() bool {
+	return a.holdWhere(func(h *hongyan.Hold) bool {
+		return h.Reason == hongyan.HoldQuota && h.Kind == "" && h.Errcode == 0
+	}) != nil
+}
+
 // heldUntil returns when the holds on kind k end: zero when there is none, or
 // when only a person ends one (then heldForever is true of it).
 func (a *account) heldUntil(k hongyan.MessageKind, now time.Time) time.Time {

@@ -56,11 +56,15 @@ type Accounts interface {
 	// Conflict while any message of it is not final.
 	DeleteAccount(ctx context.Context, appID string) error
 
-	// PutHold records h; one hold per (AppID, Kind, Reason), the earlier Since is kept.
+	// PutHold records h. There is one hold per (AppID, Kind, Reason): of two,
+	// hongyan.Hold.Renewed says what stands.
 	PutHold(ctx context.Context, h hongyan.Hold) error
 	// ClearHold removes the holds of an account with that kind and reason.
 	// Kind "*" and reason "*" mean any. It returns how many there were.
 	ClearHold(ctx context.Context, appID string, kind hongyan.MessageKind, reason string) (int, error)
+	// LapseHold removes h, whose time has come, unless it was renewed meanwhile and
+	// lasts longer now. It reports whether it did.
+	LapseHold(ctx context.Context, h hongyan.Hold) (bool, error)
 	// Holds lists all holds.
 	Holds(ctx context.Context) ([]hongyan.Hold, error)
 }
@@ -157,9 +161,10 @@ type Messages interface {
 	// Expire ends up to limit waiting messages without doubt whose ExpiresAt has
 	// passed and returns how many.
 	Expire(ctx context.Context, limit int) (int, error)
-	// HoldTemplate turns the queued messages of a template that are not in doubt into
-	// held ones, up to limit, and returns how many. until zero = until released.
-	HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error)
+	// HoldTemplate turns the queued messages of h.AppID's template that are not in
+	// doubt into held ones under h, up to limit, and returns how many. They are due
+	// at h.Until (zero = when released), or later if they were. h.Since zero = now.
+	HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error)
 	// ReleaseTemplate makes up to limit held messages of a template queued again, due at due.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
 

@@ -64,14 +64,16 @@ func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
 // HoldTemplate holds the queued messages of a template; see store.Messages. One
 // in doubt goes on, to settle inside its window; one scheduled for later than
 // until keeps its time.
-func (s *Store) HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error) {
-	since := s.Now()
-	hold := encodeHold(&hongyan.Hold{AppID: appID, Reason: reason, Since: since, Until: hongyan.Millis(until)})
+func (s *Store) HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error) {
+	if h.Since.IsZero() {
+		h.Since = s.Now()
+	}
+	h.Since, h.Until = hongyan.Millis(h.Since), hongyan.Millis(h.Until)
 	set := "state = 1, reason = ?, hold = ?, due_at = CASE WHEN ? = 0 THEN 0 ELSE max(due_at, ?) END"
 	return s.switchTemplate(ctx, templateSwitch{
-		from: hongyan.Queued, to: hongyan.Held, appID: appID, templateID: templateID, limit: limit,
+		from: hongyan.Queued, to: hongyan.Held, appID: h.AppID, templateID: templateID, limit: limit,
 		where: " AND doubt_since = 0", // one in doubt must settle inside its window
-		set:   set, args: []any{reason, hold, millis(until), millis(until)},
+		set:   set, args: []any{h.Reason, encodeHold(&h), millis(h.Until), millis(h.Until)},
 	})
 }
 

@@ -141,7 +141,7 @@ func (w *walker) expire() {
 }
 
 func (w *walker) template() {
-	_, err := w.s.HoldTemplate(w.ctx, w.account(), "tmpl-1", hongyan.HoldTemplate, time.Time{}, 2)
+	_, err := w.s.HoldTemplate(w.ctx, "tmpl-1", hongyan.Hold{AppID: w.account(), Reason: hongyan.HoldTemplate}, 2)
 	w.must(err)
 	_, err = w.s.ReleaseTemplate(w.ctx, w.account(), "tmpl-1", hongyan.HoldTemplate, time.Time{}, 2)
 	w.must(err)
