@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"hongyan"
 	"hongyan/store"
 )
@@ -284,5 +286,40 @@ func checkStored(t *testing.T, s *Store, out []store.Inserted) {
 			!got.CreatedAt.Equal(o.Message.CreatedAt) || string(got.Payload) != string(o.Message.Payload) || got.Priority != o.Message.Priority {
 			t.Errorf("got %+v, want %+v", got, o.Message)
 		}
+	}
+}
+
+// TestShortAndFullResultsAgree: the short way of settling what nearly every call
+// comes to makes the same row as the long one.
+func TestShortAndFullResultsAgree(t *testing.T) {
+	s := withAccount(t, newTestStore(t))
+	ctx := t.Context()
+	epoch, err := s.Join(ctx, "node", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.InsertMessages(ctx, benchMessages(2, epoch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := benchResults([]hongyan.Message{out[0].Message, out[1].Message})
+	rs[1].Attempts[0].RID = "rid" // the one thing that is unusual
+	if !usual(&rs[0]) || usual(&rs[1]) {
+		t.Fatalf("usual: got %v and %v, want true and false", usual(&rs[0]), usual(&rs[1]))
+	}
+	if _, err := s.FinishAttempts(ctx, rs); err != nil {
+		t.Fatal(err)
+	}
+	var rows [2]hongyan.Message
+	for i := range rows {
+		if rows[i], err = s.Message(ctx, out[i].Message.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := rows[1]
+	want.Seq, want.ID, want.ClientMsgID, want.ToUser = rows[0].Seq, rows[0].ID, rows[0].ClientMsgID, rows[0].ToUser
+	want.MsgID, want.Last.MsgID, want.Last.RID = rs[0].MsgID, rs[0].MsgID, ""
+	if diff := cmp.Diff(want, rows[0]); diff != "" {
+		t.Errorf("rows, but for the rid (-full +short):\n%s", diff)
 	}
 }

@@ -209,7 +209,7 @@ func (f *fixture) accepted(m hongyan.Message, msgID int64) store.Result {
 	now := f.s.Now()
 	return store.Result{
 		Fence: fenceOf(m), AppID: m.AppID, State: hongyan.Accepted, MsgID: msgID, AcceptedAt: now,
-		Attempts: []hongyan.Attempt{{N: m.Attempts, StartedAt: now, EndedAt: now, Outcome: hongyan.Answered, MsgID: msgID}},
+		Attempts: []hongyan.Attempt{{N: m.Attempts, StartedAt: now, EndedAt: now, Outcome: hongyan.Answered, Errmsg: "ok", MsgID: msgID}},
 		Usage:    []store.UsageDelta{{AppID: m.AppID, Scope: "account", Period: "day", PeriodFrom: hongyan.PeriodStart("day", now), N: 1}},
 	}
 }
