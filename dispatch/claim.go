@@ -370,7 +370,7 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) store.Resul
 	defer e.mu.Unlock()
 	v := decide(&a.settings().Account, m, c, now)
 	if hongyan.IsKind(err, hongyan.NotFound) { // nobody would ever ask again
-		v = giveUp(&a.settings().Account, v, now)
+		v = lost(&a.settings().Account, v)
 	}
 	day := calendarAt(now)
 	a.meter.count(m.TemplateID, 1, &day)

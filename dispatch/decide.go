@@ -192,15 +192,20 @@ func windowEnd(doubtSince time.Time) time.Time {
 
 // giveUp ends a message whose outcome cannot be learnt, by the account's policy.
 func giveUp(a *hongyan.Account, v verdict, now time.Time) verdict {
-	switch {
-	case a.UncertainPolicy == hongyan.UncertainGiveUp:
+	if a.UncertainPolicy != hongyan.UncertainResend || v.mayDuplicate {
+		return lost(a, v)
+	}
+	// The doubt goes on, from now: the message must not be cancelled, expire or
+	// fail as if no attempt of it could have arrived.
+	v.mayDuplicate, v.doubtSince = true, now
+	v.state, v.reason, v.due = hongyan.Queued, reasonNoAnswer, now
+	return v
+}
+
+// lost is giveUp for a message that may not be sent again whatever the policy.
+func lost(a *hongyan.Account, v verdict) verdict {
+	if a.UncertainPolicy == hongyan.UncertainGiveUp {
 		return ended(v, hongyan.Failed, reasonNoAnswer)
-	case a.UncertainPolicy == hongyan.UncertainResend && !v.mayDuplicate:
-		// The doubt goes on, from now: the message must not be cancelled, expire or
-		// fail as if no attempt of it could have arrived.
-		v.mayDuplicate, v.doubtSince = true, now
-		v.state, v.reason, v.due = hongyan.Queued, reasonNoAnswer, now
-		return v
 	}
 	return ended(v, hongyan.Uncertain, reasonNoAnswer)
 }
@@ -303,17 +308,13 @@ func templateStatus(code wechat.Code) string {
 func beforeSending(a *hongyan.Account, m *hongyan.Message, now time.Time) (verdict, bool) {
 	v := verdictFor(m)
 	doubt := !m.DoubtSince.IsZero()
-	if doubt && !resendDue(m) {
-		if now.After(windowEnd(m.DoubtSince).Add(windowMargin / 2)) {
-			return giveUp(a, v, now), true
-		}
-		return v, false
-	}
 	switch expired := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt); {
-	case expired && doubt:
-		return ended(v, hongyan.Uncertain, reasonNoAnswer), true
+	case expired && doubt: // no attempt begins after expires_at: not the resend of the policy either
+		return lost(a, v), true
 	case expired:
 		return ended(v, hongyan.Expired, ""), true
+	case doubt && !resendDue(m) && now.After(windowEnd(m.DoubtSince).Add(windowMargin/2)):
+		return giveUp(a, v, now), true
 	}
 	return v, false
 }

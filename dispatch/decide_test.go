@@ -363,7 +363,12 @@ func TestBeforeSending(t *testing.T) {
 		{name: "the resend goes, however late its turn", message: both(doubtFor(time.Minute*50), resend), policy: hongyan.UncertainResend},
 		{name: "a resend tried once is not resent", policy: hongyan.UncertainResend, over: true, state: hongyan.Uncertain,
 			message: both(resend, doubtFor(50*time.Minute), func(m *hongyan.Message) { m.Last.StartedAt = at.Add(-49 * time.Minute) })},
-		{name: "a doubtful message whose time is over asks on inside its window", message: both(doubtFor(time.Minute), expired)},
+		{name: "a doubtful message whose time is over does not go, inside its window or not",
+			message: both(doubtFor(time.Minute), expired), over: true, state: hongyan.Uncertain},
+		{name: "nor is it resent", policy: hongyan.UncertainResend,
+			message: both(doubtFor(time.Hour), expired), over: true, state: hongyan.Uncertain},
+		{name: "the policy give_up fails it then", policy: hongyan.UncertainGiveUp,
+			message: both(doubtFor(time.Minute), expired), over: true, state: hongyan.Failed},
 		{name: "a resend whose time is over does not go, and may have arrived",
 			message: both(doubtFor(time.Minute), resend, expired), policy: hongyan.UncertainResend, over: true, state: hongyan.Uncertain},
 	} {

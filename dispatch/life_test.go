@@ -21,6 +21,7 @@ type life struct {
 // TestWhateverHappensAMessageKeepsItsPromises draws outcomes, hang times and
 // late turns, then lets a lasting outage follow. The promises:
 //
+//   - no attempt starts after expires_at;
 //   - every attempt of a message in doubt starts inside WeChat's ten minutes,
 //     the one resend of the policy apart, and no due time lies beyond them;
 //   - doubt, once there, never goes away: only an end resolves it. So nothing
@@ -53,6 +54,9 @@ func TestWhateverHappensAMessageKeepsItsPromises(t *testing.T) {
 
 func newLife(t *rapid.T) *life {
 	l := &life{now: at, m: hongyan.Message{Kind: hongyan.KindTemplate, State: hongyan.Queued, DueAt: at, ExpiresAt: at.Add(24 * time.Hour)}}
+	if rapid.Bool().Draw(t, "short-lived") {
+		l.m.ExpiresAt = at.Add(time.Minute)
+	}
 	l.account.UncertainPolicy = rapid.SampledFrom([]hongyan.UncertainPolicy{
 		"", hongyan.UncertainHold, hongyan.UncertainResend, hongyan.UncertainGiveUp}).Draw(t, "policy")
 	if form := rapid.SampledFrom([]string{"", prepay, "4f1e"}).Draw(t, "form"); form != "" {
@@ -93,6 +97,9 @@ func (l *life) turn(t *rapid.T, a hongyan.Attempt, took time.Duration) bool {
 	v, over := beforeSending(&l.account, &l.m, l.now)
 	var c call
 	if !over {
+		if !l.now.Before(l.m.ExpiresAt) {
+			t.Fatalf("an attempt at %v, after expires_at %v", l.now, l.m.ExpiresAt)
+		}
 		if d := l.m.DoubtSince; !d.IsZero() && !resendDue(&l.m) && l.now.Sub(d) >= doubtWindow {
 			t.Fatalf("an attempt %v after the doubt began", l.now.Sub(d))
 		}

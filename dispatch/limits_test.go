@@ -112,3 +112,51 @@ func TestOnlyWhatIsNotUrgentKeepsTheQuietHoursOfItsTemplatesLimit(t *testing.T) 
 		}
 	})
 }
+
+// TestTheRateIsThatOfTheCalls: WeChat was slow, and is quick again. What waited
+// leaves no faster than before.
+func TestTheRateIsThatOfTheCalls(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.change(func(a *hongyan.Account) { a.RatePerSecond, a.MaxInFlight = 2, 2 })
+		d.wechat.say(sendPath, taken, 10*time.Second)
+		for range 40 {
+			d.submit(order())
+		}
+		d.sleep(9 * time.Second)
+		before := d.wechat.count(sendPath)
+		d.wechat.say(sendPath, taken, time.Millisecond)
+		d.sleep(time.Second) // the slow ones end now
+		for second := 1; second < 15; second++ {
+			d.sleep(time.Second)
+			if n, most := d.wechat.count(sendPath)-before, 2*second+2; n > most {
+				d.Fatalf("%d calls in %d s at 2 a second, want at most %d", n, second, most)
+			}
+		}
+		if n := d.wechat.count(sendPath) - before; n < 2*13 {
+			d.Errorf("%d calls in 14 s at 2 a second", n)
+		}
+	})
+}
+
+// TestNothingIsTriedAfterItsTime: not even to learn what became of it.
+func TestNothingIsTriedAfterItsTime(t *testing.T) {
+	for policy, want := range map[hongyan.UncertainPolicy]hongyan.State{
+		hongyan.UncertainHold: hongyan.Uncertain, hongyan.UncertainResend: hongyan.Uncertain, hongyan.UncertainGiveUp: hongyan.Failed,
+	} {
+		t.Run(string(policy), func(t *testing.T) {
+			atDesk(t, nil, func(d *desk) {
+				d.change(func(a *hongyan.Account) { a.UncertainPolicy = policy })
+				d.wechat.say(sendPath, "", 0)
+				r := order()
+				r.ExpiresAt = time.Now().Add(10 * time.Second)
+				m := d.submit(r)
+				d.sleep(20 * time.Second)
+				d.wechat.say(sendPath, taken, 0)
+				d.sleep(30 * time.Minute)
+				if got := d.want(m.ID, want, reasonNoAnswer); got.Last.StartedAt.After(r.ExpiresAt) {
+					d.Errorf("tried %v after its time", got.Last.StartedAt.Sub(r.ExpiresAt))
+				}
+			})
+		})
+	}
+}

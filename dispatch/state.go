@@ -51,7 +51,7 @@ var transitions = []transition{
 	{ActHold, []hongyan.State{hongyan.Queued}, hongyan.Held, "its template was banned or removed"},
 	{ActTaken, sending, hongyan.Accepted, "errcode 0, 40252 (in review), or proof that an earlier attempt arrived"},
 	{ActRefused, sending, hongyan.Failed, "any other errcode while no attempt is in doubt; in doubt, one about the body, or the policy give_up"},
-	{ActDoubt, sending, hongyan.Uncertain, "an attempt had no answer, and asking again could show it twice or is refused for another reason than its body"},
+	{ActDoubt, sending, hongyan.Uncertain, "an attempt had no answer, and asking again could show it twice, is refused for another reason than its body, or would begin after expires_at"},
 	{ActExpire, waiting, hongyan.Expired, "expires_at passed and no attempt is in doubt"},
 	{ActExpire, sending, hongyan.Expired, "found expired when its turn came"},
 	{ActCancel, waiting, hongyan.Cancelled, "no attempt is in doubt"},

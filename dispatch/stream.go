@@ -68,9 +68,11 @@ func gateWait(failures int) time.Duration {
 // leased counts the messages this stream keeps a slot for, results aside.
 func (s *stream) leased() int { return len(s.ready) + s.inflight + s.reserved }
 
-// ahead returns how many messages may be leased beyond the calls under way.
+// ahead returns how many messages may be leased beyond the calls under way. A
+// lease takes its share of the rate: with one, what were leased ahead of slow
+// calls would all leave at once when they are over.
 func (s *stream) ahead() int {
-	if !s.healthy {
+	if !s.healthy || s.account.settings().RatePerSecond > 0 {
 		return 0
 	}
 	return min(int(s.limit)*aheadFactor, aheadMax)
