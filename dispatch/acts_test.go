@@ -61,7 +61,9 @@ func TestReleaseSendsAtOnceWhateverTheHold(t *testing.T) {
 		d.sleep(time.Second)
 		d.want(paced.ID, hongyan.Held, hongyan.HoldOpenIDPacing)
 		d.wechat.say(sendPath, `{"errcode":45009,"errmsg":"reach max api daily quota limit"}`, 0)
-		limited := d.submit(order())
+		another := order()
+		another.ToUser = "oOther0000000000000000000001"
+		limited := d.submit(another)
 		d.sleep(time.Second)
 		d.want(limited.ID, hongyan.Held, hongyan.HoldQuota)
 		d.wechat.say(sendPath, taken, 0)
@@ -74,7 +76,7 @@ func TestReleaseSendsAtOnceWhateverTheHold(t *testing.T) {
 
 		d.wechat.say(sendPath, `{"errcode":40252,"errmsg":"审核中"}`, 0)
 		d.must(d.Resume(d.Context(), serviceID))
-		reviewed := d.submit(order())
+		reviewed := d.submit(another)
 		d.sleep(time.Second)
 		if m := d.want(reviewed.ID, hongyan.Accepted, "in_review"); !m.InReview {
 			d.Error("not marked as in review")

@@ -59,6 +59,7 @@ const (
 	effectHold                 // hold the stream, perhaps for seconds (hold says why and until when)
 	effectTemplate             // the template is banned or gone
 	effectUnhealthy            // fewer calls at once
+	effectPacing               // leave the user alone for a while (hold says until when)
 )
 
 // effect is that meaning.
@@ -242,8 +243,9 @@ var endWords = map[string]string{"daily": "Beijing midnight", "monthly": "the fi
 func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Code, now time.Time) verdict {
 	switch code {
 	case wechat.CodeRecipientTooFrequent:
-		return holdRow(a, v, now, hongyan.Hold{Reason: hongyan.HoldOpenIDPacing, Until: now.Add(openIDPause), Errcode: int(code),
-			Release: "waits an hour for this user; release sends it now"})
+		h := pacingHold(now.Add(openIDPause))
+		v.effect = effect{kind: effectPacing, hold: h}
+		return holdRow(a, v, now, h)
 	case wechat.CodeMinuteQuota:
 		until := now.Truncate(time.Minute).Add(time.Minute)
 		v.effect = effect{kind: effectHold, hold: hongyan.Hold{Kind: m.Kind, Reason: hongyan.HoldQuota, Until: until, Errcode: int(code),
@@ -260,6 +262,12 @@ func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Co
 		return giveUp(a, v, now)
 	}
 	return later(a, v, now, now, hongyan.HoldQuota)
+}
+
+// pacingHold is the hold of a message to a user who is left alone until then.
+func pacingHold(until time.Time) hongyan.Hold {
+	return hongyan.Hold{Reason: hongyan.HoldOpenIDPacing, Until: until, Errcode: int(wechat.CodeRecipientTooFrequent),
+		Release: "waits an hour for this user; release sends it now", Detail: "WeChat finds that this user gets messages too often"}
 }
 
 // holdRow holds one message, unless it is in doubt and would outlive its window.

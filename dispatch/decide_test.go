@@ -33,6 +33,7 @@ type ruling struct {
 const (
 	calm        = ""
 	unhealthy   = "unhealthy"
+	userPause   = "pause the user 1h0m0s"
 	tokenHold   = "hold token account 1m0s " // and the errcode
 	minuteHold  = "hold quota kind 50s 45011"
 	quotaHold   = "hold quota kind 11h59m50s 45009"
@@ -123,10 +124,10 @@ var decisions = []struct {
 	{name: "the minute's quota waits for the next minute", attempt: errcode(45011),
 		want: ruling{State: hongyan.Queued, Reason: "quota", Due: 50 * time.Second, Effect: minuteHold}},
 	{name: "a user who gets too much is left alone for an hour, others are not", attempt: errcode(43117),
-		want: ruling{State: hongyan.Held, Reason: "openid_pacing", Due: time.Hour, Hold: "openid_pacing 1h0m0s"}},
+		want: ruling{State: hongyan.Held, Reason: "openid_pacing", Due: time.Hour, Hold: "openid_pacing 1h0m0s", Effect: userPause}},
 	{name: "a user who gets too much, and doubt: an hour is past the window",
 		attempt: errcode(43117), message: doubtFor(time.Minute),
-		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: userPause}},
 
 	{name: "a duplicate within 60 seconds on a first attempt is somebody else's: failed", attempt: errcode(40241),
 		want: ruling{State: hongyan.Failed, Reason: "errcode"}},
@@ -293,6 +294,8 @@ func effectWords(ef effect, kind hongyan.MessageKind) string {
 		return unhealthy
 	case effectTemplate:
 		return "template " + ef.status
+	case effectPacing:
+		return "pause the user " + ef.hold.Until.Sub(at).String()
 	case effectHold:
 		return holdWords(ef.hold, kind)
 	}

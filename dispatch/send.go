@@ -139,6 +139,10 @@ func (e *Engine) begin(j *job, o *outcome) bool {
 		o.verdict = later(conf, verdictFor(m), now, now, h.Reason)
 		return false
 	}
+	if until := a.pacing.until(m.ToUser, now); !until.IsZero() && !j.released {
+		o.verdict = holdRow(conf, verdictFor(m), now, pacingHold(until))
+		return false
+	}
 	if o.reserved {
 		return true
 	}
@@ -265,10 +269,13 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 	} else if len(o.attempts) > 0 {
 		closed = s.note(o.attempts[len(o.attempts)-1], o.verdict.effect, now)
 	}
-	if h := o.verdict.effect.hold; o.verdict.effect.kind == effectHold {
+	switch h := o.verdict.effect.hold; o.verdict.effect.kind {
+	case effectHold:
 		h.AppID, h.Since = s.key.appID, now
 		s.account.holds = append(s.account.holds, h) // at once; the store follows
 		closed = true
+	case effectPacing:
+		s.account.pacing.pause(m.ToUser, h.Until, now)
 	}
 	if closed {
 		back = append(back, e.takeReadyLocked(s.account)...)

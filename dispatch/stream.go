@@ -173,6 +173,7 @@ type account struct {
 	meter  *meter
 	bucket bucket
 	holds  []hongyan.Hold
+	pacing pacing
 }
 
 // settings are an account as stored and the client made for it. They never change.
