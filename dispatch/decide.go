@@ -117,7 +117,7 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 		v.msgID = c.attempt.MsgID
 		return ended(v, hongyan.Accepted, "")
 	}
-	if proof, ok := arrivedEarlier(m, v, code); ok {
+	if proof, ok := arrivedEarlier(m, v, c); ok {
 		return proof
 	}
 	switch c.class {
@@ -152,10 +152,14 @@ func refused(a *hongyan.Account, v verdict, reason string, now time.Time) verdic
 }
 
 // arrivedEarlier recognises the answers that prove an earlier attempt reached
-// WeChat: nothing is sent again and no msgid is known.
-func arrivedEarlier(m *hongyan.Message, v verdict, code wechat.Code) (verdict, bool) {
+// WeChat: nothing is sent again and no msgid is known, so that the receipt is
+// found as that of a message in doubt.
+func arrivedEarlier(m *hongyan.Message, v verdict, c call) (verdict, bool) {
 	doubt := !v.doubtSince.IsZero()
-	switch code {
+	if !doubt {
+		v.doubtSince = c.attempt.StartedAt
+	}
+	switch wechat.Code(c.attempt.Errcode) {
 	case wechat.CodeInReview: // delivered by WeChat itself if it passes (spec §4.2.6)
 		v.inReview = true
 		return ended(v, hongyan.Accepted, reasonInReview), true

@@ -325,6 +325,12 @@ type Events interface {
 	// Orphans lists up to limit receipts without an owner stored at least age ago, oldest first,
 	// and not older than 24 h.
 	Orphans(ctx context.Context, age time.Duration, limit int) ([]Orphan, error)
+	// Joinable lists, by ID, up to limit receipts without an owner that a message
+	// may own: those to a user of whom a message in doubt has no receipt, and those
+	// without msgid. They are stored at least age ago, not older than 24 h, and
+	// their ID is above after. What other programs sent for the account is not among
+	// them, so it costs in doubts, not in receipts.
+	Joinable(ctx context.Context, age time.Duration, after int64, limit int) ([]Orphan, error)
 	// Candidates lists the messages to a user created or attempted between from and to that await a
 	// receipt or may (accepted without receipt, in doubt, uncertain, sending, failed in doubt), oldest first, at most 10.
 	Candidates(ctx context.Context, appID, toUser string, from, to time.Time) ([]hongyan.Message, error)

@@ -149,6 +149,28 @@ func (s *Store) Orphans(ctx context.Context, age time.Duration, limit int) ([]st
 	return all, err
 }
 
+// joinableSQL starts from the messages in doubt. A doubt older than twice an
+// orphan's life cannot be about one that is still offered.
+const joinableSQL = `SELECT ` + orphanColumns + ` FROM (
+	SELECT orphans.* FROM messages INDEXED BY messages_doubt
+		CROSS JOIN orphans INDEXED BY orphans_touser ON orphans.touser = messages.touser AND orphans.appid = messages.appid
+		WHERE messages.doubt_since > 0 AND messages.receipt IS NULL AND messages.doubt_since >= ?
+	UNION
+	SELECT * FROM orphans INDEXED BY orphans_nameless WHERE msgid = 0 AND stored_at >= ?)
+	WHERE stored_at <= ? AND stored_at >= ? AND id > ? ORDER BY id LIMIT ? + 0`
+
+// Joinable lists receipts that a message may own; see store.Events.
+func (s *Store) Joinable(ctx context.Context, age time.Duration, after int64, limit int) ([]store.Orphan, error) {
+	now := s.Now()
+	oldest := millis(now.Add(-orphanLife))
+	var all []store.Orphan
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(ctx, collectOrphans(&all), joinableSQL,
+			millis(now.Add(-2*orphanLife)), oldest, millis(now.Add(-age)), oldest, after, limit)
+	})
+	return all, err
+}
+
 // JoinOrphan gives an orphan to a message; see store.Events.
 func (s *Store) JoinOrphan(ctx context.Context, orphan int64, messageID string) (bool, error) {
 	var joined bool

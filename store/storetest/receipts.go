@@ -17,6 +17,7 @@ var receiptCases = []testCase{
 	{name: "belong to a msgid of their own account", run: receiptsOtherAccount},
 	{name: "raise a failed message but never lower one", run: receiptsRank},
 	{name: "without an owner are listed by age", bubble: true, run: receiptsOrphans},
+	{name: "without an owner may be a message's in doubt, or have no msgid", bubble: true, run: receiptsJoinable},
 	{name: "given to a message in doubt end it, though it was queued for a retry", bubble: true, run: receiptsJoin},
 	{name: "given to a message end it while a call is under way; the call is still recorded", bubble: true, run: receiptsJoinSending},
 	{name: "are given once, to messages without a receipt, of the same account", run: receiptsJoinRefused},
@@ -182,6 +183,52 @@ func receiptsOrphans(f *fixture) {
 	same(f, "limited", len(few), 1)
 	time.Sleep(22 * time.Hour)
 	same(f, "not older than a day", len(f.orphans()), 4)
+}
+
+func receiptsJoinable(f *fixture) {
+	joinable := func(age time.Duration, after int64, limit int) (msgIDs []int64, last int64) {
+		all, err := f.s.Joinable(f.ctx, age, after, limit)
+		f.must(err)
+		for _, o := range all {
+			msgIDs, last = append(msgIDs, o.Receipt.MsgID), o.ID
+		}
+		return msgIDs, last
+	}
+	doubtful := f.doubtful()
+	f.doubtful() // two to one user: each orphan once
+	f.sent(900)
+	for i, user := range []string{"oStranger", userA, "oStranger", userA} {
+		r := f.receipt(int64(10+i), "success")
+		r.ToUser = user
+		f.receive(r)
+	}
+	other := f.receipt(50, "success")
+	other.AppID = appB
+	f.receive(other)
+	nameless := f.receipt(0, "success")
+	nameless.ToUser = "oStranger"
+	f.receive(nameless)
+	got, _ := joinable(0, 0, 10)
+	same(f, "joinable", got, []int64{11, 13, 0})
+	got, last := joinable(0, 0, 2)
+	same(f, "the first two", got, []int64{11, 13})
+	got, _ = joinable(0, last, 2)
+	same(f, "the rest", got, []int64{0})
+	got, _ = joinable(time.Second, 0, 10)
+	same(f, "a second old", got, nil)
+	time.Sleep(time.Second)
+	got, _ = joinable(time.Second, 0, 10)
+	same(f, "a second later", got, []int64{11, 13, 0})
+	all, err := f.s.Joinable(f.ctx, 0, 0, 1)
+	f.must(err)
+	joined, err := f.s.JoinOrphan(f.ctx, all[0].ID, doubtful.ID)
+	f.must(err)
+	same(f, "joined", joined, true)
+	got, _ = joinable(0, 0, 10)
+	same(f, "while the other is in doubt", got, []int64{13, 0})
+	time.Sleep(24 * time.Hour)
+	got, _ = joinable(0, 0, 10)
+	same(f, "after a day", got, nil)
 }
 
 func receiptsJoin(f *fixture) {
