@@ -13,18 +13,24 @@ func (s *Store) Cancel(ctx context.Context, id string) (m hongyan.Message, err e
 		if m, err = t.messageByID(id); err != nil {
 			return err
 		}
-		if !m.State.Waiting() {
-			return wrongState("cancelled", &m)
-		}
-		if !m.DoubtSince.IsZero() {
-			return hongyan.Errorf(hongyan.Conflict, "in_doubt", "message %s may have been sent already and cannot be cancelled", id)
-		}
-		err = t.execAll(1, "UPDATE messages SET state = 6, hold = NULL, updated_at = ? WHERE seq = ?", t.now, m.Seq)
-		t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
-		m.State, m.Hold, m.UpdatedAt = hongyan.Cancelled, nil, fromMillis(t.now)
-		return err
+		return t.cancel(&m)
 	})
 	return m, err
+}
+
+func (t *tx) cancel(m *hongyan.Message) error {
+	if !m.State.Waiting() {
+		return wrongState("cancelled", m)
+	}
+	if !m.DoubtSince.IsZero() {
+		return hongyan.Errorf(hongyan.Conflict, "in_doubt", "message %s may have been sent already and cannot be cancelled", m.ID)
+	}
+	if err := t.execAll(1, "UPDATE messages SET state = 6, hold = NULL, updated_at = ? WHERE seq = ?", t.now, m.Seq); err != nil {
+		return err
+	}
+	t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
+	m.State, m.Hold, m.UpdatedAt = hongyan.Cancelled, nil, fromMillis(t.now)
+	return nil
 }
 
 // tally is what the counters need of a changed row.

@@ -88,9 +88,12 @@ func (t *tx) receive(m *hongyan.Message, r hongyan.Receipt) (bool, error) {
 	err := t.execAll(1, `UPDATE messages SET state = ?, reason = ?, hold = NULL, receipt = ?, updated_at = ?,
 		msgid = CASE msgid WHEN 0 THEN ? ELSE msgid END WHERE seq = ?`,
 		int64(to), r.Reason(), encodeReceipt(r), t.now, r.MsgID, m.Seq)
+	if err != nil {
+		return false, err
+	}
 	t.moved(m.AppID, m.Kind, m.State, to, 1)
 	m.State = to
-	return err == nil, err
+	return true, nil
 }
 
 // ownerSQL finds the message a receipt names.

@@ -323,3 +323,65 @@ func TestShortAndFullResultsAgree(t *testing.T) {
 		t.Errorf("rows, but for the rid (-full +short):\n%s", diff)
 	}
 }
+
+// TestAnInsertIsAnsweredThoughItsHoldsCannotBeRead: the rows are stored by then.
+func TestAnInsertIsAnsweredThoughItsHoldsCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := withAccount(t, newTestStore(t))
+		ms := benchMessages(1, 0)
+		ms[0].IdempotencyKey = "k"
+		if _, err := s.InsertMessages(t.Context(), ms); err != nil {
+			t.Fatal(err)
+		}
+		for range readers { // every reading connection is busy
+			c := <-s.pool
+			defer func() { s.pool <- c }()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		out, err := s.InsertMessages(ctx, append(ms, benchMessages(1, 0)...))
+		if err != nil || out[0].Outcome != store.InsertedReplay || out[1].Outcome != store.InsertedNew {
+			t.Errorf("got %d answers, %v; want the replay and the new row", len(out), err)
+		}
+	})
+}
+
+// TestAnOperationThatFailsCountsNothing: the commit it shares would write the
+// counters of what it meant to do.
+func TestAnOperationThatFailsCountsNothing(t *testing.T) {
+	s := withAccount(t, newTestStore(t))
+	ctx := t.Context()
+	epoch, err := s.Join(ctx, "node", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := benchMessages(1, 0)
+	ms[0].Message.ExpiresAt = time.Now().Add(-time.Second)
+	out, err := s.InsertMessages(ctx, ms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(ctx, func(t *tx) error {
+		_, err := t.exec("CREATE TRIGGER no_change BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'refused'); END")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	m := out[0].Message
+	for name, change := range map[string]func() error{
+		"cancel": func() error { _, err := s.Cancel(ctx, m.ID); return err },
+		"claim":  func() error { _, err := s.ClaimOne(ctx, epoch, m.ID); return err },
+		"expire": func() error { _, err := s.Expire(ctx, 10); return err },
+		"receipt": func() error {
+			return s.write(ctx, func(t *tx) error { _, err := t.receive(&m, hongyan.Receipt{Status: "success"}); return err })
+		},
+	} {
+		if change() == nil {
+			t.Fatalf("%s: the trigger was asleep", name)
+		}
+		counts, err := s.Counts(ctx)
+		if err != nil || counts[m.AppID][hongyan.Queued] != 1 || m.State != hongyan.Queued {
+			t.Errorf("%s: counts %v, message %s, %v; want one queued", name, counts, m.State, err)
+		}
+	}
+}
