@@ -20,6 +20,27 @@ func (e *Engine) loadAccount(ctx context.Context, appID string) (*account, error
 	if a != nil {
 		return a, nil
 	}
+	for {
+		changes := e.changesSoFar()
+		fresh, err := e.readAccount(ctx, appID)
+		if err != nil {
+			return nil, err
+		}
+		if a, ok := e.keepAccount(appID, fresh, changes); ok {
+			return a, nil
+		}
+	}
+}
+
+// changesSoFar goes before a reading of the store, and is compared after it: if
+// it has moved, what was read may be old already and is read again.
+func (e *Engine) changesSoFar() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changes
+}
+
+func (e *Engine) readAccount(ctx context.Context, appID string) (*account, error) {
 	stored, err := e.cfg.Store.Account(ctx, appID)
 	if err != nil {
 		return nil, err
@@ -39,7 +60,7 @@ func (e *Engine) loadAccount(ctx context.Context, appID string) (*account, error
 		holds:  holds,
 	}
 	fresh.stored.Store(e.settingsOf(stored))
-	return e.keepAccount(appID, fresh), nil
+	return fresh, nil
 }
 
 // settingsOf makes settings of an account as the store has it.
@@ -48,16 +69,18 @@ func (e *Engine) settingsOf(stored hongyan.Account) *settings {
 }
 
 // keepAccount remembers fresh under its AppID and the name it was asked by,
-// unless another goroutine was first.
-func (e *Engine) keepAccount(name string, fresh *account) *account {
+// unless another goroutine was first, or something changed since it was read.
+func (e *Engine) keepAccount(name string, fresh *account, changes int) (*account, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if a := e.accounts[fresh.AppID]; a != nil {
 		fresh = a
+	} else if e.changes != changes {
+		return nil, false
 	}
 	e.accounts[fresh.AppID] = fresh
 	e.accounts[name] = fresh
-	return fresh
+	return fresh, true
 }
 
 func (e *Engine) loadHolds(ctx context.Context, appID string) ([]hongyan.Hold, error) {
@@ -139,6 +162,9 @@ func (e *Engine) complain(appID string, err error) {
 func (e *Engine) AccountChanged(appID string) {
 	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 	defer cancel()
+	e.mu.Lock()
+	e.changes++
+	e.mu.Unlock()
 	if err := e.reload(ctx, appID); err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		e.log.Error("reload account", "appid", appID, "err", err)
 	}
@@ -149,19 +175,23 @@ func (e *Engine) AccountChanged(appID string) {
 const reloadTimeout = 10 * time.Second
 
 func (e *Engine) reload(ctx context.Context, appID string) error {
-	stored, err := e.cfg.Store.Account(ctx, appID)
-	if hongyan.IsKind(err, hongyan.NotFound) {
-		e.dropAccount(appID)
+	var c change
+	for taken := false; !taken; {
+		changes := e.changesSoFar()
+		stored, err := e.cfg.Store.Account(ctx, appID)
+		if hongyan.IsKind(err, hongyan.NotFound) {
+			e.dropAccount(appID)
+		}
+		if err != nil {
+			return err
+		}
+		e.library.forget(stored.AppID)
+		holds, err := e.loadHolds(ctx, stored.AppID)
+		if err != nil {
+			return err
+		}
+		c, taken = e.takeOn(stored, holds, changes)
 	}
-	if err != nil {
-		return err
-	}
-	e.library.forget(stored.AppID)
-	holds, err := e.loadHolds(ctx, stored.AppID)
-	if err != nil {
-		return err
-	}
-	c := e.takeOn(stored, holds)
 	e.giveBack(c.untried)
 	for _, reason := range c.cured {
 		if err := e.clearHold(ctx, c.account, "", reason); err != nil {
@@ -169,7 +199,7 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 		}
 	}
 	for _, templateID := range c.templates {
-		if _, err := e.releaseTemplate(ctx, stored.AppID, templateID, hongyan.HoldQuota); err != nil {
+		if _, err := e.releaseTemplate(ctx, c.account.AppID, templateID, hongyan.HoldQuota); err != nil {
 			return err
 		}
 	}
@@ -185,13 +215,17 @@ type change struct {
 	templates []string // template_ids that had used up a rule of ours, and have room now
 }
 
-// takeOn makes the engine's view of an account what the store says.
-func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (c change) {
+// takeOn makes the engine's view of an account what the store says; false when
+// something changed since that was read.
+func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold, changes int) (c change, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.changes != changes {
+		return change{}, false
+	}
 	a := e.accounts[stored.AppID]
 	if a == nil {
-		return change{}
+		return change{}, true
 	}
 	c.account = a
 	if a.settings().Secret != stored.Secret {
@@ -207,7 +241,7 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (c change)
 		a.bucket = newBucket(stored.RatePerSecond, now)
 	}
 	a.stored.Store(e.settingsOf(stored))
-	a.holds = holds
+	a.setHolds(holds, now)
 	full := a.meter.full(now)
 	a.meter.rules = stored.EffectiveQuotas()
 	if room, _ := a.meter.room(now); room > 0 && a.ownQuotaHold() {
@@ -228,7 +262,7 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (c change)
 		}
 	}
 	c.untried = e.takeReadyLocked(a)
-	return c
+	return c, true
 }
 
 // dropAccount forgets a deleted account, its templates and its streams: an
@@ -249,117 +283,4 @@ func (e *Engine) dropAccount(appID string) {
 		}
 		return s.account == gone
 	})
-}
-
-// addHold records a hold and stops the streams it covers.
-func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error {
-	h.AppID, h.Since = a.AppID, e.cfg.Store.Now()
-	if err := e.cfg.Store.PutHold(ctx, h); err != nil {
-		return fmt.Errorf("hold %s (%s): %w", a.AppID, h.Reason, err)
-	}
-	holds, err := e.loadHolds(ctx, a.AppID)
-	if err != nil {
-		return err
-	}
-	e.mu.Lock()
-	a.holds = holds
-	untried := e.takeReadyLocked(a)
-	e.mu.Unlock()
-	e.giveBack(untried)
-	e.log.Warn("account held", "appid", a.AppID, "kind", kindWords(h.Kind), "reason", h.Reason, "errcode", h.Errcode, "until", untilWords(h.Until), "release", h.Release)
-	return nil
-}
-
-// kindWords and untilWords say in the log what a hold's zero values stand for.
-func kindWords(k hongyan.MessageKind) string {
-	if k == "" {
-		return "all"
-	}
-	return string(k)
-}
-
-func untilWords(t time.Time) string {
-	if t.IsZero() {
-		return "somebody acts"
-	}
-	return t.Format(time.RFC3339)
-}
-
-// clearHold removes holds and lets their streams go on.
-func (e *Engine) clearHold(ctx context.Context, a *account, kind hongyan.MessageKind, reason string) error {
-	n, err := e.cfg.Store.ClearHold(ctx, a.AppID, kind, reason)
-	if err != nil {
-		return fmt.Errorf("release %s (%s): %w", a.AppID, reason, err)
-	}
-	return e.released(ctx, a, kind, reason, n > 0)
-}
-
-// released reads an account's holds after some were to go, and lets its streams go on.
-func (e *Engine) released(ctx context.Context, a *account, kind hongyan.MessageKind, reason string, gone bool) error {
-	holds, err := e.loadHolds(ctx, a.AppID)
-	if err != nil {
-		return err
-	}
-	e.mu.Lock()
-	a.holds = holds
-	e.mu.Unlock()
-	if gone {
-		e.log.Info("account released", "appid", a.AppID, "kind", kindWords(kind), "reason", reason)
-	}
-	e.poke()
-	return nil
-}
-
-// lapseHolds ends the holds whose time has come. A quota hold that ends at
-// night leaves the quiet hours behind for what it held (design §5.4).
-func (e *Engine) lapseHolds(ctx context.Context, now time.Time) error {
-	type lapsed struct {
-		a *account
-		h hongyan.Hold
-	}
-	var over []lapsed
-	e.mu.Lock()
-	for _, s := range e.order {
-		for _, h := range s.account.holds {
-			if !h.Until.IsZero() && !now.Before(h.Until) {
-				over = append(over, lapsed{s.account, h})
-			}
-		}
-	}
-	e.mu.Unlock()
-	for _, l := range over {
-		if quiet, ok := quietAfter(l.a.settings().QuietHours, l.h); ok && quiet.Until.After(now) {
-			if err := e.addHold(ctx, l.a, quiet); err != nil {
-				return err
-			}
-		}
-		if err := e.lapseHold(ctx, l.a, l.h); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lapseHold ends one hold, unless it was renewed since it was looked at.
-func (e *Engine) lapseHold(ctx context.Context, a *account, h hongyan.Hold) error {
-	h.AppID = a.AppID
-	gone, err := e.cfg.Store.LapseHold(ctx, h)
-	if err != nil {
-		return fmt.Errorf("end the hold of %s (%s): %w", a.AppID, h.Reason, err)
-	}
-	return e.released(ctx, a, h.Kind, h.Reason, gone)
-}
-
-// quietAfter returns the hold that keeps the quiet hours for what h held. Only
-// the limits of a day or month, which end at midnight, leave any: a minute's
-// limit is no reason to wait for the morning.
-func quietAfter(q hongyan.QuietHours, h hongyan.Hold) (hongyan.Hold, bool) {
-	if h.Reason != hongyan.HoldQuota || !h.Until.Equal(hongyan.PeriodStart("day", h.Until)) {
-		return hongyan.Hold{}, false
-	}
-	until := q.Next(h.Until)
-	return hongyan.Hold{
-		Kind: h.Kind, Reason: hongyan.HoldQuietHours, Until: until, Before: h.Until,
-		Release: "the end of the account's quiet hours; release sends one now",
-	}, until.After(h.Until)
 }

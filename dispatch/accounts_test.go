@@ -83,3 +83,62 @@ func TestAnAccountThatCannotBeReadKeepsNobodyElseWaiting(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatChangedWhileItWasReadIsReadAgain: an account and a template that are
+// read for the first time, and changed before they are remembered.
+func TestWhatChangedWhileItWasReadIsReadAgain(t *testing.T) {
+	w := &tampered{}
+	atDesk(t, w.over, func(d *desk) {
+		w.set(func(w *tampered) {
+			w.usage = func() { d.change(func(a *hongyan.Account) { a.MaxInFlight = 7 }) }
+			w.template = func() {
+				d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "banned", ""))
+				d.AccountChanged(serviceID)
+			}
+		})
+		d.submit(order())
+		a, err := d.loadAccount(d.Context(), serviceID)
+		d.must(err)
+		if got := a.ceiling(); got != 7 {
+			d.Errorf("calls at once: got %d, want the new setting of 7", got)
+		}
+		d.wantError(submitOne(d.T, d.Engine, order()).Err, hongyan.Invalid, "template_banned")
+	})
+}
+
+// TestAPauseDuringAPollIsKept: the poll read the holds before there was one.
+func TestAPauseDuringAPollIsKept(t *testing.T) {
+	w := &tampered{}
+	atDesk(t, w.over, func(d *desk) {
+		d.submit(order())
+		d.sleep(time.Second)
+		w.set(func(w *tampered) { w.holds = func() { d.must(d.Pause(d.Context(), serviceID)) } })
+		for i := 0; i < 10 && w.holds != nil; i++ {
+			d.sleep(time.Second)
+		}
+		m := d.submit(order())
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Held, hongyan.HoldPaused)
+	})
+}
+
+// TestAHoldTheStoreDidNotTakeHolds, and is stored when it can be.
+func TestAHoldTheStoreDidNotTakeHolds(t *testing.T) {
+	w := &tampered{}
+	atDesk(t, w.over, func(d *desk) {
+		w.set(func(w *tampered) { w.putHold = func() error { return hongyan.Errorf(hongyan.Full, "", "disk full") } })
+		d.wechat.say(sendPath, `{"errcode":50001,"errmsg":"user unauthorized"}`, 0)
+		m := d.submit(order())
+		d.sleep(time.Hour)
+		if n := d.wechat.count(sendPath); n != 1 {
+			d.Errorf("sends of a stopped account: got %d, want 1", n)
+		}
+		w.set(func(w *tampered) { w.putHold = nil })
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Held, hongyan.HoldAccount)
+		d.wechat.say(sendPath, taken, 0)
+		d.must(d.Resume(d.Context(), serviceID))
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Accepted, "")
+	})
+}

@@ -56,23 +56,10 @@ func (e *Engine) runClaims(ctx context.Context, epoch int64) {
 // poll asks the store what waits and which holds there are: other nodes may
 // have put them there.
 func (e *Engine) poll(ctx context.Context) error {
-	holds, err := e.cfg.Store.Holds(ctx)
-	if err != nil {
+	e.saveHolds(ctx)
+	if err := e.readAllHolds(ctx); err != nil {
 		return fmt.Errorf("poll holds: %w", err)
 	}
-	byApp := make(map[string][]hongyan.Hold)
-	for _, h := range holds {
-		byApp[h.AppID] = append(byApp[h.AppID], h)
-	}
-	e.mu.Lock()
-	for appID, a := range e.accounts {
-		if appID == a.AppID {
-			a.holds = byApp[appID]
-		}
-	}
-	untried := e.takeReadyLocked(nil)
-	e.mu.Unlock()
-	e.giveBack(untried)
 	return e.loadStreams(ctx)
 }
 
@@ -256,7 +243,7 @@ func (e *Engine) quotaReached(s *stream, rule *hongyan.QuotaRule, now time.Time)
 		AppID: s.key.appID, Reason: hongyan.HoldQuota, Since: now, Until: until,
 		Release: "the next Beijing " + rule.Period, Detail: fmt.Sprintf("the account's own limit of %d calls a %s is used up", rule.Limit, rule.Period),
 	}
-	s.account.holds = append(s.account.holds, h) // at once; the store follows
+	s.account.holdAtOnce(h)
 	a := s.account
 	e.workers.Go(func() {
 		if err := e.addHold(e.sendCtx, a, h); err != nil {

@@ -157,13 +157,59 @@ func (d *desk) stop() {
 }
 
 // tampered is a store that goes wrong where told to: each function that is set
-// is asked before the call of its name, and its error is the call's.
+// is asked before the call of its name, and its error is the call's. The func()s
+// are run once, between a reading and what is made of it.
 type tampered struct {
 	store.Store
 	mu       sync.Mutex
 	insert   func() error
 	giveBack func() error
 	account  func(appID string) error
+	putHold  func() error
+	usage    func()
+	template func()
+	holds    func()
+}
+
+// once runs what is set between a reading and what is made of it.
+func (w *tampered) once(which func(*tampered) *func()) {
+	w.mu.Lock()
+	do := *which(w)
+	*which(w) = nil
+	w.mu.Unlock()
+	if do != nil {
+		do()
+	}
+}
+
+func (w *tampered) Usage(ctx context.Context, appID string) ([]hongyan.QuotaUsage, error) {
+	all, err := w.Store.Usage(ctx, appID)
+	w.once(func(w *tampered) *func() { return &w.usage })
+	return all, err
+}
+
+func (w *tampered) Template(ctx context.Context, appID, templateID string) (hongyan.Template, error) {
+	t, err := w.Store.Template(ctx, appID, templateID)
+	w.once(func(w *tampered) *func() { return &w.template })
+	return t, err
+}
+
+func (w *tampered) Holds(ctx context.Context) ([]hongyan.Hold, error) {
+	all, err := w.Store.Holds(ctx)
+	w.once(func(w *tampered) *func() { return &w.holds })
+	return all, err
+}
+
+func (w *tampered) PutHold(ctx context.Context, h hongyan.Hold) error {
+	w.mu.Lock()
+	first := w.putHold
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return err
+		}
+	}
+	return w.Store.PutHold(ctx, h)
 }
 
 // set changes what goes wrong.

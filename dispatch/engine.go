@@ -40,6 +40,7 @@ type Engine struct {
 
 	mu         sync.Mutex
 	accounts   map[string]*account
+	changes    int               // of accounts and holds: see changesSoFar
 	unreadable map[string]string // why the account of waiting messages cannot be read, by AppID
 	streams    map[streamKey]*stream
 	order      []*stream // for turns

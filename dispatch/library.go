@@ -15,9 +15,10 @@ import (
 type library struct {
 	store store.Templates
 
-	mu     sync.RWMutex
-	known  map[string]map[string]*entry // by AppID, then template_id
-	synced map[string]time.Time         // last sync asked for because of an unknown template
+	mu      sync.RWMutex
+	known   map[string]map[string]*entry // by AppID, then template_id
+	changes int                          // calls of forget
+	synced  map[string]time.Time         // last sync asked for because of an unknown template
 }
 
 // entry is a template ready to check messages against.
@@ -38,7 +39,7 @@ func newLibrary(s store.Templates) *library {
 // find returns a template of an account; NotFound when the store has none.
 func (l *library) find(ctx context.Context, appID, templateID string) (*entry, error) {
 	l.mu.RLock()
-	en := l.known[appID][templateID]
+	en, changes := l.known[appID][templateID], l.changes
 	l.mu.RUnlock()
 	if en != nil {
 		return en, nil
@@ -51,6 +52,9 @@ func (l *library) find(ctx context.Context, appID, templateID string) (*entry, e
 	en = &entry{Template: t, content: content, params: content.Params(), rules: wechat.RulesOf(content)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.changes != changes {
+		return en, nil // what was read may be old already
+	}
 	if l.known[appID] == nil {
 		l.known[appID] = make(map[string]*entry)
 	}
@@ -62,6 +66,7 @@ func (l *library) find(ctx context.Context, appID, templateID string) (*entry, e
 func (l *library) forget(appID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.changes++
 	delete(l.known, appID)
 }
 

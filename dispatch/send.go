@@ -272,7 +272,7 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 	switch h := o.verdict.effect.hold; o.verdict.effect.kind {
 	case effectHold:
 		h.AppID, h.Since = s.key.appID, now
-		s.account.holds = append(s.account.holds, h) // at once; the store follows
+		s.account.holdAtOnce(h)
 		closed = true
 	case effectPacing:
 		s.account.pacing.pause(m.ToUser, h.Until, now)
@@ -301,7 +301,7 @@ func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	ctx := context.WithoutCancel(e.sendCtx)
 	switch ef := o.verdict.effect; {
 	case o.tokenErr != nil && o.tokenErr.Stopped:
-		e.refreshHolds(ctx, s.account)
+		err = e.readHolds(ctx, s.account) // somebody else wrote one
 	case o.tokenErr != nil:
 		err = e.showTokenTrouble(ctx, s.account, o.tokenErr)
 	case ef.kind == effectHold:
@@ -336,18 +336,6 @@ func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.T
 		Reason: hongyan.HoldToken, Until: te.RetryAt, Errcode: te.Errcode, Detail: te.Reason,
 		Release: "an access_token; asked again at the time shown",
 	})
-}
-
-// refreshHolds reads an account's holds again: somebody else wrote one.
-func (e *Engine) refreshHolds(ctx context.Context, a *account) {
-	holds, err := e.loadHolds(ctx, a.AppID)
-	if err != nil {
-		e.log.Error("read holds", "appid", a.AppID, "err", err)
-		return
-	}
-	e.mu.Lock()
-	a.holds = holds
-	e.mu.Unlock()
 }
 
 // templateGone marks a banned or removed template and holds its messages.

@@ -168,12 +168,13 @@ func latest(a, b time.Time) time.Time {
 // account is what the engine keeps of an account between messages. Guarded by
 // Engine.mu, but for the fields that never change.
 type account struct {
-	AppID  string                   // never changes
-	stored atomic.Pointer[settings] // replaced as a whole; readable without the mutex
-	meter  *meter
-	bucket bucket
-	holds  []hongyan.Hold
-	pacing pacing
+	AppID   string                   // never changes
+	stored  atomic.Pointer[settings] // replaced as a whole; readable without the mutex
+	meter   *meter
+	bucket  bucket
+	holds   []hongyan.Hold // as the store has them, and those on their way to it
+	unsaved []unsaved
+	pacing  pacing
 }
 
 // settings are an account as stored and the client made for it. They never change.
