@@ -550,3 +550,44 @@ func TestRulesMayChangeWhileCallsAreUnderWay(t *testing.T) {
 		}
 	})
 }
+
+// TestALostLeaseIsNoLongerReady: this process sends nothing until it is started again.
+func TestALostLeaseIsNoLongerReady(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		if !d.Joined() {
+			d.Fatal("not joined at the start")
+		}
+		_, err := d.store.Join(d.Context(), "another", time.Minute)
+		d.must(err)
+		d.sleep(15 * time.Second)
+		if d.Joined() {
+			d.Error("joined, though another process took over")
+		}
+		m := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Queued, "")
+	})
+}
+
+// TestATokenThatCameLiftsTheHoldOnIt, whenever it was to be asked for again. One
+// that WeChat refuses as soon as it comes keeps its pause.
+func TestATokenThatCameLiftsTheHoldOnIt(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.tokens.fail(&hongyan.TokenError{AppID: serviceID, RetryAt: time.Now().Add(time.Hour), Errcode: 45009, Reason: "day"})
+		m := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Held, hongyan.HoldToken)
+		d.tokens.fail(nil)
+		d.TokenFetched(serviceID)
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Accepted, "")
+
+		d.wechat.say(sendPath, `{"errcode":40001,"errmsg":"invalid credential"}`, 0)
+		m = d.submit(order())
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Held, hongyan.HoldToken)
+		d.TokenFetched(serviceID)
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Held, hongyan.HoldToken)
+	})
+}

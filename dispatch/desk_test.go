@@ -113,6 +113,7 @@ type desk struct {
 	tokens *oneToken
 
 	seen  store.Store // the store as the engine sees it
+	sync  func(ctx context.Context, appID string) error
 	halt  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -137,7 +138,7 @@ func atDesk(t *testing.T, wrap func(store.Store) store.Store, story func(d *desk
 
 // start begins a life of the engine.
 func (d *desk) start() {
-	d.Engine = New(Config{Store: d.seen, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16})
+	d.Engine = New(Config{Store: d.seen, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16, SyncTemplates: d.sync})
 	var ctx context.Context
 	ctx, d.halt = context.WithCancel(d.Context())
 	d.ended.Go(func() {

@@ -81,8 +81,9 @@ func New(cfg Config) *Engine {
 	}
 }
 
-// Joined reports whether Run has joined the nodes and settled what a dead
-// process left: the engine sends.
+// Joined reports whether Run has joined the nodes, settled what a dead process
+// left, and has its lease: the engine sends. A lost lease does not come back
+// before the process is started again.
 func (e *Engine) Joined() bool { return e.epoch.Load() != 0 }
 
 // Recorded returns how many outcomes this engine has recorded since it was made.
@@ -169,6 +170,7 @@ func (e *Engine) runRenewals(ctx context.Context, epoch int64) {
 		case err == nil || ctx.Err() != nil:
 		case hongyan.IsKind(err, hongyan.Conflict):
 			e.log.Error("lease lost: another process took over; sending stops here", "epoch", epoch)
+			e.epoch.Store(0)
 			e.mu.Lock()
 			e.stopping = true
 			e.mu.Unlock()

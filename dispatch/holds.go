@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/wechat"
 )
 
 // unsaved is a hold on its way to the store.
@@ -178,6 +179,33 @@ func (e *Engine) released(ctx context.Context, a *account, kind hongyan.MessageK
 	}
 	e.poke()
 	return nil
+}
+
+// TokenFetched lifts the hold on an account for which no token could be had: now
+// there is one. A token that WeChat refused as soon as it came is another matter:
+// the next one may fare no better, and its pause keeps that from a loop.
+func (e *Engine) TokenFetched(appID string) {
+	now := e.cfg.Store.Now()
+	e.mu.Lock()
+	a := e.accounts[appID]
+	held := a != nil && a.holdWhere(func(h *hongyan.Hold) bool { return h.Reason == hongyan.HoldToken }) != nil
+	refused := held && a.holdWhere(func(h *hongyan.Hold) bool {
+		return h.Reason == hongyan.HoldToken && wechat.ClassOf(wechat.EndpointTemplateSend, wechat.Code(h.Errcode)) == wechat.ClassToken
+	}) != nil
+	for _, s := range e.order {
+		if s.account == a && !refused && s.gateReason == hongyan.HoldToken {
+			s.gateUntil = now
+		}
+	}
+	e.mu.Unlock()
+	if !held || refused {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+	defer cancel()
+	if err := e.clearHold(ctx, a, "", hongyan.HoldToken); err != nil {
+		e.log.Error("a token came", "appid", appID, "err", err)
+	}
 }
 
 // lapseHolds ends the holds whose time has come. A quota hold that ends at

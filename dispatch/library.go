@@ -18,7 +18,7 @@ type library struct {
 	mu      sync.RWMutex
 	known   map[string]map[string]*entry // by AppID, then template_id
 	changes int                          // calls of forget
-	synced  map[string]time.Time         // last sync asked for because of an unknown template
+	synced  map[string]time.Time         // last sync asked for because of a template unknown or refused
 }
 
 // entry is a template ready to check messages against.
@@ -29,8 +29,13 @@ type entry struct {
 	rules   wechat.RuleSet
 }
 
-// syncEvery bounds how often an unknown template makes us ask WeChat.
-const syncEvery = 30 * time.Second
+const (
+	// syncEvery bounds how often an unknown template makes us ask WeChat.
+	syncEvery = 30 * time.Second
+	// resyncEvery bounds how often a template that WeChat refused does. Should its
+	// list and its refusals disagree, that many messages find out, and no more.
+	resyncEvery = 10 * time.Minute
+)
 
 func newLibrary(s store.Templates) *library {
 	return &library{store: s, known: make(map[string]map[string]*entry), synced: make(map[string]time.Time)}
@@ -70,12 +75,12 @@ func (l *library) forget(appID string) {
 	delete(l.known, appID)
 }
 
-// maySync reports whether an unknown template of the account may make us ask
-// WeChat now, and takes note of it.
-func (l *library) maySync(appID string, now time.Time) bool {
+// maySync reports whether WeChat may be asked for the account's templates now,
+// the last time being so long ago, and takes note of it.
+func (l *library) maySync(appID string, now time.Time, every time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if last, ok := l.synced[appID]; ok && now.Sub(last) < syncEvery {
+	if last, ok := l.synced[appID]; ok && now.Sub(last) < every {
 		return false
 	}
 	l.synced[appID] = now
@@ -88,7 +93,7 @@ func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID st
 	if err == nil || !hongyan.IsKind(err, hongyan.NotFound) {
 		return en, err
 	}
-	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now()) {
+	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now(), syncEvery) {
 		return nil, err
 	}
 	if syncErr := e.cfg.SyncTemplates(ctx, a.AppID); syncErr != nil {
@@ -97,4 +102,16 @@ func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID st
 	}
 	e.library.forget(a.AppID)
 	return e.library.find(ctx, a.AppID, templateID)
+}
+
+// resync asks WeChat for an account's templates after it refused one: whatever
+// took that one may have taken others (spec §9).
+func (e *Engine) resync(a *hongyan.Account) {
+	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now(), resyncEvery) {
+		return
+	}
+	if err := e.cfg.SyncTemplates(e.sendCtx, a.AppID); err != nil {
+		e.log.Warn("sync templates after one was refused", "appid", a.AppID, "err", err)
+	}
+	e.library.forget(a.AppID)
 }

@@ -309,6 +309,7 @@ func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	case ef.kind == effectTemplate:
 		last := o.attempts[len(o.attempts)-1]
 		err = e.templateGone(ctx, m, ef.status, last)
+		e.workers.Go(func() { e.resync(&s.account.settings().Account) })
 	}
 	if err != nil {
 		e.log.Error("after an answer", "appid", m.AppID, "message", m.ID, "err", err)

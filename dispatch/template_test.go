@@ -58,3 +58,29 @@ func TestATemplateFoundByASyncLetsGoWhatWasHeldForIt(t *testing.T) {
 		d.want(waiting.ID, hongyan.Accepted, "")
 	})
 }
+
+// TestARefusedTemplateMakesUsLookAtTheOthers: a change of category deletes many
+// at once, and WeChat says so of one.
+func TestARefusedTemplateMakesUsLookAtTheOthers(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.stop()
+		syncs := 0
+		d.sync = func(ctx context.Context, appID string) error {
+			syncs++
+			_, err := d.shelf().Sync(ctx, appID)
+			return err
+		}
+		d.start()
+		d.wechat.say("/cgi-bin/template/get_all_private_template", `{"template_list":[]}`, 0)
+		d.wechat.say(sendPath, `{"errcode":40037,"errmsg":"invalid template_id"}`, 0)
+		d.submit(order())
+		d.submit(order())
+		d.sleep(time.Minute)
+		if syncs != 1 {
+			d.Errorf("syncs: got %d, want 1", syncs)
+		}
+		r := order()
+		r.TemplateID, r.Data = free, Data{"first": {Value: "x"}, "keyword1": {Value: "x"}, "remark": {Value: "x"}}
+		d.wantError(submitOne(d.T, d.Engine, r).Err, hongyan.Invalid, "template_removed")
+	})
+}
