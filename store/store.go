@@ -317,7 +317,9 @@ type Events interface {
 	// FinishEvents marks events processed and applies the receipts found in them,
 	// in one transaction: a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
-	// rank is lower. Receipts without an owner stay orphans.
+	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
+	// msgid the first owns it: WeChat showed one, and answered a client_msg_id that
+	// was repeated after our ten minutes, and inside its own, with the same msgid.
 	FinishEvents(ctx context.Context, done []EventDone) error
 	// Events lists an account's newest first, those with an id before before (0 = from the newest).
 	Events(ctx context.Context, appID string, before int64, limit int) ([]hongyan.Event, error)

@@ -15,6 +15,7 @@ var receiptCases = []testCase{
 	{name: "that come before many answers are all joined", run: receiptsBeforeMany},
 	{name: "change nothing the second time, even when they contradict", run: receiptsDoubled},
 	{name: "belong to a msgid of their own account", run: receiptsOtherAccount},
+	{name: "belong to the first of two messages with one msgid", run: receiptsOfTwo},
 	{name: "raise a failed message but never lower one", run: receiptsRank},
 	{name: "without an owner are listed by age", bubble: true, run: receiptsOrphans},
 	{name: "without an owner may be a message's in doubt, or have no msgid", bubble: true, run: receiptsJoinable},
@@ -152,6 +153,14 @@ func receiptsOtherAccount(f *fixture) {
 	f.receive(f.receipt(7, "success"))
 	f.wantState(m.ID, hongyan.Delivered, "")
 	same(f, "orphans", len(f.orphans()), 1)
+}
+
+func receiptsOfTwo(f *fixture) {
+	first, second := f.sent(7), f.sent(7)
+	f.receive(f.receipt(7, "success"))
+	f.wantState(first.ID, hongyan.Delivered, "")
+	f.wantState(second.ID, hongyan.Accepted, "")
+	same(f, "orphans", len(f.orphans()), 0)
 }
 
 func receiptsRank(f *fixture) {
