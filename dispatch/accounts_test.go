@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,17 +92,19 @@ func TestWhatChangedWhileItWasReadIsReadAgain(t *testing.T) {
 	atDesk(t, w.over, func(d *desk) {
 		w.set(func(w *tampered) {
 			w.usage = func() { d.change(func(a *hongyan.Account) { a.MaxInFlight = 7 }) }
+		})
+		a, err := d.loadAccount(d.Context(), serviceID)
+		d.must(err)
+		if got := a.ceiling(); got != 7 {
+			d.Errorf("calls at once: got %d, want the new setting of 7", got)
+		}
+		w.set(func(w *tampered) {
 			w.template = func() {
 				d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "banned", ""))
 				d.AccountChanged(serviceID)
 			}
 		})
 		d.submit(order())
-		a, err := d.loadAccount(d.Context(), serviceID)
-		d.must(err)
-		if got := a.ceiling(); got != 7 {
-			d.Errorf("calls at once: got %d, want the new setting of 7", got)
-		}
 		d.wantError(submitOne(d.T, d.Engine, order()).Err, hongyan.Invalid, "template_banned")
 	})
 }
@@ -112,8 +115,11 @@ func TestAPauseDuringAPollIsKept(t *testing.T) {
 	atDesk(t, w.over, func(d *desk) {
 		d.submit(order())
 		d.sleep(time.Second)
-		w.set(func(w *tampered) { w.holds = func() { d.must(d.Pause(d.Context(), serviceID)) } })
-		for i := 0; i < 10 && w.holds != nil; i++ {
+		var paused atomic.Bool
+		w.set(func(w *tampered) {
+			w.holds = func() { d.must(d.Pause(d.Context(), serviceID)); paused.Store(true) }
+		})
+		for i := 0; i < 10 && !paused.Load(); i++ {
 			d.sleep(time.Second)
 		}
 		m := d.submit(order())
