@@ -19,7 +19,7 @@ import (
 
 // Limits of account settings.
 const (
-	secretLen      = 32 // AppSecret, as WeChat's console shows it
+	maxSecretLen   = 128 // AppSecret; WeChat's have 32 today, which it nowhere promises
 	maxNameRunes   = 64
 	maxRate        = 100_000             // per second: above it there is no limit worth checking
 	maxQuota       = 1_000_000_000_000   // calls; keeps sums far from overflow
@@ -98,8 +98,8 @@ func (c *accountCheck) identity(a *Account) {
 	if !appIDForm.MatchString(a.AppID) {
 		c.add("/appid", "%q is not wx and 16 digits of 0-9a-f", clip(a.AppID))
 	}
-	if s := a.Secret.Reveal(); s != "" && (len(s) != secretLen || !wordForm.MatchString(s)) {
-		c.add("/secret", "an AppSecret has %d letters and digits; this one has %d characters", secretLen, utf8.RuneCountInString(s))
+	if s := a.Secret.Reveal(); s != "" && (len(s) > maxSecretLen || !wordForm.MatchString(s)) {
+		c.add("/secret", "an AppSecret has letters and digits only, at most %d; this one has %d characters, not all of them such", maxSecretLen, utf8.RuneCountInString(s))
 	}
 	if n := utf8.RuneCountInString(a.Name); n > maxNameRunes {
 		c.add("/name", "%q has %d characters; at most %d", clip(a.Name), n, maxNameRunes)

@@ -20,7 +20,8 @@ func TestCheckNamesEveryBrokenRule(t *testing.T) {
 	}{
 		{"nothing wrong", func(*Account) {}, nil},
 		{"no AppSecret: it may be stored elsewhere", func(a *Account) { a.Secret = "" }, nil},
-		{"an AppSecret cut short", func(a *Account) { a.Secret = a.Secret[1:] }, []string{"/secret"}},
+		{"an AppSecret of another length: WeChat promises none", func(a *Account) { a.Secret = a.Secret[1:] }, nil},
+		{"an AppSecret that is a whole file", func(a *Account) { a.Secret = Secret(strings.Repeat("a", maxSecretLen+1)) }, []string{"/secret"}},
 		{"an AppSecret with a space", func(a *Account) { a.Secret = a.Secret[1:] + " " }, []string{"/secret"}},
 		{"several, in order", func(a *Account) {
 			a.Alias, a.AppID, a.RatePerSecond, a.Name = "A B", "wx1", 1e9, strings.Repeat("鸿", 65)

@@ -29,7 +29,7 @@ type MessageRequest struct {
 	Kind            string           `json:"kind,omitempty" enum:"template,mini_template" doc:"Default: by the kind of the account."`
 	ClientMsgID     string           `json:"client_msg_id,omitempty" doc:"Passed to WeChat, which drops a second message with it for 10 minutes; so do we. Default: our id."`
 	SendAt          time.Time        `json:"send_at,omitzero" doc:"Not before this. Default: now."`
-	ExpiresAt       time.Time        `json:"expires_at,omitzero" doc:"Not after this. Default: the account's setting, 24 h after send_at."`
+	ExpiresAt       time.Time        `json:"expires_at,omitzero" doc:"No attempt begins after this: a message not sent by then expires, or ends as uncertain when an attempt had no answer. Default: the account's setting, 24 h after send_at."`
 	Priority        string           `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default normal."`
 	Metadata        json.RawMessage  `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the message."`
 	// IdempotencyKey (1 to 255 visible characters) makes a repeated call answer

@@ -74,7 +74,21 @@ func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error
 		a.Secret = stored.Secret
 	}
 	keepRotation(&a.Callback, stored.Callback)
-	return s.UpdateAccount(ctx, a)
+	if err := s.UpdateAccount(ctx, a); err != nil || a.Secret == stored.Secret {
+		return err
+	}
+	return liftHolds(ctx, s, a.AppID)
+}
+
+// liftHolds removes what another AppSecret may have cured, as a change through
+// the API does. If it did not, the first call for a token says so again.
+func liftHolds(ctx context.Context, s store.Accounts, appID string) error {
+	for _, reason := range []string{hongyan.HoldAccount, hongyan.HoldToken} {
+		if _, err := s.ClearHold(ctx, appID, "", reason); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepRotation lets the token and key a change replaces be accepted for a

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 
 	"hongyan"
 )
@@ -60,9 +62,16 @@ func readOrMake(file string, fresh func() string) (string, error) {
 	return strings.TrimSpace(string(content)), err
 }
 
-// makeSecretFile writes the file whole or not at all: it becomes visible under
-// its name by a link, which fails when the name is taken.
+// makeSecretFile writes the file whole or not at all, and durably: what it keeps
+// secret cannot be had again. It leaves a file that exists as it is.
 func makeSecretFile(file, text string) error {
+	return errors.Join(writeSecretFile(file, text, os.Link), syncFolder(filepath.Dir(file)))
+}
+
+// writeSecretFile makes the file visible under its name by a link, which fails
+// when the name is taken. Some file systems have no links: there it is written in
+// place, and a crash meanwhile leaves it empty, which the next start says.
+func writeSecretFile(file, text string, link func(from, to string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-*") // mode 0600
 	if err != nil {
 		return err
@@ -73,10 +82,35 @@ func makeSecretFile(file, text string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err = link(f.Name(), file); err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	f, err = os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	return nil
+	_, err = f.WriteString(text + "\n")
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// syncFolder makes a file's name in it durable, where that can be asked for:
+// Windows and some network file systems have no such call.
+func syncFolder(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
 
 // random32 returns 32 random bytes.

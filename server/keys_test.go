@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"hongyan"
@@ -82,6 +83,28 @@ func TestTwoFirstStartsAgreeOnOneKey(t *testing.T) {
 		if k != keys[0] || k == "" {
 			t.Fatal("two starts read different keys")
 		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
+		t.Errorf("temporary files are left: %v", left)
+	}
+}
+
+// TestASecretFileNeedsNoLinks: FAT and some network file systems have none.
+func TestASecretFileNeedsNoLinks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.key")
+	noLinks := func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} }
+	for _, text := range []string{"first", "second"} {
+		if err := writeSecretFile(file, text, noLinks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(file)
+	if err != nil || string(content) != "first\n" {
+		t.Errorf("got %q, %v; want the first, whole", content, err)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
 		t.Errorf("temporary files are left: %v", left)

@@ -90,9 +90,9 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 		},
 		{
 			name: "account settings that the API refuses too",
-			file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: a1a1\n    name: " + strings.Repeat("鸿", 200) + "\n    alias: A B\n    callback:\n      token: a!SEKRETCFG\n    rate: {per_second: 99999999}\n    max_in_flight: 1001\n    expire_after_seconds: 59\n    quiet_hours: late\n    quotas:\n      - {scope: account, period: day, limit: 1}\n      - {scope: account, period: day, limit: 2}\n",
+			file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: a1-a1\n    name: " + strings.Repeat("鸿", 200) + "\n    alias: A B\n    callback:\n      token: a!SEKRETCFG\n    rate: {per_second: 99999999}\n    max_in_flight: 1001\n    expire_after_seconds: 59\n    quiet_hours: late\n    quotas:\n      - {scope: account, period: day, limit: 1}\n      - {scope: account, period: day, limit: 2}\n",
 			want: []string{
-				`FILE:3:5: accounts[0].secret: an AppSecret has 32 letters and digits; this one has 4 characters; copy it from WeChat's console`,
+				`FILE:3:5: accounts[0].secret: an AppSecret has letters and digits only, at most 128; this one has 5 characters, not all of them such; copy it from WeChat's console`,
 				`FILE:4:5: accounts[0].name: "` + strings.Repeat("鸿", 21) + `…" has 200 characters; at most 64`,
 				`FILE:5:5: accounts[0].alias: "A B" is not a small letter followed by up to 31 of a-z, 0-9, _ and -`,
 				`FILE:7:7: accounts[0].callback.token: must be 3 to 32 letters and digits; it is the one in WeChat's console (服务器配置)`,
