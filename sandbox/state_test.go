@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,11 +91,15 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestALifeGoesOnWhereTheLastOneEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "made", "on the way")
-		var pushes []string
+		var mu sync.Mutex // guards the two below
+		var list []string
 		status := http.StatusInternalServerError
+		pushed := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(list) }
 		opts := sandbox.Options{Seed: 3, HTTPClient: &http.Client{Transport: transport(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			pushes = append(pushes, string(body))
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, string(body))
 			w.WriteHeader(status)
 		})}}
 		first := mustOpen(t, dir, opts)
@@ -115,8 +121,8 @@ func TestALifeGoesOnWhereTheLastOneEnded(t *testing.T) {
 		wantFirst := first.code(with(pathSend, service), orderBody(user, clientID("kept")))
 		time.Sleep(1500 * time.Millisecond) // delivered; its event is refused and waits for its second delivery
 		wantSecond := first.code(with(pathSend, service), orderBody(sandbox.OpenID("", 2), ""))
-		if wantFirst != 0 || wantSecond != 0 || len(pushes) != 1 {
-			t.Fatalf("before: errcodes %d, %d, %d pushes, want 0, 0, 1", wantFirst, wantSecond, len(pushes))
+		if wantFirst != 0 || wantSecond != 0 || len(pushed()) != 1 {
+			t.Fatalf("before: errcodes %d, %d, %d pushes, want 0, 0, 1", wantFirst, wantSecond, len(pushed()))
 		}
 		msgID := first.box.Ledger(sandbox.LedgerFilter{ClientMsgID: "kept"})[0].MsgID
 		before, clock := first.views(), first.box.Now()
@@ -130,9 +136,11 @@ func TestALifeGoesOnWhereTheLastOneEnded(t *testing.T) {
 		if !later.box.Now().Equal(clock) || later.box.RandSeed() != 3 {
 			t.Errorf("clock %v, want %v; seed %d, want 3", later.box.Now(), clock, later.box.RandSeed())
 		}
+		mu.Lock()
 		status = http.StatusOK
+		mu.Unlock()
 		time.Sleep(10 * time.Second)
-		if len(pushes) != 3 || pushes[2] != pushes[0] {
+		if pushes := pushed(); len(pushes) != 3 || pushes[2] != pushes[0] {
 			t.Errorf("%d pushes in all, want the first again and that of the message still under way", len(pushes))
 		}
 		rows := later.box.Ledger(sandbox.LedgerFilter{Path: pathSend})
