@@ -14,7 +14,7 @@ func (s *Sandbox) Fates(msgids ...string) map[string]string {
 	defer s.unlock()
 	rows := &s.lock().ledger.rows
 	for i := rows.len() - 1; i >= max(0, rows.len()-fatesSearched) && len(out) < len(wanted); i-- {
-		if row := rows.at(i); row.MsgID != "" && wanted[row.MsgID] && row.DuplicateOf == "" {
+		if row := *rows.at(i); row.MsgID != "" && wanted[row.MsgID] && row.DuplicateOf == "" {
 			out[row.MsgID] = row.Fate
 		}
 	}

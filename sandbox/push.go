@@ -47,10 +47,33 @@ func (job *push) tell() {
 // pushQueue is the waiting pushes of an account.
 type pushQueue struct {
 	waiting      queue[*push]
+	underWay     map[*push]struct{} // being delivered
 	workers      int
 	listed       bool // in platform.ready
 	failedInRow  int  // events given up since the last that arrived
 	blockedUntil time.Time
+}
+
+// next takes the first push out, if there is one and somebody goes on.
+func (q *pushQueue) next(goOn bool) (job *push, ok bool) {
+	if !goOn {
+		return nil, false
+	}
+	if job, ok = q.waiting.pop(); ok {
+		if q.underWay == nil {
+			q.underWay = map[*push]struct{}{}
+		}
+		q.underWay[job] = struct{}{}
+	}
+	return job, ok
+}
+
+// relist sees to it that what a worker leaves behind is started on again.
+func (p *platform) relist(a *account) {
+	if q := &a.pushes; q.waiting.len() > 0 && !q.listed {
+		q.listed = true
+		p.ready = append(p.ready, a)
+	}
 }
 
 // emit queues an event, if the account has a server and pushes are not blocked.
@@ -104,10 +127,11 @@ func (s *Sandbox) startPushers(ctx context.Context, p *platform, workers *sync.W
 // started for: after a reset it finishes what it holds and leaves the new one alone.
 func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 	for {
-		s.mu.Lock()
-		job, ok := a.pushes.waiting.pop()
-		if !ok || ctx.Err() != nil || p != s.p {
+		s.lock()
+		job, ok := a.pushes.next(ctx.Err() == nil && p == s.p)
+		if !ok {
 			a.pushes.workers--
+			p.relist(a)
 			s.mu.Unlock()
 			return
 		}
@@ -118,9 +142,14 @@ func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 
 		s.deliver(ctx, job, d, timeout)
 
-		s.mu.Lock()
-		if p == s.p && (ctx.Err() == nil || d.status != 0) {
+		s.lock()
+		delete(a.pushes.underWay, job)
+		switch {
+		case p != s.p:
+		case ctx.Err() == nil || d.status != 0:
 			p.settle(job, d)
+		default:
+			a.pushes.waiting.push(job) // cut off by the end of Run: the next one delivers it
 		}
 		s.unlock()
 	}

@@ -67,9 +67,11 @@ type Sandbox struct {
 	wake chan struct{}
 
 	feed *feed
+	file *stateFile // nil = everything in memory
 
-	mu sync.Mutex // guards platform; never held while anything is sent or read
-	p  *platform
+	mu      sync.Mutex // guards platform; never held while anything is sent or read
+	p       *platform
+	changes int64 // times that the platform may have been changed
 }
 
 // New returns a sandbox that holds the built-in seed, or Options.World. It starts no goroutine.
@@ -150,6 +152,7 @@ func emptyPlatform(opts Options, d *dice, f *feed) *platform {
 // lock returns the platform with the mutex held; unlock gives it back.
 func (s *Sandbox) lock() *platform {
 	s.mu.Lock()
+	s.changes++
 	return s.p
 }
 

@@ -104,6 +104,7 @@ func (s *Sandbox) Run(ctx context.Context) error {
 			s.client.CloseIdleConnections()
 		}
 	}()
+	workers.Go(func() { s.keepState(ctx) })
 	sleep := time.NewTimer(runIdle)
 	defer sleep.Stop()
 	for {

@@ -142,6 +142,18 @@ type wireField struct {
 	Color wireText   `json:"color"`
 }
 
+// wireDatum is a member of data, read in one go; what is no object is left empty.
+type wireDatum struct{ wireField }
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (d *wireDatum) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	d.wireField = wireField{} // a repeated name counts anew
+	if dec.PeekKind() == '{' {
+		return json.UnmarshalDecode(dec, &d.wireField)
+	}
+	return dec.SkipValue()
+}
+
 // wireScalar is a string, or a number or boolean kept as its text.
 // Unverified: the platform's documentation types it "any" (spec §4.3).
 type wireScalar string
@@ -185,16 +197,12 @@ func parseData(raw jsontext.Value) (data wechat.Data, ok bool) {
 	if raw.Kind() != '{' {
 		return nil, false
 	}
-	var members map[string]jsontext.Value
+	var members map[string]wireDatum
 	if json.Unmarshal(raw, &members, wireOptions) != nil {
 		return nil, false
 	}
 	data = make(wechat.Data, len(members))
-	for key, v := range members {
-		var f wireField
-		if v.Kind() == '{' {
-			_ = json.Unmarshal(v, &f, wireOptions) // valid JSON: no member can fail
-		}
+	for key, f := range members {
 		data[key] = wechat.Field{Value: string(f.Value), Color: f.Color.string()}
 	}
 	return data, true
