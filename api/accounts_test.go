@@ -103,7 +103,7 @@ func TestBadAccountsAreRefusedAndStoreNothing(t *testing.T) {
 	}{
 		{"nothing", `{}`, []string{"/appid", "/secret"}},
 		{"an appid in capitals", `{"appid":"WX0F1E2D3C4B5A6978","secret":"` + testSecret + `"}`, []string{"/appid"}},
-		{"a short AppSecret", `{"appid":"wx0f1e2d3c4b5a6978","secret":"a1a1"}`, []string{"/secret"}},
+		{"an AppSecret with a line break", `{"appid":"wx0f1e2d3c4b5a6978","secret":"` + testSecret + `\n"}`, []string{"/secret"}},
 		{"an AppSecret with a sign", `{"appid":"wx0f1e2d3c4b5a6978","secret":"` + testSecret[1:] + `-"}`, []string{"/secret"}},
 		{"a rate above any", `{` + good + `,"rate":{"per_second":99999999}}`, []string{"/rate/per_second"}},
 		{"an unknown kind", `{` + good + `,"kind":"enterprise"}`, []string{"/kind"}},

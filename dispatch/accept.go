@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -241,7 +242,7 @@ func (e *Engine) checkData(ctx context.Context, a *hongyan.Account, r *Request, 
 
 func checkAgainst(en *entry, a *hongyan.Account, r *Request, k hongyan.MessageKind) error {
 	if len(r.Data) == 0 && k == hongyan.KindTemplate && len(en.params) > 0 {
-		return hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %v", en.params)
+		return hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %s", strings.Join(en.params, ", "))
 	}
 	var p problems
 	for _, v := range wechat.ValidateData(en.content, r.Data, en.rules) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"hongyan"
 	"hongyan/wechat"
@@ -16,8 +17,9 @@ func (e *Engine) Cancel(ctx context.Context, id string) (hongyan.Message, error)
 }
 
 // Release sends a waiting message now, whatever its due time and hold; only an
-// account paused by an operator or stopped by WeChat keeps it (Conflict), and
-// a message in review cannot be released at all.
+// account paused by an operator or stopped by WeChat keeps it, and a limit of the
+// account's own that is used up (Conflict). A message in review cannot be
+// released at all.
 func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error) {
 	m, err := e.cfg.Store.Message(ctx, id)
 	if err != nil {
@@ -58,14 +60,18 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 	return leased, nil
 }
 
-// takeSlot sets one slot aside for a message, beyond rate and hold. A message
-// with a hold of its own does not show that its account is held too.
+// takeSlot sets one slot aside for a message, beyond rate and hold, but not beyond
+// a quota rule: that is a promise. A message with a hold of its own does not show
+// that its account is held too.
 func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.cfg.Store.Now()
 	if h := a.stoppedBy(m.Kind, now); h != nil {
 		return nil, accountHeld(m, h)
+	}
+	if rule := a.meter.usedUp(m.TemplateID, now); rule != nil {
+		return nil, limitUsedUp(m, rule, now)
 	}
 	if e.epoch.Load() == 0 || e.stopping || e.broken || e.slots >= e.cfg.Slots {
 		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
@@ -77,6 +83,11 @@ func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 
 func accountHeld(m *hongyan.Message, h *hongyan.Hold) error {
 	return hongyan.Errorf(hongyan.Conflict, "account_held", "message %s waits because its account is held (%s): resume the account instead", m.ID, h.Reason)
+}
+
+func limitUsedUp(m *hongyan.Message, rule *hongyan.QuotaRule, now time.Time) error {
+	return hongyan.Errorf(hongyan.Conflict, "limit_used_up", "message %s waits because the account's own limit of %d a %s (%s) is used up: raise it, or wait until %s",
+		m.ID, rule.Limit, rule.Period, rule.Scope, hongyan.PeriodEnd(rule.Period, now).Format(time.RFC3339))
 }
 
 // Retry makes a new message of one that failed, expired or is uncertain; the

@@ -160,3 +160,49 @@ func TestNothingIsTriedAfterItsTime(t *testing.T) {
 		})
 	}
 }
+
+// TestReleaseKeepsTheAccountsOwnLimits: a quota rule is a promise that a release
+// does not break. It says so at once instead of beginning and coming back.
+func TestReleaseKeepsTheAccountsOwnLimits(t *testing.T) {
+	for scope, reason := range map[string]string{"account": hongyan.HoldQuota, "template": hongyan.HoldQuota} {
+		atDesk(t, nil, func(d *desk) {
+			d.change(func(a *hongyan.Account) { a.Quotas = []hongyan.QuotaRule{{Scope: scope, Period: "day", Limit: 1}} })
+			d.submit(order())
+			d.sleep(time.Second)
+			second := d.submit(order())
+			d.sleep(time.Second)
+			d.want(second.ID, hongyan.Held, reason)
+			_, err := d.Release(d.Context(), second.ID)
+			d.wantError(err, hongyan.Conflict, "limit_used_up")
+			if n := d.wechat.count(sendPath); n != 1 {
+				d.Errorf("%s: %d calls, want 1", scope, n)
+			}
+			d.change(func(a *hongyan.Account) { a.Quotas = []hongyan.QuotaRule{{Scope: scope, Period: "day", Limit: 2}} })
+			d.sleep(time.Second)
+			d.want(second.ID, hongyan.Accepted, "")
+		})
+	}
+}
+
+// TestReleasedMeansDueNow: the time a message was scheduled for is gone with it,
+// and a cancelled one waits for nothing.
+func TestReleasedMeansDueNow(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		scheduled, held := d.later(), d.later()
+		if _, err := d.Release(d.Context(), scheduled.ID); err != nil {
+			d.Fatal(err)
+		}
+		d.sleep(time.Second)
+		if m := d.want(scheduled.ID, hongyan.Accepted, ""); m.DueAt.After(time.Now()) {
+			d.Errorf("due_at %v of a message that has left", m.DueAt)
+		}
+		d.wechat.say(sendPath, `{"errcode":40037,"errmsg":"invalid template_id"}`, 0)
+		d.submit(order())
+		d.sleep(time.Second)
+		d.want(held.ID, hongyan.Held, hongyan.HoldTemplate)
+		if _, err := d.Cancel(d.Context(), held.ID); err != nil {
+			d.Fatal(err)
+		}
+		d.want(held.ID, hongyan.Cancelled, "")
+	})
+}

@@ -143,6 +143,15 @@ func (m *meter) forbids(templateID string, now time.Time) *hongyan.QuotaRule {
 	return nil
 }
 
+// usedUp returns the rule, of the account or of the template, that lets no call
+// of a template go; nil when one may.
+func (m *meter) usedUp(templateID string, now time.Time) *hongyan.QuotaRule {
+	if room, rule := m.room(now); room == 0 {
+		return rule
+	}
+	return m.forbids(templateID, now)
+}
+
 // full lists the template_ids of which no call may go.
 func (m *meter) full(now time.Time) (ids []string) {
 	for templateID := range m.templates {

@@ -54,7 +54,8 @@ func TestATemplateFoundByASyncLetsGoWhatWasHeldForIt(t *testing.T) {
 		d.wechat.say("/cgi-bin/template/get_all_private_template", `{"template_list":[{"template_id":"`+typed+`","title":"订单","content":"{{thing2.DATA}}"}]}`, 0)
 		_, err := d.shelf().Sync(d.Context(), serviceID)
 		d.must(err)
-		d.sleep(time.Minute)
+		d.want(waiting.ID, hongyan.Queued, "") // released, and still scheduled
+		d.sleep(time.Hour)
 		d.want(waiting.ID, hongyan.Accepted, "")
 	})
 }

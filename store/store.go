@@ -138,8 +138,8 @@ type Messages interface {
 	// before normal before bulk, then the earlier DueAt. Held rows with a due
 	// time in the past are claimed like queued ones.
 	Claim(ctx context.Context, epoch int64, wants []Want) ([]hongyan.Message, error)
-	// ClaimOne leases the one message with that id whatever its due time, if it
-	// is queued or held; Conflict otherwise.
+	// ClaimOne leases the one message with that id whatever its due time, which
+	// becomes now, if it is queued or held; Conflict otherwise.
 	ClaimOne(ctx context.Context, epoch int64, id string) (hongyan.Message, error)
 	// FinishAttempts writes what became of leased messages, each only if its
 	// fence (Epoch, Attempts as claimed) still holds, and joins receipts that came
@@ -163,9 +163,11 @@ type Messages interface {
 	Expire(ctx context.Context, limit int) (int, error)
 	// HoldTemplate turns the queued messages of h.AppID's template that are not in
 	// doubt into held ones under h, up to limit, and returns how many. They are due
-	// at h.Until (zero = when released), or later if they were. h.Since zero = now.
+	// at h.Until (zero = when released), or later if they were: a message scheduled
+	// for tomorrow is not sent today because its hold ended. h.Since zero = now.
 	HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error)
-	// ReleaseTemplate makes up to limit held messages of a template queued again, due at due.
+	// ReleaseTemplate makes up to limit held messages of a template queued again, due at
+	// due (zero = now), or later if they were held without an end and scheduled for later.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
 
 	// Usage returns the counted calls of an account for the periods that contain now.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"hongyan"
@@ -64,7 +65,7 @@ func (k *asker) askStable(ctx context.Context) (wechat.Token, error) {
 	if refusal := k.a.bookForce(k.c.store.Now(), expiresAt); refusal != nil {
 		return wechat.Token{}, refusal
 	}
-	k.c.log.InfoContext(ctx, "access_token is refused and still current: force_refresh", "appid", k.acct.AppID)
+	k.c.log.InfoContext(ctx, "access_token must go and is still current: force_refresh", "appid", k.acct.AppID)
 	got, err = k.stable(ctx, true)
 	now := k.c.store.Now()
 	switch {
@@ -75,7 +76,7 @@ func (k *asker) askStable(ctx context.Context) (wechat.Token, error) {
 	case wechat.ClassOfError(err) == wechat.ClassQuota:
 		// The limit of force_refresh; normal mode has another, which renewing can still use.
 		return wechat.Token{}, &hongyan.TokenError{AppID: k.acct.AppID, RetryAt: forcesAgain(now, expiresAt), Err: err,
-			Reason: "the token is refused and WeChat allows no more forced refreshes today"}
+			Reason: "WeChat allows no more forced refreshes today"}
 	}
 	return got, err
 }
@@ -106,14 +107,15 @@ func (a *account) bookForce(now, expiresAt time.Time) error {
 	defer a.mu.Unlock()
 	if now.Sub(a.lastForce) < forceGap {
 		return &hongyan.TokenError{AppID: a.appID, RetryAt: a.lastForce.Add(forceGap),
-			Reason: "the token is refused and force_refresh is allowed every 30 s only"}
+			Reason: fmt.Sprintf("the last forced refresh was %d s ago, and WeChat takes one every %d s; the token in use is unchanged",
+				int(now.Sub(a.lastForce).Seconds()), int(forceGap.Seconds()))}
 	}
 	if !hongyan.PeriodStart("day", a.lastForce).Equal(hongyan.PeriodStart("day", now)) {
 		a.forces = 0
 	}
 	if a.forces >= forcePerDay {
 		return &hongyan.TokenError{AppID: a.appID, RetryAt: forcesAgain(now, expiresAt),
-			Reason: "the token is refused and the 20 forced refreshes of the day are used up"}
+			Reason: "the 20 forced refreshes of the day are used up"}
 	}
 	a.forces++
 	a.lastForce = now

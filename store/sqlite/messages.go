@@ -20,7 +20,7 @@ func scanMessage(r *row) (m hongyan.Message, err error) {
 	m.ToUser, m.TemplateID, m.ClientMsgID, m.CallerMsgID = r.text(), r.text(), r.text(), r.bool()
 	m.Priority, m.RetryOf, m.CallerID = hongyan.Priority(r.int()), r.text(), r.text()
 	m.State, m.Reason = hongyan.State(r.int()), r.text()
-	m.CreatedAt, m.DueAt, m.ExpiresAt, m.UpdatedAt = r.time(), r.time(), r.time(), r.time()
+	m.CreatedAt, m.DueAt, m.ExpiresAt, m.UpdatedAt = r.time(), fromMillis(abs(r.int64())), r.time(), r.time()
 	m.Epoch, m.Attempts, m.FirstAt = r.int64(), r.int(), r.time()
 	m.Last = scanAttempt(r)
 	m.Tries, m.DoubtSince, m.MsgID, m.AcceptedAt = r.int(), r.time(), r.int64(), r.time()
@@ -35,6 +35,9 @@ func scanMessage(r *row) (m hongyan.Message, err error) {
 	}
 	return m, err
 }
+
+// abs reads a due time: that of a message held without an end is kept below zero.
+func abs(ms int64) int64 { return max(ms, -ms) }
 
 // attemptColumns are the columns scanAttempt reads, as table attempts names them.
 const attemptColumns = "n, started_at, ended_at, outcome, errcode, errmsg, rid, msgid"

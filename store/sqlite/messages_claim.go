@@ -99,9 +99,10 @@ func (t *tx) completeTried(ms []hongyan.Message) (err error) {
 	return nil
 }
 
-// leaseSQL makes waiting rows sending. A held row's reason was its hold's.
+// leaseSQL makes waiting rows sending. A held row's reason was its hold's. One
+// claimed by hand may have no due time, or a later one: it is due now.
 const leaseSQL = `UPDATE OR FAIL messages SET epoch = ?, updated_at = ?, attempts = attempts + 1,
-	first_at = CASE first_at WHEN 0 THEN ? ELSE first_at END,
+	first_at = CASE first_at WHEN 0 THEN ? ELSE first_at END, due_at = CASE WHEN due_at BETWEEN 1 AND ? THEN due_at ELSE ? END,
 	reason = CASE state WHEN 1 THEN '' ELSE reason END, hold = NULL, state = 2
 	WHERE seq IN `
 
@@ -122,10 +123,13 @@ func (t *tx) lease(epoch int64, ms []hongyan.Message) error {
 		if m.FirstAt.IsZero() {
 			m.FirstAt = now
 		}
+		if m.DueAt.IsZero() || m.DueAt.After(now) {
+			m.DueAt = now
+		}
 		m.State, m.Hold, m.Epoch, m.UpdatedAt = hongyan.Sending, nil, epoch, now
 		m.Attempts++
 	}
-	return t.execSeqs(leaseSQL, seqs, epoch, t.now, t.now)
+	return t.execSeqs(leaseSQL, seqs, epoch, t.now, t.now, t.now, t.now)
 }
 
 // ClaimOne leases one waiting message whatever its due time; see store.Messages.
@@ -177,8 +181,8 @@ func (s *Store) Return(ctx context.Context, fences []store.Fence) error {
 	}})
 }
 
-// returnSQL makes a leased row queued again. A row claimed by hand may have
-// had no due time; now it needs one.
+// returnSQL makes a leased row queued again. One inserted leased may have no due
+// time; now it needs one.
 const returnSQL = `UPDATE messages SET state = 0, epoch = 0, updated_at = ?, attempts = attempts - 1,
 	first_at = CASE attempts WHEN 1 THEN 0 ELSE first_at END,
 	due_at = CASE due_at WHEN 0 THEN ? ELSE due_at END

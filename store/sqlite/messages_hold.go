@@ -25,11 +25,11 @@ func (t *tx) cancel(m *hongyan.Message) error {
 	if !m.DoubtSince.IsZero() {
 		return hongyan.Errorf(hongyan.Conflict, "in_doubt", "message %s may have been sent already and cannot be cancelled", m.ID)
 	}
-	if err := t.execAll(1, "UPDATE messages SET state = 6, hold = NULL, updated_at = ? WHERE seq = ?", t.now, m.Seq); err != nil {
+	if err := t.execAll(1, "UPDATE messages SET state = 6, reason = '', hold = NULL, updated_at = ? WHERE seq = ?", t.now, m.Seq); err != nil {
 		return err
 	}
 	t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
-	m.State, m.Hold, m.UpdatedAt = hongyan.Cancelled, nil, fromMillis(t.now)
+	m.State, m.Reason, m.Hold, m.UpdatedAt = hongyan.Cancelled, "", nil, fromMillis(t.now)
 	return nil
 }
 
@@ -68,18 +68,18 @@ func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
 }
 
 // HoldTemplate holds the queued messages of a template; see store.Messages. One
-// in doubt goes on, to settle inside its window; one scheduled for later than
-// until keeps its time.
+// in doubt goes on, to settle inside its window; one scheduled for later keeps
+// its time. Without an end to wait for that is kept below zero, where no claim looks.
 func (s *Store) HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error) {
 	if h.Since.IsZero() {
 		h.Since = s.Now()
 	}
 	h.Since, h.Until = hongyan.Millis(h.Since), hongyan.Millis(h.Until)
-	set := "state = 1, reason = ?, hold = ?, due_at = CASE WHEN ? = 0 THEN 0 ELSE max(due_at, ?) END"
+	set := "state = 1, reason = ?, hold = ?, due_at = CASE WHEN ? > 0 THEN max(due_at, ?) WHEN due_at > ? THEN -due_at ELSE 0 END"
 	return s.switchTemplate(ctx, templateSwitch{
 		from: hongyan.Queued, to: hongyan.Held, appID: h.AppID, templateID: templateID, limit: limit,
 		where: " AND doubt_since = 0", // one in doubt must settle inside its window
-		set:   set, args: []any{h.Reason, encodeHold(&h), millis(h.Until), millis(h.Until)},
+		set:   set, args: []any{h.Reason, encodeHold(&h), millis(h.Until), millis(h.Until), millis(s.Now())},
 	})
 }
 
@@ -92,7 +92,7 @@ func (s *Store) ReleaseTemplate(ctx context.Context, appID, templateID, reason s
 	return s.switchTemplate(ctx, templateSwitch{
 		from: hongyan.Held, to: hongyan.Queued, appID: appID, templateID: templateID, limit: limit,
 		where: " AND reason = ?", whereArgs: []any{reason},
-		set: "state = 0, reason = '', hold = NULL, due_at = ?", args: []any{millis(due)},
+		set: "state = 0, reason = '', hold = NULL, due_at = max(?, -due_at)", args: []any{millis(due)},
 	})
 }
 

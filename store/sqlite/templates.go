@@ -53,7 +53,7 @@ func (s *Store) Template(ctx context.Context, appID, templateID string) (hongyan
 func unknownTemplate(appID, templateID string) error {
 	return &hongyan.Error{Kind: hongyan.NotFound, Code: "unknown_template",
 		Message: "account " + appID + " has no template " + templateID,
-		Hint:    "synchronise its templates: hongyan template sync"}
+		Hint:    "Read its templates again: hongyan template sync " + appID + "."}
 }
 
 // Templates lists an account's templates, by title then id.

@@ -21,6 +21,7 @@ var holdCases = []testCase{
 	{name: "of a template hold queued messages until released", bubble: true, run: holdsTemplate},
 	{name: "of a template leave what is in doubt alone", bubble: true, run: holdsTemplateDoubt},
 	{name: "of a template with an end let go by themselves", bubble: true, run: holdsTemplateUntil},
+	{name: "of a template leave what was scheduled its time", bubble: true, run: holdsTemplateKeepsSchedule},
 	{name: "of a template work in portions", run: holdsTemplatePortions},
 	{name: "show in a replay", run: holdsReplay},
 }
@@ -298,6 +299,24 @@ func holdsTemplateUntil(f *fixture) {
 	same(f, "after the end", ids(f.claim(10)), []string{soon.ID})
 	time.Sleep(time.Hour)
 	same(f, "scheduled later", ids(f.claim(10)), []string{late.ID})
+}
+
+// What was scheduled before its template was banned is not sent early after it.
+func holdsTemplateKeepsSchedule(f *fixture) {
+	now := f.s.Now()
+	later := f.insert(func(m *hongyan.Message) { m.DueAt = now.Add(48 * time.Hour) })
+	n, err := f.s.HoldTemplate(f.ctx, "tmpl-1", bannedHold(now), 10)
+	f.must(err)
+	same(f, "held", n, 1)
+	same(f, "due while held", f.get(later.ID).DueAt, later.DueAt)
+	time.Sleep(24 * time.Hour)
+	n, err = f.s.ReleaseTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, time.Time{}, 10)
+	f.must(err)
+	same(f, "released", n, 1)
+	same(f, "due when released", f.get(later.ID).DueAt, later.DueAt)
+	same(f, "a day early", len(f.claim(10)), 0)
+	time.Sleep(24 * time.Hour)
+	same(f, "at its time", ids(f.claim(10)), []string{later.ID})
 }
 
 func holdsTemplatePortions(f *fixture) {
