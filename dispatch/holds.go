@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -50,6 +51,7 @@ func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error 
 	h.AppID, h.Since = a.AppID, e.cfg.Store.Now()
 	err := e.cfg.Store.PutHold(ctx, h)
 	e.mu.Lock()
+	renewed := slices.ContainsFunc(a.holds, func(old hongyan.Hold) bool { return old.Kind == h.Kind && old.Reason == h.Reason && old.Detail == h.Detail })
 	e.changes++
 	a.saved(h, err)
 	e.mu.Unlock()
@@ -59,7 +61,11 @@ func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error 
 	if err := e.readHolds(ctx, a); err != nil {
 		return err
 	}
-	e.log.Warn("account held", "appid", a.AppID, "kind", kindWords(h.Kind), "reason", h.Reason, "errcode", h.Errcode, "until", untilWords(h.Until), "release", h.Release)
+	level := slog.LevelWarn
+	if renewed {
+		level = slog.LevelDebug // said when it began
+	}
+	e.log.Log(ctx, level, "account held", "appid", a.AppID, "kind", kindWords(h.Kind), "reason", h.Reason, "errcode", h.Errcode, "until", untilWords(h.Until), "release", h.Release)
 	return nil
 }
 

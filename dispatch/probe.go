@@ -49,6 +49,10 @@ func (e *Engine) probe(s *stream) {
 	e.poke()
 }
 
+// outageShown is how long a hold for an outage outlives the wait before the next
+// probe: as long as that may take, so that it does not end and begin anew each time.
+const outageShown = time.Minute
+
 // showOutage makes an outage visible as a hold with a short life, and takes it
 // away when WeChat answers again.
 func (e *Engine) showOutage(s *stream, answered bool, until time.Time) {
@@ -57,8 +61,8 @@ func (e *Engine) showOutage(s *stream, answered bool, until time.Time) {
 		err = e.clearHold(e.sendCtx, s.account, s.key.kind, hongyan.HoldUnreachable)
 	} else if e.sendCtx.Err() == nil {
 		err = e.addHold(e.sendCtx, s.account, hongyan.Hold{
-			Kind: s.key.kind, Reason: hongyan.HoldUnreachable, Until: until,
-			Release: "WeChat answering again; asked every half minute", Detail: "WeChat does not answer",
+			Kind: s.key.kind, Reason: hongyan.HoldUnreachable, Until: until.Add(outageShown),
+			Release: "WeChat answering again; asked every half minute at least", Detail: "WeChat does not answer",
 		})
 	}
 	if err != nil && e.sendCtx.Err() == nil {
