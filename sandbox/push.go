@@ -33,6 +33,8 @@ type push struct {
 	event   sealed
 	nonce   uint32 // of the first delivery; drawn beforehand, for deliveries happen side by side
 	tries   int
+	offset  time.Duration // of the clock that its deliveries keep to, however far that is moved meanwhile
+	late    bool          // the next delivery was due before it was planned, because the clock was moved
 	told    chan struct{} // closed after the first delivery; nil = nobody waits
 }
 
@@ -65,26 +67,58 @@ func (p *platform) newPush(a *account, row *LedgerEntry, ev event) *push {
 	if a.serverURL == "" {
 		return nil
 	}
-	return &push{account: a, openid: ev.openid, row: row, name: ev.name(), nonce: p.dice.rand.Uint32(), event: p.seal(a, ev)}
+	return &push{
+		account: a, openid: ev.openid, row: row, name: ev.name(), nonce: p.dice.rand.Uint32(), event: p.seal(a, ev),
+		offset: p.clock.offset - p.timers.behind,
+	}
 }
 
 // enqueue loses the push while MarkFail blocks the account (spec §5.3).
 func (p *platform) enqueue(job *push) {
-	q := &job.account.pushes
-	if p.clock.now().Before(q.blockedUntil) {
-		p.stats.lost++
-		job.tell()
+	if p.clock.now().Before(job.account.pushes.blockedUntil) {
+		p.lose(job)
 		return
 	}
-	q.waiting.push(job)
-	if !q.listed {
-		q.listed = true
-		p.ready = append(p.ready, job.account)
+	p.queuePush(job)
+}
+
+// queuePush puts the push into its account's queue.
+func (p *platform) queuePush(job *push) {
+	job.account.pushes.waiting.push(job)
+	p.listPushes(job.account)
+}
+
+// listPushes notes that the account's pushes need somebody to start on them.
+func (p *platform) listPushes(a *account) {
+	if !a.pushes.listed {
+		a.pushes.listed = true
+		p.ready = append(p.ready, a)
 	}
 }
 
-// fire is a delivery after a failed one.
-func (job *push) fire(p *platform, _ time.Time) { p.enqueue(job) }
+func (p *platform) lose(job *push) {
+	p.stats.lost++
+	job.tell()
+}
+
+// listWaiting lists what an earlier Run has left.
+func (p *platform) listWaiting() {
+	for _, a := range p.order {
+		if a.pushes.waiting.len() > 0 {
+			p.listPushes(a)
+		}
+	}
+}
+
+// fire is a delivery after a failed one, or the first of an event that comes late.
+func (job *push) fire(p *platform, at time.Time) {
+	behind := p.timers.behind
+	if job.late {
+		behind = p.clock.now().Sub(at)
+	}
+	job.offset, job.late = p.clock.offset-behind, false
+	p.enqueue(job)
+}
 
 // startPushers starts workers for the accounts that have pushes waiting. The
 // caller holds the mutex.
@@ -102,33 +136,54 @@ func (s *Sandbox) startPushers(ctx context.Context, p *platform, workers *sync.W
 
 // pushLoop pushes until the account's queue is empty. p is the platform it was
 // started for: after a reset it finishes what it holds and leaves the new one alone.
+// A delivery that the end of ctx has cut short goes back into the queue, as if it had
+// not been.
 func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 	for {
 		s.mu.Lock()
-		job, ok := a.pushes.waiting.pop()
-		if !ok || ctx.Err() != nil || p != s.p {
+		job := p.nextPush(a)
+		if job == nil || ctx.Err() != nil || p != s.p {
+			if job != nil {
+				p.queuePush(job)
+			}
 			a.pushes.workers--
 			s.mu.Unlock()
 			return
 		}
-		start := p.clock.now()
-		d := job.sign(start)
+		d := job.sign(p.clock)
 		timeout := a.pushTimeout
 		s.mu.Unlock()
 
 		s.deliver(ctx, job, d, timeout)
 
 		s.mu.Lock()
-		if p == s.p && (ctx.Err() == nil || d.status != 0) {
+		switch {
+		case p != s.p:
+		case ctx.Err() != nil && d.status == 0:
+			p.queuePush(job)
+		default:
 			p.settle(job, d)
 		}
 		s.unlock()
 	}
 }
 
+// nextPush takes the account's next push out of its queue, nil if there is none. An
+// account that has no server any more loses those that still wait.
+func (p *platform) nextPush(a *account) *push {
+	for {
+		job, ok := a.pushes.waiting.pop()
+		if !ok || a.serverURL != "" {
+			return job
+		}
+		p.lose(job)
+	}
+}
+
 // attempt is one delivery of a push: what is sent, then what came back.
 type attempt struct {
-	start            time.Time // by the sandbox's clock
+	start            time.Time     // by the sandbox's clock
+	offset           time.Duration // of that clock
 	url              string
 	token            string // the callback token that signs
 	timestamp, nonce string
@@ -141,10 +196,10 @@ type attempt struct {
 const nonceStep = 0x9e3779b1
 
 // sign makes the signed query (spec §5.2, §5.4).
-func (job *push) sign(now time.Time) *attempt {
-	a := job.account
+func (job *push) sign(c clock) *attempt {
+	a, now := job.account, c.now()
 	d := &attempt{
-		start: now, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10),
+		start: now, offset: c.offset, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10),
 		nonce: strconv.FormatUint(uint64(job.nonce+uint32(job.tries)*nonceStep), 10),
 	}
 	q := url.Values{}
@@ -226,7 +281,8 @@ func (p *platform) followUp(job *push, d *attempt) (next time.Time) {
 	}
 	p.stats.failed++
 	if job.tries < job.account.pushDeliveries {
-		next = d.start.Add(job.account.pushTimeout)
+		next = d.start.Add(job.account.pushTimeout - (d.offset - job.offset))
+		job.late = p.clock.offset != job.offset && next.Before(p.clock.now())
 		p.timers.add(next, job)
 		return next
 	}

@@ -24,6 +24,8 @@ type timers struct {
 	seq  uint64
 	// planned is when Run means to look next; zero while it is awake or not running.
 	planned time.Time
+	// behind is how far Advance has moved the clock beyond the timer that it fires.
+	behind time.Duration
 }
 
 func (t *timers) add(at time.Time, what timed) {
@@ -74,6 +76,19 @@ func (p *platform) fireDue(now time.Time, limit int) bool {
 	return false
 }
 
+// fireMoved is fireDue after the clock was moved by d to now.
+func (p *platform) fireMoved(now time.Time, d time.Duration) {
+	for {
+		at, ok := p.timers.next()
+		if !ok || at.After(now) {
+			break
+		}
+		p.timers.behind = min(d, now.Sub(at))
+		p.fireDue(at, 1)
+	}
+	p.timers.behind = 0
+}
+
 // needsRun reports whether Run must wake before the time it planned.
 func (p *platform) needsRun() bool {
 	if len(p.ready) > 0 {
@@ -106,6 +121,8 @@ func (s *Sandbox) Run(ctx context.Context) error {
 	}()
 	sleep := time.NewTimer(runIdle)
 	defer sleep.Stop()
+	s.lock().listWaiting()
+	s.mu.Unlock()
 	for {
 		sleep.Reset(s.turn(ctx, &workers))
 		select {
