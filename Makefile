@@ -15,7 +15,7 @@ ARGS     ?=
 NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
 	$(if $(filter ./... ./sandbox/...% ./sandbox/phone%,$(PKG)),chromium)
 
-.PHONY: help check fmt vet staticcheck test race fuzz golden run demo bench
+.PHONY: help check fmt vet staticcheck test race fuzz golden run demo screenshots bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -61,6 +61,10 @@ run: ## the gateway on 127.0.0.1:7800 with ./data (ARGS="--listen …")
 demo: ## gateway and sandbox together, every fate of a message (ARGS=--exit to check and leave)
 	@.ci/need go
 	go run ./cmd/hongyan demo $(ARGS)
+
+screenshots: ## the pictures of the phone in docs/images, with headless Chromium
+	@.ci/need go
+	.ci/screenshots
 
 bench: ## the benchmark: gateway and bare loop side by side (ARGS="--messages 100000")
 	@.ci/need go

@@ -45,6 +45,7 @@ var layers = []layer{
 	{folder: "sandbox/library"},
 	{folder: "sandbox", imports: []string{"wechat", "sandbox/library"}},
 	{folder: "sandbox/sandboxtest", imports: []string{"sandbox"}},
+	{folder: "sandbox/phone", imports: []string{"sandbox", "wechat"}},
 	{folder: "store", imports: []string{""}},
 	{folder: "store/sqlite", imports: []string{"", "store"}},
 	{folder: "store/postgres", imports: []string{"", "store"}},
@@ -58,14 +59,14 @@ var layers = []layer{
 	{folder: "compat", imports: []string{"", "store", "dispatch", "token", "template", "wechat"}},
 	{folder: "console", imports: slices.Concat([]string{"", "store"}, verbs)},
 	{folder: "server", imports: gateway},
-	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "store"}},
+	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
 	// Tests only: clients and callback servers that others wrote.
 	{folder: "interop"},
 	{folder: "prove", imports: []string{"", "server", "client", "sandbox", "store"}},
 	// The root is here for the exit codes: the command maps hongyan.Kind to them.
-	{folder: "cmd/hongyan", imports: []string{"", "server", "client", "sandbox", "demo", "bench", "prove"}},
+	{folder: "cmd/hongyan", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "demo", "bench", "prove"}},
 }
 
 func TestImportsPointDown(t *testing.T) {

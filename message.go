@@ -186,6 +186,21 @@ func (h *Hold) Covers(k MessageKind, p Priority, due, now time.Time) bool {
 	return h.Before.IsZero() || p != Urgent && due.Before(h.Before)
 }
 
+// Renewed returns what stands after by was recorded beside h, a hold with the
+// same account, kind and reason: the earlier Since, and of the rest what lasts
+// longer, by when both last as long. A minute's limit must not end the day's.
+func (h Hold) Renewed(by Hold) Hold {
+	since := h.Since
+	if by.Since.Before(since) {
+		since = by.Since
+	}
+	if by.Until.IsZero() || !h.Until.IsZero() && !by.Until.Before(h.Until) {
+		h = by
+	}
+	h.Since = since
+	return h
+}
+
 // Hold says why something waits, since when, and what ends it.
 type Hold struct {
 	AppID   string

@@ -10,6 +10,8 @@ Send an API key as "Authorization: Bearer hyk_…". Times are RFC 3339; answers 
 
 Refusals are application/problem+json (RFC 9457): code is stable and for programs, type leads to a page that explains it, errors names the fields, retryable says whether the same request may succeed later.
 
+WeChat's pushes to /callback/{appid} are refused in few words instead, as {"error":"bad_signature"} with status 403, because nobody reads them; docs/operations.md lists the words.
+
 Open to everybody: GET /healthz (the process answers), GET /readyz (200 when messages can be taken and sent, else 503 and why), GET /problems/{code}. GET /metrics is for Prometheus and takes a key off loopback.
 
 发送微信模板消息，并且知道每一条的下落。请求头带 "Authorization: Bearer hyk_…"。错误以 application/problem+json 返回，type 指向解释页面。`
@@ -28,7 +30,7 @@ var aboutSend = about{
 	summary: "Send a message / 发送消息",
 	description: `Takes WeChat's own body plus appid and a few fields of ours, stores the message and answers 202. Nothing is stored when it is refused.
 
-An Idempotency-Key header (1 to 255 visible characters) makes a repeated request answer the first message with 200 and Idempotency-Replayed: true for 24 hours; the same key with another body is refused with 422. A repeated client_msg_id to one user within 10 minutes answers the first message with 200 as well.
+An Idempotency-Key header (1 to 255 visible characters) makes a repeated request answer the first message with 200 and Idempotency-Replayed: true for 24 hours; the same key with another body is refused with 422. Bodies are compared byte for byte, so repeat the bytes you sent: other spacing or another order of fields is another body. A repeated client_msg_id to one user within 10 minutes answers the first message with 200 as well.
 
 data is an object such as {"thing1":"巧克力","amount2":{"value":"￥39.80"}}: not JSON inside a string, and keys without .DATA. Values are strings; numbers are refused, because their text would be a guess.`,
 }
@@ -60,7 +62,7 @@ var aboutRelease = about{
 
 var aboutListEvents = about{
 	summary:     "List events / 查询事件",
-	description: "What WeChat pushed for an account, newest first, as it came.",
+	description: "What WeChat pushed, newest first, as it came: for one account, or for all the key covers.",
 }
 
 var aboutCreateAccount = about{
@@ -88,7 +90,7 @@ var aboutPause = about{summary: "Pause an account / 暂停账号", description: 
 
 var aboutResume = about{summary: "Resume an account / 恢复账号", description: "Ends a pause, and the holds that a person must end."}
 
-var aboutListTemplates = about{summary: "List templates / 模板列表", description: "As last synchronised. The list has one page."}
+var aboutListTemplates = about{summary: "List templates / 模板列表", description: "As they were at the last sync. The list has one page."}
 
 var aboutSyncTemplates = about{
 	summary:     "Synchronise templates / 同步模板",

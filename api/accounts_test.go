@@ -20,7 +20,7 @@ func TestAccountLife(t *testing.T) {
 	g := newGateway(t)
 	ctx := t.Context()
 	created, err := g.admin.CreateAccount(ctx, client.AccountRequest{
-		AppID: "wx0f1e2d3c4b5a6978", Secret: "the-app-secret", Name: "商城", Alias: "shop", BaseURL: "http://127.0.0.1:7900",
+		AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret, Name: "商城", Alias: "shop", BaseURL: "http://127.0.0.1:7900",
 		Callback: &client.CallbackInput{Token: new("token1"), AESKey: new(testAESKey), Mode: new("safe")},
 		Rate:     &client.Rate{PerSecond: 20}, Quotas: []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
 		QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true, TokenSource: "plain", UncertainPolicy: "resend",
@@ -43,7 +43,7 @@ func TestAccountLife(t *testing.T) {
 	if diff := cmp.Diff(want, read); err != nil || diff != "" {
 		t.Errorf("read by alias: %v (-want +got):\n%s", err, diff)
 	}
-	_, err = g.admin.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: "x"})
+	_, err = g.admin.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret})
 	wantProblem(t, err, 409, "account_exists")
 
 	patched, err := g.admin.UpdateAccount(ctx, "shop", client.AccountPatch{Name: new("新名"), Quotas: new([]client.Quota{}), QuietHours: new("off"), MaxInFlight: new(0)})
@@ -68,7 +68,7 @@ func TestAccountLife(t *testing.T) {
 func TestCallbackSecretsRotate(t *testing.T) {
 	g := newGateway(t)
 	ctx := t.Context()
-	if _, err := g.admin.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: "s", Callback: &client.CallbackInput{Token: new("token1")}}); err != nil {
+	if _, err := g.admin.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret, Callback: &client.CallbackInput{Token: new("token1")}}); err != nil {
 		t.Fatal(err)
 	}
 	steps := []struct {
@@ -96,13 +96,16 @@ func TestCallbackSecretsRotate(t *testing.T) {
 
 func TestBadAccountsAreRefusedAndStoreNothing(t *testing.T) {
 	g := newGateway(t)
-	const good = `"appid":"wx0f1e2d3c4b5a6978","secret":"s"`
+	const good = `"appid":"wx0f1e2d3c4b5a6978","secret":"` + testSecret + `"`
 	tests := []struct {
 		name, body string
 		pointers   []string
 	}{
 		{"nothing", `{}`, []string{"/appid", "/secret"}},
-		{"an appid in capitals", `{"appid":"WX0F1E2D3C4B5A6978","secret":"s"}`, []string{"/appid"}},
+		{"an appid in capitals", `{"appid":"WX0F1E2D3C4B5A6978","secret":"` + testSecret + `"}`, []string{"/appid"}},
+		{"a short AppSecret", `{"appid":"wx0f1e2d3c4b5a6978","secret":"a1a1"}`, []string{"/secret"}},
+		{"an AppSecret with a sign", `{"appid":"wx0f1e2d3c4b5a6978","secret":"` + testSecret[1:] + `-"}`, []string{"/secret"}},
+		{"a rate above any", `{` + good + `,"rate":{"per_second":99999999}}`, []string{"/rate/per_second"}},
 		{"an unknown kind", `{` + good + `,"kind":"enterprise"}`, []string{"/kind"}},
 		{"http off loopback", `{` + good + `,"base_url":"http://api.weixin.qq.com"}`, []string{"/base_url"}},
 		{"http to a name that only looks like loopback", `{` + good + `,"base_url":"http://127.0.0.1.example.com"}`, []string{"/base_url"}},
@@ -196,7 +199,7 @@ func TestABadBaseURLIsNamed(t *testing.T) {
 		"ftp://127.0.0.1":        "not an absolute URL",
 		"http://wechat.internal": "must be https",
 	} {
-		got := g.do("POST", "/v1/accounts", `{"appid":"wx0f1e2d3c4b5a6978","secret":"s","base_url":"`+url+`"}`)
+		got := g.do("POST", "/v1/accounts", `{"appid":"wx0f1e2d3c4b5a6978","secret":"`+testSecret+`","base_url":"`+url+`"}`)
 		if p := got.problem(t); !strings.Contains(p.Detail, `"`+url+`"`) || !strings.Contains(p.Detail, rule) {
 			t.Errorf("base_url %s: detail %q, want the URL and %q in it", url, p.Detail, rule)
 		}

@@ -65,11 +65,11 @@ func New(cfg Config) *API {
 		cfg.Version = "dev"
 	}
 	a := &API{
-		cfg:     cfg,
-		log:     cfg.Logger,
-		keys:    newKeyCache(cfg.Store, cfg.AdminKeyHash),
-		metrics: newMetrics(cfg.Gatherer),
+		cfg:  cfg,
+		log:  cfg.Logger,
+		keys: newKeyCache(cfg.Store, cfg.AdminKeyHash),
 	}
+	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()
 	a.routes(mux)
 	a.handler = a.around(mux)

@@ -75,7 +75,7 @@ func TestKeyOfOneAccountSeesNoOther(t *testing.T) {
 	wantProblem(t, err, 403, "account_not_covered")
 	_, err = mini.Messages(ctx, client.MessageFilter{AppID: "shop"})
 	wantProblem(t, err, 403, "account_not_covered")
-	_, err = mini.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: "s"})
+	_, err = mini.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret})
 	wantProblem(t, err, 403, "account_not_covered")
 	_, err = mini.CreateKey(ctx, client.KeyRequest{Name: "x", Role: "admin"})
 	wantProblem(t, err, 403, "account_not_covered")

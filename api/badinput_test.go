@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -69,12 +71,14 @@ func TestBadInputIsRefusedAndStoresNothing(t *testing.T) {
 		{name: "no body", body: "", status: 400, code: "bad_json", pointer: ""},
 		{name: "a body that is not JSON", body: "appid=wx1", status: 400, code: "bad_json"},
 		{name: "a body that is broken off", body: orderJSON(t)[:40], status: 400, code: "bad_json", detail: "ends too early"},
-		{name: "two bodies", body: orderJSON(t) + orderJSON(t), status: 400, code: "bad_json"},
+		{name: "two bodies", body: orderJSON(t) + orderJSON(t), status: 400, code: "bad_json", detail: "more text follows it, at byte "},
+		{name: "a comma where a value belongs", body: `{"appid":,}`, status: 400, code: "bad_json", detail: "not JSON, at byte 9"},
 		{name: "text that is not UTF-8", body: orderJSON(t, `巧克力`, "\xff\xfe"), status: 400, code: "bad_json", detail: "UTF-8"},
 		{name: "a time without an offset", body: orderJSON(t, head, head+`"send_at":"2026-11-20 10:00:00",`), status: 422, code: "bad_time", pointer: "/send_at", detail: `"2026-11-20 10:00:00" is not a time`},
 		{name: "a past expires_at", body: orderJSON(t, head, head+`"expires_at":"2020-01-01T00:00:00Z",`), status: 422, code: "expires_at_past", pointer: "/expires_at"},
 		{name: "an unknown template", body: orderJSON(t, sandbox.SeedTemplateOrder, strings.Repeat("x", 43)), status: 422, code: "unknown_template", pointer: "/template_id"},
-		{name: "a missing key", body: orderJSON(t, `"thing2":"巧克力",`, ``), status: 422, code: "invalid_data", pointer: "/data/thing2"},
+		{name: "a missing key", body: orderJSON(t, `"thing2":"巧克力",`, ``), status: 422, code: "invalid_data", pointer: "/data/thing2", detail: "(rule missing)"},
+		{name: "an empty value", body: orderJSON(t, `"巧克力"`, `""`), status: 422, code: "invalid_data", pointer: "/data/thing2", detail: "(rule empty)"},
 		{name: "a value over its rule", body: orderJSON(t, `巧克力`, strings.Repeat("长", 21)), status: 422, code: "invalid_data", pointer: "/data/thing2"},
 		{name: "a malformed openid", body: orderJSON(t, sandbox.OpenID("", 1), "13800138000"), status: 422, code: "malformed_openid", pointer: "/touser"},
 		{name: "no openid", body: orderJSON(t, sandbox.OpenID("", 1), ""), status: 422, code: "missing_field", pointer: "/touser"},
@@ -117,6 +121,62 @@ func TestBadInputIsRefusedAndStoresNothing(t *testing.T) {
 		t.Errorf("%d messages stored, want none", len(page.Items))
 	}
 }
+
+func TestEveryMissingFieldIsNamed(t *testing.T) {
+	g := newGateway(t)
+	for body, want := range map[string]string{
+		`{}`: "/appid /touser /template_id /data",
+		`{"touser":"` + sandbox.OpenID("", 1) + `","data":{}}`: "/appid /template_id /data",
+	} {
+		p := g.do("POST", "/v1/messages", body).problem(t)
+		var got []string
+		for _, e := range p.Errors {
+			got = append(got, e.Pointer)
+		}
+		if p.Code != "missing_field" || strings.Join(got, " ") != want {
+			t.Errorf("%s: %s at %v, want missing_field at %s", body, p.Code, got, want)
+		}
+	}
+}
+
+func TestHintsAreSentences(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	p := g.do("POST", "/v1/messages", orderJSON(t, sandbox.SeedTemplateOrder, strings.Repeat("x", 43))).problem(t)
+	if !strings.Contains(p.Detail, ". List the account's templates") {
+		t.Errorf("detail %q, want a capital after the full stop", p.Detail)
+	}
+}
+
+// TestTheRefusedGetToReadWhy writes the whole of a large body before it looks
+// for the answer, as many HTTP clients do.
+func TestTheRefusedGetToReadWhy(t *testing.T) {
+	g := newGateway(t)
+	server := httptest.NewServer(g.api.Handler())
+	defer server.Close()
+	for path, want := range map[string]int{"/v1/messages": 401, "/v1/accounts": 401, "/nothing": 404} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		const size = 10 << 20
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\n\r\n", path, size)
+		if _, err := io.CopyN(conn, zeros{}, size); err != nil {
+			t.Errorf("%s: cut off while writing: %v", path, err)
+			continue
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || res.StatusCode != want {
+			t.Errorf("%s: %v, %v, want status %d", path, res, err, want)
+		}
+	}
+}
+
+// zeros is a body without end.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 // checkProblem checks what every problem has.
 func checkProblem(t *testing.T, got answer, p client.Problem, status int, code string) {

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 
 	"hongyan"
@@ -9,13 +11,13 @@ import (
 )
 
 type eventList struct {
-	AppID  string `query:"appid" required:"true" doc:"The account, by appid or alias."`
+	AppID  string `query:"appid" doc:"An account, by appid or alias. Default: all that the key covers."`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
 }
 
 func (a *API) listEvents(ctx context.Context, in *eventList) (*out[client.List[client.Event]], error) {
-	account, err := a.account(ctx, in.AppID)
+	appIDs, err := a.filterAccounts(ctx, in.AppID)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func (a *API) listEvents(ctx context.Context, in *eventList) (*out[client.List[c
 	if err != nil {
 		return nil, err
 	}
-	events, err := a.cfg.Store.Events(ctx, account.AppID, before, in.Limit)
+	events, err := a.events(ctx, appIDs, before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +37,25 @@ func (a *API) listEvents(ctx context.Context, in *eventList) (*out[client.List[c
 		list.NextCursor = cursorFor("e", events[len(events)-1].ID)
 	}
 	return &out[client.List[client.Event]]{list}, nil
+}
+
+// events lists the newest events of some accounts; nil = of all. A key covers
+// few accounts, so that their lists may be read one by one.
+func (a *API) events(ctx context.Context, appIDs []string, before int64, limit int) ([]hongyan.Event, error) {
+	if len(appIDs) == 0 {
+		return a.cfg.Store.Events(ctx, "", before, limit)
+	}
+	var newest []hongyan.Event
+	for _, appID := range appIDs {
+		more, err := a.cfg.Store.Events(ctx, appID, before, limit)
+		if err != nil {
+			return nil, err
+		}
+		newest = append(newest, more...)
+		slices.SortFunc(newest, func(x, y hongyan.Event) int { return cmp.Compare(y.ID, x.ID) })
+		newest = newest[:min(len(newest), limit)]
+	}
+	return newest, nil
 }
 
 func viewEvent(e *hongyan.Event) client.Event {

@@ -27,6 +27,9 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 const testAdminKey = "hyk_test-admin-key-0000000000000000000000000000"
 
+// testSecret has the form of an AppSecret and is nobody's.
+const testSecret = "5ec2e75ec2e75ec2e75ec2e75ec2e75e"
+
 // wechatURL is the sandbox on the in-memory network, under a name that may go
 // without https.
 const wechatURL = "http://127.0.0.1"

@@ -56,7 +56,7 @@ func (r *readiness) check(ask func(context.Context) error) error {
 func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
 	state := client.Readiness{Ready: true, Store: "ok", Engine: "ok"}
 	if !a.cfg.Engine.Joined() {
-		state.Engine = "not joined yet: it takes over what an earlier process left"
+		state.Engine = "not joined: it still takes over what an earlier process left, or another process took over from it"
 		state.Ready, state.Reason = false, "engine: "+state.Engine
 	}
 	if err := a.ready.check(a.cfg.Store.Ready); err != nil {
@@ -99,5 +99,6 @@ func fromLoopback(r *http.Request) bool {
 		return false
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && loopback(host)
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsLoopback()
 }

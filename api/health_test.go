@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -96,7 +99,7 @@ func TestMetricsIncludeTheEnginesOwn(t *testing.T) {
 	engine := prometheus.NewRegistry()
 	engine.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "hongyan_test_gauge"}))
 	w := httptest.NewRecorder()
-	newMetrics(engine).page.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	newMetrics(nil, engine).page.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for _, name := range []string{"hongyan_test_gauge", "go_goroutines", "process_start_time_seconds"} {
 		if !strings.Contains(w.Body.String(), name) {
 			t.Errorf("the page lacks %s", name)
@@ -106,7 +109,7 @@ func TestMetricsIncludeTheEnginesOwn(t *testing.T) {
 
 func TestPathsAndMethodsThatDoNotExist(t *testing.T) {
 	g := newGateway(t)
-	for _, path := range []string{"/", "/v1", "/v1/batches", "/cgi-bin/token", "/v1/messages/"} {
+	for _, path := range []string{"/v1", "/v2", "/v1/batches", "/cgi-bin/token", "/v1/messages/"} {
 		got := g.do("GET", path, "")
 		checkProblem(t, got, got.problem(t), 404, "unknown_path")
 	}
@@ -114,6 +117,37 @@ func TestPathsAndMethodsThatDoNotExist(t *testing.T) {
 	checkProblem(t, got, got.problem(t), 405, "method_not_allowed")
 	if allow := strings.Join(got.header.Values("Allow"), ","); allow != "GET,POST" {
 		t.Errorf("Allow %q, want GET,POST", allow)
+	}
+	if p := got.problem(t); !strings.HasSuffix(p.Detail, "Possible: GET, POST.") {
+		t.Errorf("detail %q, want the methods as words", p.Detail)
+	}
+}
+
+func TestTheRootLeadsToTheDocuments(t *testing.T) {
+	got := newGateway(t).do("GET", "/", "")
+	if got.status != http.StatusFound || got.header.Get("Location") != "/docs" {
+		t.Errorf("status %d to %q, want 302 to /docs", got.status, got.header.Get("Location"))
+	}
+}
+
+// TestRequestsAreLoggedInOneShape compares the keys of a request's line with
+// those of a push's, which package server tests.
+func TestRequestsAreLoggedInOneShape(t *testing.T) {
+	var log bytes.Buffer
+	g := newGateway(t)
+	g.api.log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	g.do("GET", "/v1/messages/msg_1?token=s3cret", "")
+	var line map[string]any
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+		t.Fatalf("%s: %v", log.String(), err)
+	}
+	for _, key := range []string{"request_id", "method", "path", "route", "status", "ms", "remote"} {
+		if line[key] == nil || line[key] == "" {
+			t.Errorf("the line lacks %s: %s", key, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "s3cret") {
+		t.Errorf("the query is logged: %s", log.String())
 	}
 }
 

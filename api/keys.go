@@ -22,6 +22,9 @@ const keyBytes = 32
 // 43 help nobody to guess the rest.
 const hintLen = len(keyPrefix) + 4
 
+// maxKeyName bounds the name of a key, in characters.
+const maxKeyName = 64
+
 // NewKey returns a new random API key.
 func NewKey() string {
 	var b [keyBytes]byte
@@ -54,10 +57,12 @@ func (a *API) createKey(ctx context.Context, in *struct{ Body body[client.KeyReq
 // checkKey checks a request and returns its accounts, aliases resolved.
 func (a *API) checkKey(ctx context.Context, want *client.KeyRequest) ([]string, error) {
 	var f faults
-	if n := utf8.RuneCountInString(want.Name); n == 0 || n > maxNameRunes {
-		f.add("/name", "must have 1 to %d characters", maxNameRunes)
+	if n := utf8.RuneCountInString(want.Name); n == 0 || n > maxKeyName {
+		f.add("/name", "must have 1 to %d characters, has %d", maxKeyName, n)
 	}
-	oneOf(&f, "/role", want.Role, "admin", "sender", "reader")
+	if rule := hongyan.OneOf(want.Role, "admin", "sender", "reader"); rule != "" {
+		f.add("/role", "%s", rule)
+	}
 	var appIDs []string
 	for i, name := range want.AppIDs {
 		account, err := a.cfg.Store.Account(ctx, name)

@@ -174,6 +174,9 @@ func wrongNumber(dec *jsontext.Decoder, pointer, want string) error {
 
 // request checks the little that is not the engine's to check, and translates.
 func (b *messageBody) request() (dispatch.Request, error) {
+	if b.AppID == "" {
+		return dispatch.Request{}, b.missing()
+	}
 	priority, err := hongyan.ParsePriority(b.Priority)
 	if err != nil {
 		return dispatch.Request{}, err
@@ -198,6 +201,23 @@ func (b *messageBody) request() (dispatch.Request, error) {
 		req.MiniProgram = &wechat.MiniProgram{AppID: b.MiniProgram.AppID, PagePath: b.MiniProgram.PagePath}
 	}
 	return req, nil
+}
+
+// missing names every required field that is not there. Without an account the
+// engine can check none of the rest.
+func (b *messageBody) missing() error {
+	var f faults
+	f.add("/appid", "appid is missing: the account, by appid or alias")
+	if b.ToUser == "" {
+		f.add("/touser", "touser is missing: the openid of the recipient")
+	}
+	if b.TemplateID == "" {
+		f.add("/template_id", "template_id is missing: a template the account holds")
+	}
+	if len(b.Data) == 0 {
+		f.add("/data", "data is missing: a value for every key of the template")
+	}
+	return &hongyan.Error{Kind: hongyan.Invalid, Code: "missing_field", Message: f[0].Detail, Fields: f}
 }
 
 func metadataObject(v jsontext.Value) ([]byte, error) {

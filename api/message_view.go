@@ -28,7 +28,7 @@ func viewMessage(m *hongyan.Message, now time.Time) *client.Message {
 	if m.Last.N > 0 {
 		last := viewAttempt(&m.Last)
 		v.Attempts = append(v.Attempts, last)
-		v.Errcode, v.Errmsg, v.RID = last.Errcode, last.Errmsg, last.RID
+		v.Errcode, v.Errmsg, v.RID, v.ErrcodeInfo = last.Errcode, last.Errmsg, last.RID, last.ErrcodeInfo
 	}
 	return v
 }
@@ -53,6 +53,7 @@ func viewAttempt(at *hongyan.Attempt) client.Attempt {
 	}
 	if at.Outcome == hongyan.Answered {
 		v.Errcode = &at.Errcode
+		v.ErrcodeInfo = explainErrcode(v.Errcode)
 	}
 	return v
 }
@@ -78,5 +79,9 @@ func viewHold(h *hongyan.Hold) *client.Hold {
 	if h == nil {
 		return nil
 	}
-	return &client.Hold{Reason: h.Reason, Since: client.Time{Time: h.Since}, Until: client.At(h.Until), Release: h.Release, Detail: h.Detail}
+	v := &client.Hold{Reason: h.Reason, Since: client.Time{Time: h.Since}, Until: client.At(h.Until), Release: h.Release, Detail: h.Detail}
+	if h.Errcode != 0 {
+		v.Errcode = &h.Errcode
+	}
+	return v
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -137,23 +139,56 @@ func parseTime(pointer, text string) (time.Time, error) {
 }
 
 func (a *API) cancelMessage(ctx context.Context, in *messagePath) (*out[client.Message], error) {
-	return a.act(ctx, in.ID, a.cfg.Engine.Cancel)
+	return a.act(ctx, in.ID, "cancelled", a.cfg.Engine.Cancel)
 }
 
 func (a *API) releaseMessage(ctx context.Context, in *messagePath) (*out[client.Message], error) {
-	return a.act(ctx, in.ID, a.cfg.Engine.Release)
+	return a.act(ctx, in.ID, "released", a.cfg.Engine.Release)
 }
 
 // act does something to a message the caller may see and shows it afterwards.
-func (a *API) act(ctx context.Context, id string, do func(context.Context, string) (hongyan.Message, error)) (*out[client.Message], error) {
+func (a *API) act(ctx context.Context, id, done string, do func(context.Context, string) (hongyan.Message, error)) (*out[client.Message], error) {
 	if _, err := a.message(ctx, id); err != nil {
 		return nil, err
 	}
 	m, err := do(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, a.refusedAct(ctx, id, done, err)
 	}
 	return &out[client.Message]{*viewMessage(&m, a.cfg.Store.Now())}, nil
+}
+
+// whenPossible says which states allow an act.
+var whenPossible = map[string]string{
+	"cancelled": "Only a queued or held message can be, and only before an attempt was left without an answer.",
+	"released":  "Only a queued or held message can be.",
+	"retried":   "Only a message that failed, expired or is uncertain can be.",
+}
+
+// refusedAct words every refusal for a message's state alike: the state it is in
+// now, and the states that allow the act.
+func (a *API) refusedAct(ctx context.Context, id, done string, err error) error {
+	e, ok := errors.AsType[*hongyan.Error](err)
+	if !ok || e.Kind != hongyan.Conflict {
+		return err
+	}
+	m, readErr := a.message(ctx, id)
+	if readErr != nil {
+		return err
+	}
+	said := &hongyan.Error{Kind: e.Kind, Code: e.Code, Hint: whenPossible[done], Err: err}
+	switch e.Code {
+	case "wrong_state":
+		said.Message = fmt.Sprintf("message %s is %s and cannot be %s", id, m.State, done)
+	case "in_doubt":
+		said.Message = fmt.Sprintf("message %s is %s, may have been sent already and cannot be %s", id, m.State, done)
+	case "account_held":
+		said.Message = fmt.Sprintf("message %s is held with its account (%s) and cannot be %s", id, m.Reason, done)
+		said.Hint = "Resume the account instead."
+	default:
+		return err
+	}
+	return said
 }
 
 func (a *API) retryMessage(ctx context.Context, in *messagePath) (*created[client.Message], error) {
@@ -162,7 +197,7 @@ func (a *API) retryMessage(ctx context.Context, in *messagePath) (*created[clien
 	}
 	m, err := a.cfg.Engine.Retry(ctx, in.ID, infoOf(ctx).caller.id)
 	if err != nil {
-		return nil, err
+		return nil, a.refusedAct(ctx, in.ID, "retried", err)
 	}
 	return &created[client.Message]{"/v1/messages/" + m.ID, *viewMessage(&m, a.cfg.Store.Now())}, nil
 }

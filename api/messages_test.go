@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -88,7 +89,7 @@ func TestBadListParametersAreRefused(t *testing.T) {
 		"/v1/messages?until=2026-01-01":      {"bad_time", "/query/until", `"2026-01-01"`},
 		"/v1/messages?cursor=nonsense":       {"bad_cursor", "/query/cursor", ""},
 		"/v1/messages?cursor=" + eventCursor: {"bad_cursor", "/query/cursor", ""},
-		"/v1/events":                         {"bad_parameter", "/query/appid", ""},
+		"/v1/events?limit=0":                 {"bad_parameter", "/query/limit", `"0"`},
 	} {
 		t.Run(path, func(t *testing.T) {
 			got := g.do("GET", path, "")
@@ -130,12 +131,15 @@ func TestCancelReleaseAndRetry(t *testing.T) {
 		if err != nil || cancelled.State != "cancelled" || !cancelled.Final {
 			t.Errorf("cancelled %+v, %v", cancelled, err)
 		}
-		_, err = g.admin.Cancel(ctx, first.ID)
-		wantProblem(t, err, 409, "wrong_state")
-		_, err = g.admin.Release(ctx, first.ID)
-		wantProblem(t, err, 409, "wrong_state")
-		_, err = g.admin.Retry(ctx, first.ID)
-		wantProblem(t, err, 409, "wrong_state")
+		for done, act := range map[string]func(context.Context, string) (client.Message, error){
+			"cancelled": g.admin.Cancel, "released": g.admin.Release, "retried": g.admin.Retry,
+		} {
+			_, err = act(ctx, first.ID)
+			want := "message " + first.ID + " is cancelled and cannot be " + done + ". " + whenPossible[done]
+			if p := wantProblem(t, err, 409, "wrong_state"); p.Detail != want {
+				t.Errorf("detail %q\nwant %q", p.Detail, want)
+			}
+		}
 
 		later.ToUser = sandbox.OpenID("", 2)
 		second, err := g.admin.Send(ctx, later)
@@ -185,6 +189,10 @@ func TestPausedAccountShowsItsMessagesAsHeld(t *testing.T) {
 	}
 	if got.State != "held" || got.Reason != "paused" || got.Hold == nil || got.Hold.Reason != "paused" || got.Hold.Release == "" {
 		t.Errorf("message %+v, want it held with reason and release", got)
+	}
+	_, err = g.admin.Release(t.Context(), sent.ID)
+	if p := wantProblem(t, err, 409, "account_held"); p.Detail != "message "+sent.ID+" is held with its account (paused) and cannot be released. Resume the account instead." {
+		t.Errorf("detail %q", p.Detail)
 	}
 	account, err = g.admin.ResumeAccount(t.Context(), "shop")
 	if err != nil || len(account.Holds) != 0 {

@@ -20,12 +20,17 @@ type metrics struct {
 // requestBuckets, in seconds: an accept takes milliseconds, a template sync seconds.
 var requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 45}
 
-func newMetrics(more prometheus.Gatherer) *metrics {
+// newMetrics builds the page of /metrics from our own numbers, what state adds
+// (nil = nothing) and what more gathers (nil = nothing).
+func newMetrics(state prometheus.Collector, more prometheus.Gatherer) *metrics {
 	own := prometheus.NewRegistry()
 	m := &metrics{requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "hongyan_http_request_seconds", Help: "Time to answer an HTTP request, by route and status.", Buckets: requestBuckets,
 	}, []string{"route", "status"})}
 	own.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.requests)
+	if state != nil {
+		own.MustRegister(state)
+	}
 	all := prometheus.Gatherers{own}
 	if more != nil {
 		all = append(all, more)

@@ -47,14 +47,22 @@ func (a *API) around(mux *http.ServeMux) http.Handler {
 			}
 			took := time.Since(started)
 			a.metrics.observe(r.Pattern, sw.status, took)
-			if a.log.Enabled(r.Context(), slog.LevelDebug) { // else the arguments alone would cost
-				a.log.DebugContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "status", sw.status, "took", took, "request_id", id)
-			}
+			LogRequest(a.log, r, id, sw.status, took)
 			sw.ResponseWriter = nil
 			statusWriters.Put(sw)
 		}()
 		mux.ServeHTTP(sw, r)
 	})
+}
+
+// LogRequest logs a request that was answered, at debug level. The path is
+// logged and the query not: queries may carry credentials.
+func LogRequest(log *slog.Logger, r *http.Request, id string, status int, took time.Duration) {
+	if !log.Enabled(r.Context(), slog.LevelDebug) { // else the arguments alone would cost
+		return
+	}
+	log.DebugContext(r.Context(), "request", "request_id", id, "method", r.Method, "path", r.URL.Path, "route", r.Pattern,
+		"status", status, "ms", float64(took.Microseconds())/1000, "remote", r.RemoteAddr)
 }
 
 // recovered answers a request whose handler panicked. net/http's own way to
@@ -142,7 +150,7 @@ func (a *API) notFound(mux *http.ServeMux) http.HandlerFunc {
 		}
 		w.Header()["Allow"] = allowed
 		a.writeError(w, r, &hongyan.Error{Kind: hongyan.Invalid, Code: "method_not_allowed",
-			Message: fmt.Sprintf("%s is not possible here", clip(r.Method)), Hint: fmt.Sprintf("Possible: %v.", allowed)})
+			Message: fmt.Sprintf("%s is not possible here", clip(r.Method)), Hint: "Possible: " + strings.Join(allowed, ", ") + "."})
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -127,7 +129,8 @@ func sentence(message, hint string) string {
 	if hint == "" {
 		return message
 	}
-	return strings.TrimRight(message, ". ") + ". " + hint
+	first, size := utf8.DecodeRuneInString(hint)
+	return strings.TrimRight(message, ". ") + ". " + string(unicode.ToUpper(first)) + hint[size:]
 }
 
 // tokenProblem: what a person must mend is a conflict, anything else passes.
@@ -225,6 +228,7 @@ func locationPointer(location string) string {
 func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := newProblem(w.Header().Get(requestIDHeader), err)
 	a.logProblem(r.Context(), p, err)
+	DrainBody(w, r)
 	for name, values := range p.header {
 		w.Header()[name] = values
 	}

@@ -43,6 +43,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	a.docs = newDocuments(h.OpenAPI())
 	mux.HandleFunc("GET /openapi.json", a.docs.serveOpenAPI)
 	mux.HandleFunc("GET /docs", a.docs.servePage)
+	mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
 	mux.HandleFunc("GET /problems/{code}", a.problemPage)
 	mux.HandleFunc("/", a.notFound(mux))
 }

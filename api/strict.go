@@ -17,15 +17,31 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hongyan"
+	"hongyan/internal/near"
 )
 
 // maxBody bounds a request's body, in bytes: a message of WeChat's stays below
 // a few kilobytes.
 const maxBody = 1 << 20
 
-// maxDrain is how much of a body that is too long is still read, in bytes: a
+// maxDrain is how much of a body that nobody wants is still read, in bytes: a
 // caller that is cut off in the middle of writing never sees our answer.
 const maxDrain = 32 << 20
+
+// DrainBody reads what is left of a refused request's body, within bounds, so
+// that the caller gets to read the refusal. Call it before the answer's header
+// is written: net/http closes the connection otherwise. A caller that asked
+// whether to send its body (Expect) has not begun and need not.
+func DrainBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.Header.Get("Expect") != "" {
+		return
+	}
+	hasDeadline := huma.SetReadDeadline(w, time.Now().Add(bodyTimeout)) == nil
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+	if hasDeadline {
+		_ = huma.SetReadDeadline(w, time.Time{})
+	}
+}
 
 // bodyTimeout is how long a caller may take to send its body.
 const bodyTimeout = 30 * time.Second
@@ -50,7 +66,6 @@ func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
 	hasDeadline := huma.SetReadDeadline(w, time.Now().Add(bodyTimeout)) == nil
 	n, err := buf.ReadFrom(io.LimitReader(r.Body, maxBody+1))
 	if err == nil && n > maxBody {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 		err = &hongyan.Error{Kind: hongyan.Invalid, Code: "body_too_large", Message: fmt.Sprintf("the body is longer than %d bytes", maxBody)}
 	} else if err != nil {
 		err = &hongyan.Error{Kind: hongyan.Invalid, Code: "body_not_read", Message: "the body did not arrive completely", Err: err}
@@ -103,7 +118,7 @@ func explainJSON(data []byte, err error) *hongyan.Error {
 		return own
 	}
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return explainSyntax(s)
+		return explainSyntax(data, s)
 	}
 	if s, ok := errors.AsType[*json.SemanticError](err); ok {
 		return explainType(data, s)
@@ -116,7 +131,7 @@ func explainJSON(data []byte, err error) *hongyan.Error {
 	return e
 }
 
-func explainSyntax(s *jsontext.SyntacticError) *hongyan.Error {
+func explainSyntax(data []byte, s *jsontext.SyntacticError) *hongyan.Error {
 	pointer := string(s.JSONPointer)
 	switch {
 	case errors.Is(s, jsontext.ErrDuplicateName):
@@ -125,9 +140,16 @@ func explainSyntax(s *jsontext.SyntacticError) *hongyan.Error {
 		return badField("bad_json", pointer, "the JSON ends too early, at byte %d", s.ByteOffset)
 	case strings.Contains(s.Err.Error(), "UTF-8"):
 		return badField("bad_json", pointer, "the text is not UTF-8, at byte %d", s.ByteOffset)
+	case followsValue(data, s.ByteOffset):
+		return badField("bad_json", pointer, "the JSON value is complete and more text follows it, at byte %d; send one value", s.ByteOffset)
 	default:
 		return badField("bad_json", pointer, "not JSON, at byte %d", s.ByteOffset)
 	}
+}
+
+// followsValue reports whether a whole JSON value stands before offset.
+func followsValue(data []byte, offset int64) bool {
+	return offset > 0 && offset <= int64(len(data)) && jsontext.Value(data[:offset]).IsValid()
 }
 
 var timeType = reflect.TypeFor[time.Time]()
@@ -204,8 +226,8 @@ func unknownField(s *json.SemanticError) *hongyan.Error {
 		return badField("unknown_field", string(s.JSONPointer.Parent()), "there is a field here whose name is %d bytes long", len(name))
 	}
 	detail := fmt.Sprintf("there is no field %q here", name)
-	if near := nearestField(s.GoType, name); near != "" {
-		detail += fmt.Sprintf("; did you mean %q?", near)
+	if meant := nearestField(s.GoType, name); meant != "" {
+		detail += fmt.Sprintf("; did you mean %q?", meant)
 	}
 	return badField("unknown_field", string(s.JSONPointer), "%s", detail)
 }
@@ -263,7 +285,7 @@ func nearestField(t reflect.Type, name string) string {
 		if known == "" || known == "-" {
 			continue
 		}
-		d := distance(strings.ToLower(name), known)
+		d := near.Distance(strings.ToLower(name), known)
 		if len(name) >= minPart && strings.Contains(known, strings.ToLower(name)) {
 			d = min(d, 1) // "path" for "pagepath"
 		}
@@ -272,25 +294,4 @@ func nearestField(t reflect.Type, name string) string {
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be inserted, deleted or replaced to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

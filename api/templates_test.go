@@ -109,7 +109,7 @@ func TestTokenIsShownAndRefreshedAfterComparing(t *testing.T) {
 func TestWrongSecretStopsTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
-		g.addAccount(client.AccountRequest{AppID: sandbox.SeedServiceAppID, Secret: "wrong", BaseURL: wechatURL})
+		g.addAccount(client.AccountRequest{AppID: sandbox.SeedServiceAppID, Secret: testSecret, BaseURL: wechatURL})
 		_, err := g.admin.SyncTemplates(t.Context(), sandbox.SeedServiceAppID)
 		p := wantProblem(t, err, http.StatusConflict, "token_stopped")
 		if p.Retryable {

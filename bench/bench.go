@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
@@ -77,11 +78,27 @@ type Side struct {
 
 // Gateway is the gateway's side of a scenario.
 type Gateway struct {
-	Rate        float64 `json:"rate"`
-	CPUPer1000  float64 `json:"cpu_s_per_1000"`
-	AcceptP50MS float64 `json:"accept_p50_ms"` // of singles; 0 in the others
-	AcceptP99MS float64 `json:"accept_p99_ms"`
-	RSSMB       float64 `json:"rss_mb"` // peak of the process so far
+	Rate       float64 `json:"rate"`
+	CPUPer1000 float64 `json:"cpu_s_per_1000"`
+	// How long a caller waits for its 202; nil where no single messages are posted.
+	AcceptP50MS *float64 `json:"accept_p50_ms"`
+	AcceptP99MS *float64 `json:"accept_p99_ms"`
+	RSSMB       float64  `json:"rss_mb"` // peak of the process so far
+}
+
+// Decimals that mean something: runs differ by a hundredth at best.
+const (
+	rateDecimals  = 1 // messages per second
+	cpuDecimals   = 4 // seconds per 1,000 messages
+	ratioDecimals = 3
+	msDecimals    = 2 // milliseconds
+	mbDecimals    = 1
+)
+
+// rounded cuts what is only noise.
+func rounded(v float64, decimals int) float64 {
+	unit := math.Pow10(decimals)
+	return math.Round(v*unit) / unit
 }
 
 // withDefaults fills in the zero fields.

@@ -53,7 +53,7 @@ func (g *gateway) serve(ctx context.Context, o order) (answer, error) {
 	cfg := server.Default()
 	cfg.Listen, cfg.Data = "127.0.0.1:0", o.Data
 	cfg.Database = "sqlite:" + filepath.Join(o.Data, "hongyan.db")
-	cfg.Log.Level = "warn"
+	cfg.Log.Level = "error" // holds are warnings, and the measurements make some on purpose
 	cfg.Slots = max(cfg.Slots, 4*o.InFlight)
 	env := map[string]string{"HONGYAN_ADMIN_KEY": o.Key}
 	srv, err := server.New(ctx, cfg, server.Options{

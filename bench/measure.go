@@ -65,7 +65,7 @@ func (sc setup) run(ctx context.Context, cfg Config) (s Scenario, err error) {
 		return s, err
 	}
 	say(cfg, "%s: gateway %.0f/s, ratio %.2f", sc.name, got.Rate, got.Rate/bare.Rate)
-	return Scenario{Name: sc.name, BareLoop: bare, Gateway: got, Ratio: got.Rate / bare.Rate}, nil
+	return Scenario{Name: sc.name, BareLoop: bare, Gateway: got, Ratio: rounded(got.Rate/bare.Rate, ratioDecimals)}, nil
 }
 
 func say(cfg Config, format string, args ...any) {
@@ -87,7 +87,7 @@ func side(a answer, n int) Side {
 	if a.Seconds == 0 {
 		return Side{}
 	}
-	return Side{Rate: float64(n) / a.Seconds, CPUPer1000: a.CPU / float64(n) * 1000}
+	return Side{Rate: rounded(float64(n)/a.Seconds, rateDecimals), CPUPer1000: rounded(a.CPU/float64(n)*1000, cpuDecimals)}
 }
 
 func startGateway(ctx context.Context, cfg Config, dir, upstream string, inFlight int) (*bench, error) {
@@ -112,7 +112,7 @@ func startGateway(ctx context.Context, cfg Config, dir, upstream string, inFligh
 func (b *bench) addAccounts(ctx context.Context, inFlight int) error {
 	for i, appID := range appIDs {
 		_, err := b.api.CreateAccount(ctx, client.AccountRequest{
-			AppID: appID, Secret: "benchsecret", Kind: "service", Name: fmt.Sprintf("bench %d", i+1), BaseURL: b.upstream,
+			AppID: appID, Secret: "be000000000000000000000000000000", Kind: "service", Name: fmt.Sprintf("bench %d", i+1), BaseURL: b.upstream,
 			MaxInFlight: inFlight / len(appIDs),
 			Quotas:      []client.Quota{{Scope: "account", Period: "day", Limit: 1_000_000_000}},
 		})
@@ -142,10 +142,14 @@ func (b *bench) timed(ctx context.Context, n int, act func() (answer, error)) (G
 		return Gateway{}, err
 	}
 	seconds := time.Since(started).Seconds()
-	return Gateway{
-		Rate: float64(n) / seconds, CPUPer1000: (after.CPU - before.CPU) / float64(n) * 1000,
-		AcceptP50MS: acted.P50, AcceptP99MS: acted.P99, RSSMB: after.RSS,
-	}, nil
+	got := Gateway{
+		Rate: rounded(float64(n)/seconds, rateDecimals), CPUPer1000: rounded((after.CPU-before.CPU)/float64(n)*1000, cpuDecimals),
+		RSSMB: rounded(after.RSS, mbDecimals),
+	}
+	if acted.P99 > 0 { // only posts are timed
+		got.AcceptP50MS, got.AcceptP99MS = new(rounded(acted.P50, msDecimals)), new(rounded(acted.P99, msDecimals))
+	}
+	return got, nil
 }
 
 // measureDrain empties a backlog that was accepted while the accounts were paused.
@@ -226,7 +230,7 @@ func measureIdle(ctx context.Context, cfg Config) (idle Idle, err error) {
 	if err == nil && seen.N != idlePosts {
 		err = fmt.Errorf("%d of %d calls carried the time they were posted", seen.N, idlePosts)
 	}
-	return Idle{P50MS: seen.P50, P99MS: seen.P99}, err
+	return Idle{P50MS: rounded(seen.P50, msDecimals), P99MS: rounded(seen.P99, msDecimals)}, err
 }
 
 func thisMachine() Machine {

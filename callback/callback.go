@@ -54,7 +54,7 @@ type Callback struct {
 	receivers map[string]*receiver // by the name in the URL: AppID or alias
 	changes   int                  // calls of AccountChanged
 
-	judgements map[int64]time.Time // Run's alone: when an orphan is looked at again
+	judgements map[int64]time.Time // runOrphans' alone: when an orphan is looked at again
 }
 
 // New returns a Callback. It starts nothing.

@@ -18,39 +18,67 @@ const (
 )
 
 const (
-	// orphansAtOnce bounds one look. Receipts of messages that another program
-	// sends for the same account are orphans for ever, so there may be many.
-	orphansAtOnce = 10_000
+	// orphansAtOnce bounds one question to the store.
+	orphansAtOnce = 500
 	// judgeSlowest bounds how long an orphan waits for its next look.
 	judgeSlowest = time.Hour
 )
 
-// joinOrphans looks at the receipts nobody owns and joins those whose message is
-// beyond doubt (design §4). An orphan is looked at again after half its age: what
-// was ambiguous becomes clear when the other messages get their own receipts.
-func (c *Callback) joinOrphans(ctx context.Context) error {
-	orphans, err := c.store.Orphans(ctx, c.orphanAfter, orphansAtOnce)
-	if err != nil {
-		return err
+// runOrphans looks at the receipts nobody owns until ctx ends. It is beside the
+// processing of events: however many there are to look at, receipts that name
+// their message do not wait.
+func (c *Callback) runOrphans(ctx context.Context) {
+	tick := time.NewTicker(orphanEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := c.joinOrphans(ctx); err != nil && ctx.Err() == nil {
+			c.log.ErrorContext(ctx, "receipts without an owner cannot be judged", "err", err)
+		}
 	}
+}
+
+// joinOrphans looks at the receipts somebody may own and joins those whose message
+// is beyond doubt (design §4). Receipts of messages that another program sends for
+// the same account are orphans for ever, and may be many; the store leaves them
+// out. An orphan is looked at again after half its age: what was ambiguous becomes
+// clear when the other messages get their own receipts.
+func (c *Callback) joinOrphans(ctx context.Context) error {
 	now := c.store.Now()
-	waiting := make(map[int64]time.Time, len(orphans))
-	for _, o := range orphans {
-		next, known := c.judgements[o.ID]
-		if !known || !now.Before(next) {
-			joined, err := c.judge(ctx, o)
-			if err != nil {
+	waiting := make(map[int64]time.Time)
+	for after, more := int64(0), true; more; {
+		orphans, err := c.store.Joinable(ctx, c.orphanAfter, after, orphansAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, o := range orphans {
+			after = o.ID
+			if err := c.look(ctx, o, now, waiting); err != nil {
 				return err
 			}
-			if joined {
-				continue
-			}
-			next = now.Add(min(max(now.Sub(o.StoredAt)/2, orphanEvery), judgeSlowest))
 		}
-		waiting[o.ID] = next
+		more = len(orphans) == orphansAtOnce
 	}
 	clear(c.judgements)
 	maps.Copy(c.judgements, waiting)
+	return nil
+}
+
+// look judges one orphan if its time has come, and notes when the next one is.
+func (c *Callback) look(ctx context.Context, o store.Orphan, now time.Time, waiting map[int64]time.Time) error {
+	next, known := c.judgements[o.ID]
+	if !known || !now.Before(next) {
+		joined, err := c.judge(ctx, o)
+		if err != nil || joined {
+			return err
+		}
+		next = now.Add(min(max(now.Sub(o.StoredAt)/2, orphanEvery), judgeSlowest))
+	}
+	waiting[o.ID] = next
 	return nil
 }
 

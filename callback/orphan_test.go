@@ -1,6 +1,8 @@
 package callback
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +37,11 @@ func TestAnOrphanFindsTheOnlyMessageInDoubt(t *testing.T) {
 	cases := map[string]func(*fixture) string{
 		"uncertain":          (*fixture).uncertain,
 		"queued for a retry": (*fixture).retrying,
+		"given up by the account's policy": func(f *fixture) string {
+			m := f.insert()
+			f.finish(m, store.Result{State: hongyan.Failed, Reason: "no_answer", DoubtSince: f.store.Now()})
+			return m.ID
+		},
 		"accepted as sent before (40241), without msgid": func(f *fixture) string {
 			m := f.insert()
 			f.finish(m, store.Result{State: hongyan.Accepted, DoubtSince: f.store.Now()})
@@ -139,6 +146,54 @@ func TestYoungOrphansWait(t *testing.T) {
 		time.Sleep(DefaultOrphanAfter - time.Second)
 		if m := f.message(id); m.State != hongyan.Uncertain {
 			t.Errorf("message %s before %v, want uncertain", m.State, DefaultOrphanAfter)
+		}
+	})
+}
+
+// Another program sends for the same account: its receipts are ours to keep and
+// nobody's to own, however many came before the one that matters.
+func TestForeignReceiptsHideNoneOfOurs(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		id := f.uncertain()
+		for i := range orphansAtOnce + 1 {
+			foreign := receipt(int64(5_000+i), "success", f.store.Now())
+			foreign.openid = fmt.Sprintf("oForeign%020d", i)
+			f.mustPush(foreign)
+			foreign.msgID = 0 // the platform sent none
+			f.mustPush(foreign)
+		}
+		f.mustPush(receipt(99, "success", f.store.Now()))
+		settle()
+		if m := f.message(id); m.State != hongyan.Delivered || m.MsgID != 99 {
+			t.Errorf("message %s msgid %d, want delivered under 99", m.State, m.MsgID)
+		}
+	})
+}
+
+// stuck is a store whose look at orphans does not come back.
+type stuck struct {
+	store.Store
+	free chan struct{}
+}
+
+func (s stuck) Joinable(ctx context.Context, age time.Duration, after int64, limit int) ([]store.Orphan, error) {
+	<-s.free
+	return nil, nil
+}
+
+func TestReceiptsDoNotWaitForALookAtOrphans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		s := stuck{f.store, make(chan struct{})}
+		f.Callback.store = s
+		defer f.run()()
+		defer close(s.free)
+		time.Sleep(2 * orphanEvery)
+		id := f.accepted(7)
+		f.mustPush(receipt(7, "success", f.store.Now()))
+		time.Sleep(time.Second)
+		if m := f.message(id); m.State != hongyan.Delivered {
+			t.Errorf("message %s, want delivered", m.State)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package callback
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"hongyan"
@@ -27,8 +28,9 @@ const (
 func (c *Callback) Run(ctx context.Context) error {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	orphans := time.NewTicker(orphanEvery)
-	defer orphans.Stop()
+	var orphans sync.WaitGroup
+	orphans.Go(func() { c.runOrphans(ctx) })
+	defer orphans.Wait()
 	c.processAll(ctx)
 	for {
 		select {
@@ -39,10 +41,6 @@ func (c *Callback) Run(ctx context.Context) error {
 			c.processAll(ctx)
 		case <-poll.C:
 			c.processAll(ctx)
-		case <-orphans.C:
-			if err := c.joinOrphans(ctx); err != nil && ctx.Err() == nil {
-				c.log.ErrorContext(ctx, "receipts without an owner cannot be judged", "err", err)
-			}
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 // AccountRequest creates an account.
 type AccountRequest struct {
 	AppID              string         `json:"appid" pattern:"^wx[0-9a-f]{16}$" doc:"WeChat's appid." example:"wx0f1e2d3c4b5a6978"`
-	Secret             string         `json:"secret" doc:"AppSecret. Stored encrypted, never answered."`
+	Secret             string         `json:"secret" doc:"AppSecret, letters and digits, 32 as a rule. Stored encrypted, never answered."`
 	Kind               string         `json:"kind,omitempty" enum:"service,mini_program,subscription,test" doc:"Default service."`
 	Name               string         `json:"name,omitempty" doc:"For people."`
 	Alias              string         `json:"alias,omitempty" pattern:"^[a-z][a-z0-9_-]{0,31}$" doc:"A short word usable in place of appid."`
@@ -99,7 +99,7 @@ func accountPath(appID, rest string) string { return "/v1/accounts/" + segment(a
 
 // CreateAccount adds an account.
 func (c *Client) CreateAccount(ctx context.Context, a AccountRequest) (Account, error) {
-	return one[Account](ctx, c, call{method: http.MethodPost, path: "/v1/accounts", body: a})
+	return one[Account](ctx, c, call{method: http.MethodPost, path: "/v1/accounts", body: a, want: created})
 }
 
 // Accounts lists the accounts the key may see, by appid.

@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -54,18 +55,32 @@ type List[T any] struct {
 	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page. null at the end."`
 }
 
-// call is one request: body nil sends none, result nil expects none. also is a
-// status beside 2xx whose body is a result and no refusal.
+// call is one request: body nil sends none, []byte is sent as it is, anything
+// else as JSON; result nil expects none.
 type call struct {
 	method, path string
 	query        url.Values
 	header       http.Header
 	body, result any
-	also         int
+	// want are the statuses whose body is a result and no refusal; nil = 200
+	// alone, or 204 where no result is expected.
+	want []int
+}
+
+// expects reports whether status is a success of the call.
+func (what *call) expects(status int) bool {
+	switch {
+	case what.want != nil:
+		return slices.Contains(what.want, status)
+	case what.result == nil:
+		return status == http.StatusNoContent
+	default:
+		return status == http.StatusOK
+	}
 }
 
 // do performs c and decodes the answer. It returns the answer's header, and a
-// *Problem when the gateway refused.
+// *Problem when the gateway refused or the answer is not a gateway's.
 func (c *Client) do(ctx context.Context, what call) (http.Header, error) {
 	req, err := c.request(ctx, what)
 	if err != nil {
@@ -84,8 +99,11 @@ func (c *Client) do(ctx context.Context, what call) (http.Header, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: read answer: %w", what.method, what.path, err)
 	}
-	if res.StatusCode >= http.StatusMultipleChoices && res.StatusCode != what.also {
+	if res.StatusCode >= http.StatusMultipleChoices && !what.expects(res.StatusCode) {
 		return res.Header, newProblem(res, body)
+	}
+	if !what.expects(res.StatusCode) || foreign(res, body) {
+		return res.Header, notAGateway(res)
 	}
 	if what.result == nil {
 		return res.Header, nil
@@ -99,9 +117,12 @@ func (c *Client) do(ctx context.Context, what call) (http.Header, error) {
 func (c *Client) request(ctx context.Context, what call) (*http.Request, error) {
 	var body io.Reader
 	if what.body != nil {
-		raw, err := encode(what.body)
-		if err != nil {
-			return nil, err
+		raw, ready := what.body.([]byte)
+		if !ready {
+			var err error
+			if raw, err = encode(what.body); err != nil {
+				return nil, err
+			}
 		}
 		body = bytes.NewReader(raw)
 	}
@@ -135,6 +156,9 @@ func encode(v any) ([]byte, error) {
 	}
 	return buf.Bytes(), nil
 }
+
+// created is the status of calls that make something.
+var created = []int{http.StatusCreated}
 
 // one calls and decodes a single T.
 func one[T any](ctx context.Context, c *Client, what call) (T, error) {

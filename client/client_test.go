@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,8 +14,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// newTestGateway answers every request with handler.
+// newTestGateway answers every request with handler, under a gateway's mark.
 func newTestGateway(t *testing.T, handler http.HandlerFunc) *Client {
+	t.Helper()
+	return newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "req_0000000000000001")
+		handler(w, r)
+	})
+}
+
+// newTestServer is any server, whose answers have no mark.
+func newTestServer(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -96,6 +106,76 @@ func TestAnswerOfSomethingElse(t *testing.T) {
 	c := newTestGateway(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	if _, err := c.Accounts(t.Context()); err == nil || !strings.Contains(err.Error(), "GET /v1/accounts: decode answer") {
 		t.Errorf("error %v, want one that names the call", err)
+	}
+}
+
+// TestSuccessOfSomethingElseIsNone points every kind of call at servers that
+// say yes to everything.
+func TestSuccessOfSomethingElseIsNone(t *testing.T) {
+	servers := []struct {
+		name    string
+		status  int
+		header  [2]string
+		body    string
+		sandbox bool
+	}{
+		{"a local WeChat", 200, [2]string{"X-Hongyan-Sandbox", "yes"}, `{"errcode":40066,"errmsg":"invalid url"}`, true},
+		{"a local WeChat behind a proxy that numbers requests", 200, [2]string{"X-Request-Id", "7"}, "\n" + `{"errcode":40066}`, false},
+		{"WeChat", 200, [2]string{}, `{"errcode":40066,"errmsg":"invalid url"}`, false},
+		{"a web server", 200, [2]string{}, "<html>It works!</html>", false},
+		{"a service of somebody else", 200, [2]string{}, `{"items":[]}`, false},
+		{"a server that has nothing to say", 204, [2]string{}, "", false},
+		{"a gateway's mark with another status", 203, [2]string{"X-Request-Id", "req_1"}, `{"items":[]}`, false},
+	}
+	for _, tt := range servers {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				if tt.header[0] != "" {
+					w.Header().Set(tt.header[0], tt.header[1])
+				}
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			})
+			for name, err := range everyCall(t.Context(), c) {
+				got, ok := errors.AsType[*Problem](err)
+				if !ok || got.Code != NotAGateway || strings.Contains(got.Detail, "sandbox") != tt.sandbox {
+					t.Errorf("%s: got %v, want %s", name, err, NotAGateway)
+				}
+			}
+		})
+	}
+}
+
+// everyCall makes one call for each way in which an answer is read.
+func everyCall(ctx context.Context, c *Client) map[string]error {
+	fails := map[string]error{}
+	_, fails["list"] = c.Messages(ctx, MessageFilter{})
+	_, fails["act"] = c.PauseAccount(ctx, "shop")
+	_, fails["retry"] = c.Retry(ctx, "msg_1")
+	_, fails["create"] = c.CreateKey(ctx, KeyRequest{Name: "x"})
+	_, fails["send"] = c.Send(ctx, MessageRequest{})
+	_, fails["send JSON"] = c.SendJSON(ctx, []byte("{}"), "")
+	fails["delete"] = c.RevokeKey(ctx, "key_1")
+	fails["health"] = c.Health(ctx)
+	return fails
+}
+
+func TestSendJSONChangesNothing(t *testing.T) {
+	const message = ` {"appid" : "shop",
+ "appid":"a"} trailing`
+	var body, idempotency, contentType string
+	c := newTestGateway(t, func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		body, idempotency, contentType = string(raw), r.Header.Get("Idempotency-Key"), r.Header.Get("Content-Type")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, `{"id":"msg_1"}`)
+	})
+	got, err := c.SendJSON(t.Context(), []byte(message), "order-1")
+	if err != nil || got.ID != "msg_1" {
+		t.Errorf("sent %+v, %v", got, err)
+	}
+	if body != message || idempotency != "order-1" || contentType != "application/json" {
+		t.Errorf("body %q, Idempotency-Key %q, Content-Type %q", body, idempotency, contentType)
 	}
 }
 

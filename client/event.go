@@ -23,14 +23,17 @@ type Event struct {
 
 // EventFilter selects events.
 type EventFilter struct {
-	AppID  string // required
+	AppID  string // "" = every account the key covers
 	Cursor string
 	Limit  int // 1..1000; 0 = 50
 }
 
-// Events reads one page of what WeChat pushed for an account, newest first.
+// Events reads one page of what WeChat pushed, newest first.
 func (c *Client) Events(ctx context.Context, f EventFilter) (List[Event], error) {
-	q := url.Values{"appid": {f.AppID}}
+	q := url.Values{}
+	if f.AppID != "" {
+		q.Set("appid", f.AppID)
+	}
 	if f.Cursor != "" {
 		q.Set("cursor", f.Cursor)
 	}

@@ -15,12 +15,12 @@ type Readiness struct {
 
 // Health checks that the gateway's process answers.
 func (c *Client) Health(ctx context.Context) error {
-	_, err := c.do(ctx, call{method: http.MethodGet, path: "/healthz"})
+	_, err := c.do(ctx, call{method: http.MethodGet, path: "/healthz", want: []int{http.StatusOK}})
 	return err
 }
 
 // Ready asks whether the gateway can take and send messages. A gateway that is
 // not ready is no error: Readiness says why.
 func (c *Client) Ready(ctx context.Context) (Readiness, error) {
-	return one[Readiness](ctx, c, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
+	return one[Readiness](ctx, c, call{method: http.MethodGet, path: "/readyz", want: []int{http.StatusOK, http.StatusServiceUnavailable}})
 }

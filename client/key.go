@@ -37,7 +37,7 @@ type NewKey struct {
 
 // CreateKey makes an API key.
 func (c *Client) CreateKey(ctx context.Context, k KeyRequest) (NewKey, error) {
-	return one[NewKey](ctx, c, call{method: http.MethodPost, path: "/v1/keys", body: k})
+	return one[NewKey](ctx, c, call{method: http.MethodPost, path: "/v1/keys", body: k, want: created})
 }
 
 // Keys lists all keys, revoked ones too.

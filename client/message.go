@@ -29,7 +29,7 @@ type MessageRequest struct {
 	Kind            string           `json:"kind,omitempty" enum:"template,mini_template" doc:"Default: by the kind of the account."`
 	ClientMsgID     string           `json:"client_msg_id,omitempty" doc:"Passed to WeChat, which drops a second message with it for 10 minutes; so do we. Default: our id."`
 	SendAt          time.Time        `json:"send_at,omitzero" doc:"Not before this. Default: now."`
-	ExpiresAt       time.Time        `json:"expires_at,omitzero" doc:"Not after this. Default: the account's setting, 24 h after send_at."`
+	ExpiresAt       time.Time        `json:"expires_at,omitzero" doc:"No attempt begins after this: a message not sent by then expires, or ends as uncertain when an attempt had no answer. Default: the account's setting, 24 h after send_at."`
 	Priority        string           `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default normal."`
 	Metadata        json.RawMessage  `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the message."`
 	// IdempotencyKey (1 to 255 visible characters) makes a repeated call answer
@@ -86,6 +86,8 @@ type Message struct {
 	Errcode     *int    `json:"errcode" doc:"WeChat's last answer; null while there is none."`
 	Errmsg      string  `json:"errmsg"`
 	RID         string  `json:"rid" doc:"WeChat's request id."`
+	// ErrcodeInfo explains Errcode.
+	ErrcodeInfo *ErrcodeInfo `json:"errcode_info" doc:"What errcode means and what to do; null while there is none, and for 0."`
 
 	DueAt      *Time `json:"due_at" doc:"Not before this; null while it waits to be released."`
 	ExpiresAt  *Time `json:"expires_at"`
@@ -116,6 +118,18 @@ type Attempt struct {
 	Errmsg    string  `json:"errmsg"`
 	RID       string  `json:"rid"`
 	MsgID     *string `json:"msgid"`
+	// ErrcodeInfo explains Errcode.
+	ErrcodeInfo *ErrcodeInfo `json:"errcode_info" doc:"What errcode means and what to do; null unless WeChat refused."`
+}
+
+// ErrcodeInfo explains one of WeChat's errcodes to people, in English and
+// Chinese. Texts may change; Class is for programs.
+type ErrcodeInfo struct {
+	Class     string `json:"class" enum:"token,transient,quota,form,request,recipient,template,account,unknown" doc:"What the refusal is about. form, request, recipient and template: the same message again would be refused again."`
+	Meaning   string `json:"meaning"`
+	MeaningZH string `json:"meaning_zh"`
+	Hint      string `json:"hint" doc:"Cause and cure."`
+	HintZH    string `json:"hint_zh"`
 }
 
 // Receipt is what WeChat's event told about a message.
@@ -133,6 +147,7 @@ type Hold struct {
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`
 	Detail  string `json:"detail"`
+	Errcode *int   `json:"errcode" doc:"WeChat's answer that caused it; null when none did."`
 }
 
 // Sent is the answer to Send.
@@ -144,9 +159,19 @@ type Sent struct {
 
 // Send posts a message. It returns once the gateway has stored it.
 func (c *Client) Send(ctx context.Context, m MessageRequest) (Sent, error) {
-	what := call{method: http.MethodPost, path: "/v1/messages", body: m}
-	if m.IdempotencyKey != "" {
-		what.header = http.Header{"Idempotency-Key": {m.IdempotencyKey}}
+	return c.send(ctx, m, m.IdempotencyKey)
+}
+
+// SendJSON posts a message that is JSON already, byte for byte: the gateway
+// judges it. idempotencyKey is as in MessageRequest; "" = none.
+func (c *Client) SendJSON(ctx context.Context, message []byte, idempotencyKey string) (Sent, error) {
+	return c.send(ctx, message, idempotencyKey)
+}
+
+func (c *Client) send(ctx context.Context, body any, idempotencyKey string) (Sent, error) {
+	what := call{method: http.MethodPost, path: "/v1/messages", body: body, want: []int{http.StatusAccepted, http.StatusOK}}
+	if idempotencyKey != "" {
+		what.header = http.Header{"Idempotency-Key": {idempotencyKey}}
 	}
 	var sent Sent
 	what.result = &sent.Message
@@ -230,20 +255,20 @@ func (c *Client) AllMessages(ctx context.Context, f MessageFilter) iter.Seq2[Mes
 // Cancel withdraws a waiting message. A Problem with status 409 says that it
 // had left, or may have.
 func (c *Client) Cancel(ctx context.Context, id string) (Message, error) {
-	return c.act(ctx, id, "cancel")
+	return c.act(ctx, id, "cancel", http.StatusOK)
 }
 
 // Retry makes a new message from one that failed, expired or is uncertain, and
 // returns the new one.
 func (c *Client) Retry(ctx context.Context, id string) (Message, error) {
-	return c.act(ctx, id, "retry")
+	return c.act(ctx, id, "retry", http.StatusAccepted)
 }
 
 // Release lets a held or scheduled message go now.
 func (c *Client) Release(ctx context.Context, id string) (Message, error) {
-	return c.act(ctx, id, "release")
+	return c.act(ctx, id, "release", http.StatusOK)
 }
 
-func (c *Client) act(ctx context.Context, id, act string) (Message, error) {
-	return one[Message](ctx, c, call{method: http.MethodPost, path: "/v1/messages/" + segment(id) + "/" + act})
+func (c *Client) act(ctx context.Context, id, act string, want int) (Message, error) {
+	return one[Message](ctx, c, call{method: http.MethodPost, path: "/v1/messages/" + segment(id) + "/" + act, want: []int{want}})
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -45,6 +46,36 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
+// What tells a gateway's answer from somebody else's. A local WeChat says what
+// it is, and WeChat's own answers begin with their errcode.
+const (
+	requestIDHeader = "X-Request-Id" // on every answer of a gateway
+	sandboxHeader   = "X-Hongyan-Sandbox"
+	wechatStart     = `{"errcode"`
+)
+
+// foreign reports whether an answer cannot be a gateway's. Without this check
+// any server that says 200 to everything would pass for one.
+func foreign(res *http.Response, body []byte) bool {
+	return res.Header.Get(requestIDHeader) == "" || res.Header.Get(sandboxHeader) != "" ||
+		bytes.HasPrefix(bytes.TrimSpace(body), []byte(wechatStart))
+}
+
+// NotAGateway is the Code of a Problem made of an answer that looks like a
+// success but is not a gateway's.
+const NotAGateway = "not_a_gateway"
+
+func notAGateway(res *http.Response) *Problem {
+	p := &Problem{
+		Title: "Not a gateway", Status: res.StatusCode, Code: NotAGateway, Errors: []FieldError{},
+		Detail: fmt.Sprintf("the answer (HTTP %d) is not from a Hongyan gateway", res.StatusCode),
+	}
+	if res.Header.Get(sandboxHeader) != "" {
+		p.Detail += " but from a sandbox, the local WeChat"
+	}
+	return p
+}
+
 // newProblem reads a refusal. Something between us and the gateway may answer
 // without our JSON; then the code is "http_<status>".
 func newProblem(res *http.Response, body []byte) *Problem {
@@ -59,7 +90,7 @@ func newProblem(res *http.Response, body []byte) *Problem {
 	}
 	p.Status = res.StatusCode
 	if p.RequestID == "" {
-		p.RequestID = res.Header.Get("X-Request-Id")
+		p.RequestID = res.Header.Get(requestIDHeader)
 	}
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
 		p.RetryAfter = time.Duration(s) * time.Second

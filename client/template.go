@@ -54,7 +54,7 @@ func (c *Client) SyncTemplates(ctx context.Context, appID string) (TemplateSync,
 
 // AddTemplate adds a library template to the account at WeChat.
 func (c *Client) AddTemplate(ctx context.Context, appID string, t TemplateAdd) (Template, error) {
-	return one[Template](ctx, c, call{method: http.MethodPost, path: accountPath(appID, "/templates"), body: t})
+	return one[Template](ctx, c, call{method: http.MethodPost, path: accountPath(appID, "/templates"), body: t, want: created})
 }
 
 // PutTemplate registers a template by hand.

@@ -15,6 +15,7 @@ import (
 
 	"hongyan/client"
 	"hongyan/sandbox"
+	"hongyan/sandbox/phone"
 	"hongyan/server"
 )
 
@@ -96,7 +97,7 @@ func (w *World) startSandbox(ctx context.Context, o Options) error {
 	w.box = newControl(w.SandboxURL)
 	box := sandbox.New(sandbox.Options{DeliveryDelay: deliveryDelay, Logger: o.Logger.With("part", "sandbox")})
 	w.run(func() error { return box.Run(ctx) })
-	srv := &http.Server{Handler: box.Handler(), ReadHeaderTimeout: readyWithin}
+	srv := &http.Server{Handler: phone.Handler(box), ReadHeaderTimeout: readyWithin}
 	w.run(func() error { return server.ServeUntil(ctx, srv, l, stopGrace) })
 	return nil
 }

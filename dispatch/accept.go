@@ -37,7 +37,7 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	}
 	a, err := e.loadAccount(ctx, r.AppID)
 	if hongyan.IsKind(err, hongyan.NotFound) {
-		return prepared{}, hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", r.AppID)
+		return prepared{}, unknownAccount(r.AppID)
 	}
 	if err != nil {
 		return prepared{}, err
@@ -70,6 +70,10 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 		return prepared{}, hongyan.Errorf(hongyan.Internal, "", "write the body of a message: %w", err)
 	}
 	return prepared{a, m}, nil
+}
+
+func unknownAccount(name string) *hongyan.Error {
+	return hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", name)
 }
 
 // problems collects broken rules.
@@ -334,6 +338,10 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 		return nil, err
 	}
 	for j, ins := range inserted {
+		if ins.Outcome == store.InsertedNoAccount { // deleted while this was under way
+			out[index[j]].Err = unknownAccount(rs[index[j]].AppID)
+			continue
+		}
 		e.showHold(streams[j], &ins.Message)
 		out[index[j]] = submitted(ins)
 	}
@@ -395,7 +403,7 @@ func (e *Engine) lease(a *account, m *hongyan.Message) *stream {
 		e.quotaReached(s, rule, now)
 		return s
 	}
-	e.reserve(s, 1, now)
+	e.reserve(s, 1)
 	m.Epoch = epoch
 	return s
 }
@@ -406,7 +414,7 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 	now := e.cfg.Store.Now()
 	e.mu.Lock()
 	poke := false
-	var untried []hongyan.Message
+	var untried []job
 	for j := range rows {
 		s, m := streams[j], &rows[j].Message
 		fresh := err == nil && ins[j].Outcome == store.InsertedNew
@@ -414,15 +422,15 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 		leased := asked && fresh && ins[j].Message.Epoch == m.Epoch // not if this node was fenced off
 		switch {
 		case leased && (e.stopping || !s.open(now)):
-			untried = append(untried, ins[j].Message)
+			untried = append(untried, job{s: s, m: ins[j].Message})
 			continue
 		case leased:
 			s.reserved--
 			s.ready = append(s.ready, ins[j].Message)
-			e.startWorkers(s)
+			e.startWorkers(s, now)
 			continue
 		case asked:
-			e.reserve(s, -1, now)
+			e.reserve(s, -1)
 		}
 		if fresh {
 			s.scheduled(m.DueAt, now)

@@ -20,6 +20,27 @@ func (e *Engine) loadAccount(ctx context.Context, appID string) (*account, error
 	if a != nil {
 		return a, nil
 	}
+	for {
+		changes := e.changesSoFar()
+		fresh, err := e.readAccount(ctx, appID)
+		if err != nil {
+			return nil, err
+		}
+		if a, ok := e.keepAccount(appID, fresh, changes); ok {
+			return a, nil
+		}
+	}
+}
+
+// changesSoFar goes before a reading of the store, and is compared after it: if
+// it has moved, what was read may be old already and is read again.
+func (e *Engine) changesSoFar() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changes
+}
+
+func (e *Engine) readAccount(ctx context.Context, appID string) (*account, error) {
 	stored, err := e.cfg.Store.Account(ctx, appID)
 	if err != nil {
 		return nil, err
@@ -39,7 +60,7 @@ func (e *Engine) loadAccount(ctx context.Context, appID string) (*account, error
 		holds:  holds,
 	}
 	fresh.stored.Store(e.settingsOf(stored))
-	return e.keepAccount(appID, fresh), nil
+	return fresh, nil
 }
 
 // settingsOf makes settings of an account as the store has it.
@@ -48,16 +69,18 @@ func (e *Engine) settingsOf(stored hongyan.Account) *settings {
 }
 
 // keepAccount remembers fresh under its AppID and the name it was asked by,
-// unless another goroutine was first.
-func (e *Engine) keepAccount(name string, fresh *account) *account {
+// unless another goroutine was first, or something changed since it was read.
+func (e *Engine) keepAccount(name string, fresh *account, changes int) (*account, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if a := e.accounts[fresh.AppID]; a != nil {
 		fresh = a
+	} else if e.changes != changes {
+		return nil, false
 	}
 	e.accounts[fresh.AppID] = fresh
 	e.accounts[name] = fresh
-	return fresh
+	return fresh, true
 }
 
 func (e *Engine) loadHolds(ctx context.Context, appID string) ([]hongyan.Hold, error) {
@@ -79,15 +102,19 @@ func (e *Engine) loadHolds(ctx context.Context, appID string) ([]hongyan.Hold, e
 func (e *Engine) streamOf(a *account, kind hongyan.MessageKind) *stream {
 	key := streamKey{a.AppID, kind}
 	s := e.streams[key]
-	if s == nil {
-		s = &stream{key: key, account: a, limit: float64(a.ceiling()), healthy: true}
+	if s != nil && s.account == a {
+		return s
+	}
+	s = &stream{key: key, account: a, limit: float64(a.ceiling()), healthy: true}
+	if e.accounts[a.AppID] == a { // else it was deleted while somebody used it
 		e.streams[key] = s
 		e.order = append(e.order, s)
 	}
 	return s
 }
 
-// loadStreams finds what waits in the store.
+// loadStreams finds what waits in the store. An account that cannot be read is
+// passed over, and said so once: the others must be sent.
 func (e *Engine) loadStreams(ctx context.Context) error {
 	waiting, err := e.cfg.Store.Streams(ctx)
 	if err != nil {
@@ -95,8 +122,12 @@ func (e *Engine) loadStreams(ctx context.Context) error {
 	}
 	for _, w := range waiting {
 		a, err := e.loadAccount(ctx, w.AppID)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.complain(w.AppID, err)
 		if err != nil {
-			return fmt.Errorf("load account %s of waiting messages: %w", w.AppID, err)
+			continue
 		}
 		e.mu.Lock()
 		now, due := e.cfg.Store.Now(), w.DueAt
@@ -109,11 +140,31 @@ func (e *Engine) loadStreams(ctx context.Context) error {
 	return nil
 }
 
+// complain logs why the account of waiting messages cannot be read, when that is
+// news. err nil = it can.
+func (e *Engine) complain(appID string, err error) {
+	e.mu.Lock()
+	before, text := e.unreadable[appID], ""
+	if err != nil {
+		text = err.Error()
+		e.unreadable[appID] = text
+	} else if before != "" {
+		delete(e.unreadable, appID)
+	}
+	e.mu.Unlock()
+	if err != nil && text != before {
+		e.log.Error("messages wait for an account that cannot be read", "appid", appID, "err", err)
+	}
+}
+
 // AccountChanged makes the engine read an account, its holds and its templates
 // again before their next use. Call it after any change.
 func (e *Engine) AccountChanged(appID string) {
 	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 	defer cancel()
+	e.mu.Lock()
+	e.changes++
+	e.mu.Unlock()
 	if err := e.reload(ctx, appID); err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		e.log.Error("reload account", "appid", appID, "err", err)
 	}
@@ -124,39 +175,62 @@ func (e *Engine) AccountChanged(appID string) {
 const reloadTimeout = 10 * time.Second
 
 func (e *Engine) reload(ctx context.Context, appID string) error {
-	stored, err := e.cfg.Store.Account(ctx, appID)
-	if hongyan.IsKind(err, hongyan.NotFound) {
-		e.dropAccount(appID)
+	var c change
+	for taken := false; !taken; {
+		changes := e.changesSoFar()
+		stored, err := e.cfg.Store.Account(ctx, appID)
+		if hongyan.IsKind(err, hongyan.NotFound) {
+			e.dropAccount(appID)
+		}
+		if err != nil {
+			return err
+		}
+		e.library.forget(stored.AppID)
+		holds, err := e.loadHolds(ctx, stored.AppID)
+		if err != nil {
+			return err
+		}
+		c, taken = e.takeOn(stored, holds, changes)
 	}
-	if err != nil {
-		return err
+	e.giveBack(c.untried)
+	for _, reason := range c.cured {
+		if err := e.clearHold(ctx, c.account, "", reason); err != nil {
+			return err
+		}
 	}
-	e.library.forget(stored.AppID)
-	holds, err := e.loadHolds(ctx, stored.AppID)
-	if err != nil {
-		return err
-	}
-	a, newSecret := e.takeOn(stored, holds)
-	if !newSecret {
-		return nil
-	}
-	for _, reason := range []string{hongyan.HoldAccount, hongyan.HoldToken} { // what the old secret caused
-		if err := e.clearHold(ctx, a, "", reason); err != nil {
+	for _, templateID := range c.templates {
+		if _, err := e.releaseTemplate(ctx, c.account.AppID, templateID, hongyan.HoldQuota); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takeOn makes the engine's view of an account what the store says, and
-// reports whether its AppSecret is another one now.
-func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *account, newSecret bool) {
+// change is what else is to be done when the engine has taken on an account's
+// new settings.
+type change struct {
+	account   *account
+	untried   []job    // what a hold forbids now
+	cured     []string // reasons of holds whose cause has gone
+	templates []string // template_ids that had used up a rule of ours, and have room now
+}
+
+// takeOn makes the engine's view of an account what the store says; false when
+// something changed since that was read.
+func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold, changes int) (c change, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if a = e.accounts[stored.AppID]; a == nil {
-		return nil, false
+	if e.changes != changes {
+		return change{}, false
 	}
-	newSecret = a.settings().Secret != stored.Secret
+	a := e.accounts[stored.AppID]
+	if a == nil {
+		return change{}, true
+	}
+	c.account = a
+	if a.settings().Secret != stored.Secret {
+		c.cured = append(c.cured, hongyan.HoldAccount, hongyan.HoldToken)
+	}
 	for name, other := range e.accounts { // the alias may have changed
 		if other == a && name != stored.AppID {
 			delete(e.accounts, name)
@@ -167,7 +241,17 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *accoun
 		a.bucket = newBucket(stored.RatePerSecond, now)
 	}
 	a.stored.Store(e.settingsOf(stored))
-	a.holds, a.meter.rules = holds, stored.EffectiveQuotas()
+	a.setHolds(holds, now)
+	full := a.meter.full(now)
+	a.meter.rules = stored.EffectiveQuotas()
+	if room, _ := a.meter.room(now); room > 0 && a.ownQuotaHold() {
+		c.cured = append(c.cured, hongyan.HoldQuota)
+	}
+	for _, templateID := range full {
+		if a.meter.forbids(templateID, now) == nil {
+			c.templates = append(c.templates, templateID)
+		}
+	}
 	for _, s := range e.order {
 		if s.account == a {
 			s.limit = min(s.limit, float64(a.ceiling()))
@@ -177,11 +261,13 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold) (a *accoun
 			}
 		}
 	}
-	return a, newSecret
+	c.untried = e.takeReadyLocked(a)
+	return c, true
 }
 
-// dropAccount forgets a deleted account, its templates and its idle streams: an
-// account added later under the same AppID must not meet the old one's.
+// dropAccount forgets a deleted account, its templates and its streams: an
+// account added later under the same AppID must not meet the old one's. What is
+// still under way in a stream knows it by pointer.
 func (e *Engine) dropAccount(appID string) {
 	e.library.forget(appID)
 	e.mu.Lock()
@@ -192,108 +278,9 @@ func (e *Engine) dropAccount(appID string) {
 	}
 	maps.DeleteFunc(e.accounts, func(_ string, a *account) bool { return a == gone })
 	e.order = slices.DeleteFunc(e.order, func(s *stream) bool {
-		idle := s.account == gone && s.leased() == 0
-		if idle {
+		if s.account == gone {
 			delete(e.streams, s.key)
 		}
-		return idle
+		return s.account == gone
 	})
-}
-
-// addHold records a hold and stops the streams it covers.
-func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error {
-	h.AppID, h.Since = a.AppID, e.cfg.Store.Now()
-	if err := e.cfg.Store.PutHold(ctx, h); err != nil {
-		return fmt.Errorf("hold %s (%s): %w", a.AppID, h.Reason, err)
-	}
-	holds, err := e.loadHolds(ctx, a.AppID)
-	if err != nil {
-		return err
-	}
-	e.mu.Lock()
-	a.holds = holds
-	untried := e.takeReadyLocked(a)
-	e.mu.Unlock()
-	e.giveBack(untried)
-	e.log.Warn("account held", "appid", a.AppID, "kind", kindWords(h.Kind), "reason", h.Reason, "errcode", h.Errcode, "until", untilWords(h.Until), "release", h.Release)
-	return nil
-}
-
-// kindWords and untilWords say in the log what a hold's zero values stand for.
-func kindWords(k hongyan.MessageKind) string {
-	if k == "" {
-		return "all"
-	}
-	return string(k)
-}
-
-func untilWords(t time.Time) string {
-	if t.IsZero() {
-		return "somebody acts"
-	}
-	return t.Format(time.RFC3339)
-}
-
-// clearHold removes holds and lets their streams go on.
-func (e *Engine) clearHold(ctx context.Context, a *account, kind hongyan.MessageKind, reason string) error {
-	n, err := e.cfg.Store.ClearHold(ctx, a.AppID, kind, reason)
-	if err != nil {
-		return fmt.Errorf("release %s (%s): %w", a.AppID, reason, err)
-	}
-	holds, err := e.loadHolds(ctx, a.AppID)
-	if err != nil {
-		return err
-	}
-	e.mu.Lock()
-	a.holds = holds
-	e.mu.Unlock()
-	if n > 0 {
-		e.log.Info("account released", "appid", a.AppID, "kind", kindWords(kind), "reason", reason)
-	}
-	e.poke()
-	return nil
-}
-
-// lapseHolds ends the holds whose time has come. A quota hold that ends at
-// night leaves the quiet hours behind for what it held (design §5.4).
-func (e *Engine) lapseHolds(ctx context.Context, now time.Time) error {
-	type lapsed struct {
-		a *account
-		h hongyan.Hold
-	}
-	var over []lapsed
-	e.mu.Lock()
-	for _, s := range e.order {
-		for _, h := range s.account.holds {
-			if !h.Until.IsZero() && !now.Before(h.Until) {
-				over = append(over, lapsed{s.account, h})
-			}
-		}
-	}
-	e.mu.Unlock()
-	for _, l := range over {
-		if quiet, ok := quietAfter(l.a.settings().QuietHours, l.h); ok && quiet.Until.After(now) {
-			if err := e.addHold(ctx, l.a, quiet); err != nil {
-				return err
-			}
-		}
-		if err := e.clearHold(ctx, l.a, l.h.Kind, l.h.Reason); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// quietAfter returns the hold that keeps the quiet hours for what h held. Only
-// the limits of a day or month, which end at midnight, leave any: a minute's
-// limit is no reason to wait for the morning.
-func quietAfter(q hongyan.QuietHours, h hongyan.Hold) (hongyan.Hold, bool) {
-	if h.Reason != hongyan.HoldQuota || !h.Until.Equal(hongyan.PeriodStart("day", h.Until)) {
-		return hongyan.Hold{}, false
-	}
-	until := q.Next(h.Until)
-	return hongyan.Hold{
-		Kind: h.Kind, Reason: hongyan.HoldQuietHours, Until: until, Before: h.Until,
-		Release: "the end of the account's quiet hours; release sends one now",
-	}, until.After(h.Until)
 }

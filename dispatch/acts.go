@@ -26,46 +26,57 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 	if !m.State.Waiting() {
 		return m, stateConflict(&m, "release")
 	}
-	if h := m.Hold; h != nil && (h.Reason == hongyan.HoldPaused || h.Reason == hongyan.HoldAccount) {
-		return m, hongyan.Errorf(hongyan.Conflict, "account_held", "message %s waits because its account is held (%s): resume the account instead", id, h.Reason)
+	if h := m.Hold; h != nil && needsPerson(h) { // another node may have put it there just now
+		return m, accountHeld(&m, h)
 	}
 	a, err := e.loadAccount(ctx, m.AppID)
 	if err != nil {
 		return m, err
 	}
 	epoch := e.epoch.Load()
-	if epoch == 0 || !e.takeSlot(a, m.Kind) {
-		return m, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
+	s, err := e.takeSlot(a, &m)
+	if err != nil {
+		return m, err
 	}
 	leased, err := e.cfg.Store.ClaimOne(ctx, epoch, id)
 	e.mu.Lock()
-	s := e.streamOf(a, m.Kind)
-	if err == nil && !e.stopping {
-		s.reserved--
-		s.inflight++ // at once, not behind what is ready: a person waits
-		e.assign(job{s, leased})
-		e.mu.Unlock()
-		return leased, nil
-	}
 	if err != nil {
-		e.reserve(s, -1, e.cfg.Store.Now())
+		e.reserve(s, -1)
 		e.mu.Unlock()
 		return m, err
 	}
+	j := job{s: s, m: leased, released: true}
+	if e.stopping {
+		e.mu.Unlock()
+		e.giveBack([]job{j})
+		return m, hongyan.Errorf(hongyan.Unavailable, "stopping", "this process is stopping: try again in a moment")
+	}
+	s.reserved--
+	s.inflight++ // at once, not behind what is ready: a person waits
+	e.assign(j)
 	e.mu.Unlock()
-	e.giveBack([]hongyan.Message{leased})
-	return m, hongyan.Errorf(hongyan.Unavailable, "stopping", "this process is stopping: try again in a moment")
+	return leased, nil
 }
 
-// takeSlot sets one slot aside beyond rate and hold.
-func (e *Engine) takeSlot(a *account, kind hongyan.MessageKind) bool {
+// takeSlot sets one slot aside for a message, beyond rate and hold. A message
+// with a hold of its own does not show that its account is held too.
+func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopping || e.broken || e.slots >= e.cfg.Slots {
-		return false
+	now := e.cfg.Store.Now()
+	if h := a.stoppedBy(m.Kind, now); h != nil {
+		return nil, accountHeld(m, h)
 	}
-	e.reserve(e.streamOf(a, kind), 1, e.cfg.Store.Now())
-	return true
+	if e.epoch.Load() == 0 || e.stopping || e.broken || e.slots >= e.cfg.Slots {
+		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
+	}
+	s := e.streamOf(a, m.Kind)
+	e.reserve(s, 1)
+	return s, nil
+}
+
+func accountHeld(m *hongyan.Message, h *hongyan.Hold) error {
+	return hongyan.Errorf(hongyan.Conflict, "account_held", "message %s waits because its account is held (%s): resume the account instead", m.ID, h.Reason)
 }
 
 // Retry makes a new message of one that failed, expired or is uncertain; the
@@ -152,14 +163,19 @@ func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) 
 	if err != nil {
 		return 0, err
 	}
-	total := 0
+	total, err := e.releaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate)
+	e.AccountChanged(a.AppID)
+	return total, err
+}
+
+// releaseTemplate queues what a template's messages were held for, due now.
+func (e *Engine) releaseTemplate(ctx context.Context, appID, templateID, reason string) (total int, err error) {
 	for n := sweepBatch; n == sweepBatch; total += n {
-		n, err = e.cfg.Store.ReleaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate, e.cfg.Store.Now(), sweepBatch)
+		n, err = e.cfg.Store.ReleaseTemplate(ctx, appID, templateID, reason, e.cfg.Store.Now(), sweepBatch)
 		if err != nil {
 			return total, fmt.Errorf("release messages of template %s: %w", templateID, err)
 		}
 	}
-	e.AccountChanged(a.AppID)
 	return total, nil
 }
 

@@ -61,7 +61,9 @@ func TestReleaseSendsAtOnceWhateverTheHold(t *testing.T) {
 		d.sleep(time.Second)
 		d.want(paced.ID, hongyan.Held, hongyan.HoldOpenIDPacing)
 		d.wechat.say(sendPath, `{"errcode":45009,"errmsg":"reach max api daily quota limit"}`, 0)
-		limited := d.submit(order())
+		another := order()
+		another.ToUser = "oOther0000000000000000000001"
+		limited := d.submit(another)
 		d.sleep(time.Second)
 		d.want(limited.ID, hongyan.Held, hongyan.HoldQuota)
 		d.wechat.say(sendPath, taken, 0)
@@ -74,7 +76,7 @@ func TestReleaseSendsAtOnceWhateverTheHold(t *testing.T) {
 
 		d.wechat.say(sendPath, `{"errcode":40252,"errmsg":"审核中"}`, 0)
 		d.must(d.Resume(d.Context(), serviceID))
-		reviewed := d.submit(order())
+		reviewed := d.submit(another)
 		d.sleep(time.Second)
 		if m := d.want(reviewed.ID, hongyan.Accepted, "in_review"); !m.InReview {
 			d.Error("not marked as in review")
@@ -99,6 +101,43 @@ func TestReleaseDoesNotGetPastAPersonsPauseOrAStoppedAccount(t *testing.T) {
 		d.wantError(err, hongyan.Conflict, "account_held")
 		if got := d.wechat.count(sendPath); got != 1 {
 			d.Errorf("sends: got %d, want the 1 that was refused", got)
+		}
+	})
+}
+
+// TestReleaseOfAMessageWithAHoldOfItsOwn: that hold hides the account's.
+func TestReleaseOfAMessageWithAHoldOfItsOwn(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.wechat.say(sendPath, `{"errcode":43117,"errmsg":"too frequently"}`, 0)
+		paced := d.submit(order())
+		d.sleep(time.Second)
+		d.want(paced.ID, hongyan.Held, hongyan.HoldOpenIDPacing)
+		d.wechat.say(sendPath, taken, 0)
+		d.must(d.Pause(d.Context(), "shop"))
+		_, err := d.Release(d.Context(), paced.ID)
+		d.wantError(err, hongyan.Conflict, "account_held")
+		d.sleep(time.Minute)
+		d.want(paced.ID, hongyan.Held, hongyan.HoldOpenIDPacing)
+		d.must(d.Resume(d.Context(), "shop"))
+		_, err = d.Release(d.Context(), paced.ID)
+		d.must(err)
+		d.sleep(time.Second)
+		d.want(paced.ID, hongyan.Accepted, "")
+	})
+}
+
+// TestAPauseDuringARelease: what it has leased goes back.
+func TestAPauseDuringARelease(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		m := d.later()
+		d.tokens.wait(time.Minute)
+		_, err := d.Release(d.Context(), m.ID)
+		d.must(err)
+		d.sleep(time.Second)
+		d.must(d.Pause(d.Context(), "shop"))
+		d.sleep(2 * time.Minute)
+		if got := d.want(m.ID, hongyan.Held, hongyan.HoldPaused); got.Attempts != 0 {
+			d.Errorf("attempts: got %d, want none", got.Attempts)
 		}
 	})
 }
@@ -153,7 +192,7 @@ func TestRetryOfAMiniProgramsUncertainMessage(t *testing.T) {
 		m := d.submit(r) // its path answers nothing: lost
 		d.sleep(15 * time.Minute)
 		m = d.want(m.ID, hongyan.Uncertain, "no_answer")
-		d.wechat.say("/cgi-bin/message/wxopen/template/send", `{"errcode":0,"errmsg":"ok"}`, 0)
+		d.wechat.say(miniPath, `{"errcode":0,"errmsg":"ok"}`, 0)
 		made, err := d.Retry(d.Context(), m.ID, "")
 		d.must(err)
 		d.sleep(time.Minute)
@@ -197,6 +236,54 @@ func TestPauseStopsAtOnceAndResumeGoesOn(t *testing.T) {
 		d.sleep(time.Minute)
 		for _, m := range all {
 			d.want(m.ID, hongyan.Accepted, "")
+		}
+	})
+}
+
+// TestNothingLeavesAfterAPauseThatWaitedForItsToken: a token may be long in
+// coming; the account is looked at again when it is there.
+func TestNothingLeavesAfterAPauseThatWaitedForItsToken(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.tokens.wait(20 * time.Second)
+		var all []hongyan.Message
+		for range 5 {
+			all = append(all, d.submit(order()))
+		}
+		d.sleep(time.Second)
+		d.must(d.Pause(d.Context(), "shop"))
+		d.sleep(time.Minute)
+		if n := d.wechat.count(sendPath); n != 0 {
+			d.Errorf("sends: got %d after the pause, want none", n)
+		}
+		for _, m := range all {
+			if got := d.want(m.ID, hongyan.Held, hongyan.HoldPaused); got.Attempts != 0 {
+				d.Errorf("attempts: got %d, want none", got.Attempts)
+			}
+		}
+		d.must(d.Resume(d.Context(), "shop"))
+		d.sleep(time.Minute)
+		for _, m := range all {
+			d.want(m.ID, hongyan.Accepted, "")
+		}
+	})
+}
+
+// TestAHoldSomebodyElseWroteTakesBackWhatIsLeasedAhead: as soon as it is known.
+func TestAHoldSomebodyElseWroteTakesBackWhatIsLeasedAhead(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.change(func(a *hongyan.Account) { a.MaxInFlight = 2 })
+		d.wechat.say(sendPath, taken, time.Second)
+		var all []hongyan.Message
+		for range 8 {
+			all = append(all, d.submit(order()))
+		}
+		d.sleep(100 * time.Millisecond)
+		d.must(d.store.PutHold(d.Context(), hongyan.Hold{AppID: serviceID, Reason: hongyan.HoldPaused}))
+		d.AccountChanged(serviceID)
+		for _, m := range all[2:] {
+			if got := d.want(m.ID, hongyan.Held, hongyan.HoldPaused); got.Attempts != 0 {
+				d.Errorf("attempts: got %d, want none", got.Attempts)
+			}
 		}
 	})
 }
@@ -260,7 +347,10 @@ func TestABannedTemplateHoldsItsMessagesUntilItIsReleased(t *testing.T) {
 		first := d.submit(order())
 		d.sleep(time.Second)
 		d.want(first.ID, hongyan.Failed, "errcode")
-		d.want(waiting.ID, hongyan.Held, hongyan.HoldTemplate)
+		got := d.want(waiting.ID, hongyan.Held, hongyan.HoldTemplate)
+		if h := got.Hold; h == nil || h.Release == "" || h.Errcode != 43116 || !strings.Contains(h.Detail, "This template_id is banned") || h.Since.IsZero() {
+			d.Errorf("hold: got %+v, want one that says why and what releases it", got.Hold)
+		}
 		refused := submitOne(d.T, d.Engine, order())
 		d.wantError(refused.Err, hongyan.Invalid, "template_banned")
 		d.sleep(2 * time.Hour)
@@ -358,10 +448,37 @@ func TestNothingIsSentWhileOutcomesCannotBeRecorded(t *testing.T) {
 	})
 }
 
+// TestWhatCannotBeGivenBackAtOnceIsLater: a message leased and not tried, while
+// the disk is full, is sent when it is not, by a process that lives on.
+func TestWhatCannotBeGivenBackAtOnceIsLater(t *testing.T) {
+	w := &tampered{}
+	atDesk(t, w.over, func(d *desk) {
+		w.set(func(w *tampered) { w.giveBack = func() error { return hongyan.Errorf(hongyan.Full, "", "disk full") } })
+		d.tokens.fail(&hongyan.TokenError{AppID: serviceID, RetryAt: time.Now().Add(time.Second), Reason: "busy"})
+		m := d.submit(order())
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Sending, "")
+		d.tokens.fail(nil)
+		second := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(second.ID, hongyan.Queued, "")
+		if n := d.wechat.count(sendPath); n != 0 {
+			d.Errorf("sends: got %d while nothing can be recorded, want none", n)
+		}
+		w.set(func(w *tampered) { w.giveBack = nil })
+		d.sleep(time.Minute)
+		for _, id := range []string{m.ID, second.ID} {
+			if got := d.want(id, hongyan.Accepted, ""); got.Attempts != 1 {
+				d.Errorf("attempts: got %d, want 1", got.Attempts)
+			}
+		}
+	})
+}
+
 func TestAnAccountAddedAgainStartsAfresh(t *testing.T) {
 	atDesk(t, nil, func(d *desk) {
 		d.want(d.submit(miniOrder()).ID, hongyan.Sending, "")
-		d.wechat.say("/cgi-bin/message/wxopen/template/send", `{"errcode":0,"errmsg":"ok"}`, 0)
+		d.wechat.say(miniPath, `{"errcode":0,"errmsg":"ok"}`, 0)
 		d.sleep(15 * time.Minute)
 		d.must(d.Pause(d.Context(), miniID))
 		d.must(d.store.DeleteAccount(d.Context(), miniID))
@@ -402,5 +519,75 @@ func TestSettingsMayChangeWhileMessagesLeave(t *testing.T) {
 		for _, m := range all {
 			d.want(m.ID, hongyan.Accepted, "")
 		}
+	})
+}
+
+// TestRulesMayChangeWhileCallsAreUnderWay: what is under way counts under a rule
+// that came after it began, and so does what was called before.
+func TestRulesMayChangeWhileCallsAreUnderWay(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		for range 2 {
+			d.submit(order())
+		}
+		d.sleep(time.Second)
+		d.wechat.say(sendPath, taken, 3*time.Second)
+		for range 6 {
+			d.submit(order())
+		}
+		d.sleep(time.Second)
+		d.change(func(a *hongyan.Account) {
+			a.Quotas = []hongyan.QuotaRule{{Scope: "account", Period: "day", Limit: 1000}, {Scope: "account", Period: "month", Limit: 10}}
+		})
+		d.sleep(5 * time.Second)
+		d.wechat.say(sendPath, taken, 0)
+		for range 30 {
+			d.submit(order())
+			d.sleep(50 * time.Millisecond)
+		}
+		d.sleep(10 * time.Second)
+		if n := d.wechat.count(sendPath); n != 10 {
+			d.Errorf("calls in the month: got %d, want the limit of 10", n)
+		}
+	})
+}
+
+// TestALostLeaseIsNoLongerReady: this process sends nothing until it is started again.
+func TestALostLeaseIsNoLongerReady(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		if !d.Joined() {
+			d.Fatal("not joined at the start")
+		}
+		_, err := d.store.Join(d.Context(), "another", time.Minute)
+		d.must(err)
+		d.sleep(15 * time.Second)
+		if d.Joined() {
+			d.Error("joined, though another process took over")
+		}
+		m := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Queued, "")
+	})
+}
+
+// TestATokenThatCameLiftsTheHoldOnIt, whenever it was to be asked for again. One
+// that WeChat refuses as soon as it comes keeps its pause.
+func TestATokenThatCameLiftsTheHoldOnIt(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.tokens.fail(&hongyan.TokenError{AppID: serviceID, RetryAt: time.Now().Add(time.Hour), Errcode: 45009, Reason: "day"})
+		m := d.submit(order())
+		d.sleep(time.Minute)
+		d.want(m.ID, hongyan.Held, hongyan.HoldToken)
+		d.tokens.fail(nil)
+		d.TokenFetched(serviceID)
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Accepted, "")
+
+		d.wechat.say(sendPath, `{"errcode":40001,"errmsg":"invalid credential"}`, 0)
+		m = d.submit(order())
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Held, hongyan.HoldToken)
+		d.TokenFetched(serviceID)
+		d.sleep(time.Second)
+		d.want(m.ID, hongyan.Held, hongyan.HoldToken)
 	})
 }

@@ -56,23 +56,10 @@ func (e *Engine) runClaims(ctx context.Context, epoch int64) {
 // poll asks the store what waits and which holds there are: other nodes may
 // have put them there.
 func (e *Engine) poll(ctx context.Context) error {
-	holds, err := e.cfg.Store.Holds(ctx)
-	if err != nil {
+	e.saveHolds(ctx)
+	if err := e.readAllHolds(ctx); err != nil {
 		return fmt.Errorf("poll holds: %w", err)
 	}
-	byApp := make(map[string][]hongyan.Hold)
-	for _, h := range holds {
-		byApp[h.AppID] = append(byApp[h.AppID], h)
-	}
-	e.mu.Lock()
-	for appID, a := range e.accounts {
-		if appID == a.AppID {
-			a.holds = byApp[appID]
-		}
-	}
-	untried := e.takeReadyLocked(nil)
-	e.mu.Unlock()
-	e.giveBack(untried)
 	return e.loadStreams(ctx)
 }
 
@@ -165,7 +152,7 @@ func (e *Engine) planClaims(now time.Time) ([]store.Want, []ask) {
 		if n == 0 {
 			continue
 		}
-		e.reserve(s, n, now)
+		e.reserve(s, n)
 		wants = append(wants, store.Want{AppID: s.key.appID, Kind: s.key.kind, Max: n, NotBefore: s.account.quietBefore(s.key.kind, now)})
 		asked = append(asked, ask{s, n})
 	}
@@ -195,11 +182,11 @@ func (e *Engine) share(s *stream) int {
 }
 
 // reserve sets n slots, rate and quota of a stream aside; negative gives back.
-func (e *Engine) reserve(s *stream, n int, now time.Time) {
+func (e *Engine) reserve(s *stream, n int) {
 	e.slots += n
 	s.reserved += n
 	s.account.bucket.take(n)
-	s.account.meter.reserve(n, now)
+	s.account.meter.reserve(n)
 }
 
 // handOut passes claimed messages to their streams and gives back what was set
@@ -209,13 +196,17 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 	e.mu.Lock()
 	now := e.cfg.Store.Now()
 	got := make(map[*stream]int, len(asked))
-	var untried []hongyan.Message
+	of := make(map[streamKey]*stream, len(asked))
+	for _, a := range asked {
+		of[a.s.key] = a.s
+	}
+	var untried []job
 	for i := range claimed {
 		m := &claimed[i]
-		s := e.streams[streamKey{m.AppID, m.Kind}]
+		s := of[streamKey{m.AppID, m.Kind}]
 		got[s]++
 		if !s.open(now) { // paused or closed while the claim was under way
-			untried = append(untried, *m)
+			untried = append(untried, job{s: s, m: *m})
 			continue
 		}
 		s.reserved--
@@ -223,14 +214,14 @@ func (e *Engine) handOut(claimed []hongyan.Message, asked []ask, err error) (mor
 	}
 	for _, a := range asked {
 		if missing := a.n - got[a.s]; missing > 0 {
-			e.reserve(a.s, -missing, now)
+			e.reserve(a.s, -missing)
 			if err == nil {
 				a.s.backlog, due = false, true
 			}
 		} else {
 			more = true
 		}
-		e.startWorkers(a.s)
+		e.startWorkers(a.s, now)
 	}
 	e.mu.Unlock()
 	e.giveBack(untried)
@@ -243,7 +234,7 @@ func (e *Engine) quotaReached(s *stream, rule *hongyan.QuotaRule, now time.Time)
 	if rule == nil {
 		return
 	}
-	c := s.account.meter.at(scopeAccount, rule.Period, now)
+	c := s.account.meter.account.at(rule.Period, now)
 	if c.used < rule.Limit {
 		return // calls under way may still give room back
 	}
@@ -252,7 +243,7 @@ func (e *Engine) quotaReached(s *stream, rule *hongyan.QuotaRule, now time.Time)
 		AppID: s.key.appID, Reason: hongyan.HoldQuota, Since: now, Until: until,
 		Release: "the next Beijing " + rule.Period, Detail: fmt.Sprintf("the account's own limit of %d calls a %s is used up", rule.Limit, rule.Period),
 	}
-	s.account.holds = append(s.account.holds, h) // at once; the store follows
+	s.account.holdAtOnce(h)
 	a := s.account
 	e.workers.Go(func() {
 		if err := e.addHold(e.sendCtx, a, h); err != nil {
@@ -263,45 +254,59 @@ func (e *Engine) quotaReached(s *stream, rule *hongyan.QuotaRule, now time.Time)
 
 // takeReadyLocked removes the untried messages of an account (nil = all) whose
 // streams may not send now, or of every stream when the engine stops.
-func (e *Engine) takeReadyLocked(a *account) []hongyan.Message {
+func (e *Engine) takeReadyLocked(a *account) []job {
 	now := e.cfg.Store.Now()
-	var untried []hongyan.Message
+	var untried []job
 	for _, s := range e.order {
 		if a != nil && s.account != a || !e.stopping && s.open(now) {
 			continue
 		}
-		untried = append(untried, s.ready...)
+		for i := range s.ready {
+			untried = append(untried, job{s: s, m: s.ready[i]})
+		}
 		s.reserved += len(s.ready) // until they are back in the store
 		s.ready = nil
 	}
 	return untried
 }
 
-// giveBack returns untried messages to the store and frees their slots.
-func (e *Engine) giveBack(untried []hongyan.Message) {
+// giveBack returns untried messages to the store and frees their slots. What the
+// store does not take now, the recorder returns when it does: this node goes on
+// living, so nobody would ever take them over.
+func (e *Engine) giveBack(untried []job) {
 	if len(untried) == 0 {
 		return
 	}
-	fences := make([]store.Fence, len(untried))
-	for i := range untried {
-		fences[i] = store.Fence{Seq: untried[i].Seq, Epoch: untried[i].Epoch, Attempts: untried[i].Attempts}
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.sendCtx), reloadTimeout)
 	defer cancel()
+	err := e.returnAll(ctx, untried)
+	if err == nil {
+		return
+	}
+	e.log.Error("return untried messages", "count", len(untried), "err", err)
+	e.setBroken(true)
+	for _, j := range untried {
+		e.done.put(settled{s: j.s, m: j.m, o: outcome{untried: true}})
+	}
+}
+
+// returnAll is giveBack once. After an error nothing has changed.
+func (e *Engine) returnAll(ctx context.Context, untried []job) error {
+	fences := make([]store.Fence, len(untried))
+	for i := range untried {
+		fences[i] = fenceOf(&untried[i].m)
+	}
 	if err := e.cfg.Store.Return(ctx, fences); err != nil {
-		// They stay leased: after the lease, or at the next start, they count as
-		// tried, which is safe.
-		e.log.Error("return untried messages", "count", len(untried), "err", err)
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.cfg.Store.Now()
 	for i := range untried {
-		s := e.streams[streamKey{untried[i].AppID, untried[i].Kind}]
-		e.reserve(s, -1, now)
-		s.backlog = true
+		e.reserve(untried[i].s, -1)
+		untried[i].s.backlog = true
 	}
 	e.poke()
+	return nil
 }
 
 // takeOver settles what dead processes left leased: each message may have been
@@ -318,11 +323,7 @@ func (e *Engine) takeOver(ctx context.Context, epoch int64) error {
 		}
 		results := make([]store.Result, 0, len(left))
 		for i := range left {
-			r, err := e.settleLost(ctx, &left[i])
-			if err != nil {
-				return err
-			}
-			results = append(results, r)
+			results = append(results, e.settleLost(ctx, &left[i]))
 		}
 		if _, err := e.cfg.Store.FinishAttempts(ctx, results); err != nil {
 			return fmt.Errorf("settle %d messages of a dead process: %w", len(results), err)
@@ -335,12 +336,17 @@ func (e *Engine) takeOver(ctx context.Context, epoch int64) error {
 	return nil
 }
 
-func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Result, error) {
+// settleLost settles one of them. An account that cannot be read must not keep
+// the others from being sent: its messages are settled as an account with every
+// setting at its default would have them, and as uncertain when it is gone.
+func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) store.Result {
+	now := e.cfg.Store.Now()
 	a, err := e.loadAccount(ctx, m.AppID)
 	if err != nil {
-		return store.Result{}, fmt.Errorf("load account %s of message %s: %w", m.AppID, m.ID, err)
+		e.log.Error("account of a message that a dead process left", "appid", m.AppID, "message", m.ID, "err", err)
+		a = &account{AppID: m.AppID, meter: newMeter(nil, nil)}
+		a.stored.Store(&settings{Account: hongyan.Account{AppID: m.AppID}})
 	}
-	now := e.cfg.Store.Now()
 	started := m.UpdatedAt                  // when it was leased (store.Nodes.TakeOver)
 	started = latest(started, m.DoubtSince) // a resend has been tried (resendDue)
 	c := call{attempt: hongyan.Attempt{
@@ -350,7 +356,10 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) (store.Resu
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := decide(&a.settings().Account, m, c, now)
-	usage := a.meter.deltas(m.AppID, m.TemplateID, 1, now)
-	a.meter.count(usage)
-	return resultOf(m, v, []hongyan.Attempt{c.attempt}, usage), nil
+	if hongyan.IsKind(err, hongyan.NotFound) { // nobody would ever ask again
+		v = lost(&a.settings().Account, v)
+	}
+	day := calendarAt(now)
+	a.meter.count(m.TemplateID, 1, &day)
+	return resultOf(m, v, []hongyan.Attempt{c.attempt}, day.deltas(m.AppID, m.TemplateID, 1))
 }

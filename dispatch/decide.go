@@ -59,6 +59,7 @@ const (
 	effectHold                 // hold the stream, perhaps for seconds (hold says why and until when)
 	effectTemplate             // the template is banned or gone
 	effectUnhealthy            // fewer calls at once
+	effectPacing               // leave the user alone for a while (hold says until when)
 )
 
 // effect is that meaning.
@@ -92,7 +93,7 @@ type call struct {
 // decide says what becomes of m after c. It is a pure function of its
 // arguments, apart from jitter.
 func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdict {
-	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	v := verdictFor(m)
 	switch c.attempt.Outcome {
 	case hongyan.NoAnswer:
 		if v.doubtSince.IsZero() {
@@ -110,13 +111,13 @@ func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdi
 func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, now time.Time) verdict {
 	code := wechat.Code(c.attempt.Errcode)
 	if c.http != 0 {
-		return ended(v, hongyan.Failed, reasonHTTPStatus)
+		return refused(a, v, reasonHTTPStatus, now)
 	}
 	if code == wechat.CodeOK {
 		v.msgID = c.attempt.MsgID
 		return ended(v, hongyan.Accepted, "")
 	}
-	if proof, ok := arrivedEarlier(m, v, code); ok {
+	if proof, ok := arrivedEarlier(m, v, c); ok {
 		return proof
 	}
 	switch c.class {
@@ -134,15 +135,31 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 		return stopAccount(a, m, v, c, now)
 	case wechat.ClassTemplate:
 		v.effect = effect{kind: effectTemplate, status: templateStatus(code)}
+	case wechat.ClassRequest:
+		return ended(v, hongyan.Failed, reasonErrcode) // in doubt too: the same body was refused before
 	}
-	return ended(v, hongyan.Failed, reasonErrcode)
+	return refused(a, v, reasonErrcode, now)
+}
+
+// refused ends a message that WeChat will not take now. After an attempt
+// without an answer that proves nothing about the first: between the two the
+// user may have unfollowed, or the template been banned.
+func refused(a *hongyan.Account, v verdict, reason string, now time.Time) verdict {
+	if !v.doubtSince.IsZero() {
+		return giveUp(a, v, now)
+	}
+	return ended(v, hongyan.Failed, reason)
 }
 
 // arrivedEarlier recognises the answers that prove an earlier attempt reached
-// WeChat: nothing is sent again and no msgid is known.
-func arrivedEarlier(m *hongyan.Message, v verdict, code wechat.Code) (verdict, bool) {
+// WeChat: nothing is sent again and no msgid is known, so that the receipt is
+// found as that of a message in doubt.
+func arrivedEarlier(m *hongyan.Message, v verdict, c call) (verdict, bool) {
 	doubt := !v.doubtSince.IsZero()
-	switch code {
+	if !doubt {
+		v.doubtSince = c.attempt.StartedAt
+	}
+	switch wechat.Code(c.attempt.Errcode) {
 	case wechat.CodeInReview: // delivered by WeChat itself if it passes (spec §4.2.6)
 		v.inReview = true
 		return ended(v, hongyan.Accepted, reasonInReview), true
@@ -180,15 +197,20 @@ func windowEnd(doubtSince time.Time) time.Time {
 
 // giveUp ends a message whose outcome cannot be learnt, by the account's policy.
 func giveUp(a *hongyan.Account, v verdict, now time.Time) verdict {
-	switch {
-	case a.UncertainPolicy == hongyan.UncertainGiveUp:
+	if a.UncertainPolicy != hongyan.UncertainResend || v.mayDuplicate {
+		return lost(a, v)
+	}
+	// The doubt goes on, from now: the message must not be cancelled, expire or
+	// fail as if no attempt of it could have arrived.
+	v.mayDuplicate, v.doubtSince = true, now
+	v.state, v.reason, v.due = hongyan.Queued, reasonNoAnswer, now
+	return v
+}
+
+// lost is giveUp for a message that may not be sent again whatever the policy.
+func lost(a *hongyan.Account, v verdict) verdict {
+	if a.UncertainPolicy == hongyan.UncertainGiveUp {
 		return ended(v, hongyan.Failed, reasonNoAnswer)
-	case a.UncertainPolicy == hongyan.UncertainResend && !v.mayDuplicate:
-		// The doubt goes on, from now: the message must not be cancelled, expire or
-		// fail as if no attempt of it could have arrived.
-		v.mayDuplicate, v.doubtSince = true, now
-		v.state, v.reason, v.due = hongyan.Queued, reasonNoAnswer, now
-		return v
 	}
 	return ended(v, hongyan.Uncertain, reasonNoAnswer)
 }
@@ -205,10 +227,7 @@ func retryUnanswered(a *hongyan.Account, m *hongyan.Message, v verdict, now time
 func retryTransient(a *hongyan.Account, v verdict, now time.Time) verdict {
 	v.effect = effect{kind: effectUnhealthy}
 	if v.tries >= len(transientWaits) {
-		if !v.doubtSince.IsZero() {
-			return giveUp(a, v, now)
-		}
-		return ended(v, hongyan.Failed, reasonErrcode)
+		return refused(a, v, reasonErrcode, now)
 	}
 	wait := jitter(transientWaits[v.tries])
 	v.tries++
@@ -221,25 +240,38 @@ func jitter(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(d)/10+1))
 }
 
+// endWords say when a limit begins anew.
+var endWords = map[string]string{"daily": "Beijing midnight", "monthly": "the first of the month in Beijing"}
+
 // holdQuota treats the codes that name a period: the scope waits for its end.
 func holdQuota(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Code, now time.Time) verdict {
 	switch code {
 	case wechat.CodeRecipientTooFrequent:
-		return holdRow(a, v, now, hongyan.Hold{Reason: hongyan.HoldOpenIDPacing, Until: now.Add(openIDPause), Errcode: int(code),
-			Release: "waits an hour for this user; release sends it now"})
+		h := pacingHold(now.Add(openIDPause))
+		v.effect = effect{kind: effectPacing, hold: h}
+		return holdRow(a, v, now, h)
 	case wechat.CodeMinuteQuota:
 		until := now.Truncate(time.Minute).Add(time.Minute)
 		v.effect = effect{kind: effectHold, hold: hongyan.Hold{Kind: m.Kind, Reason: hongyan.HoldQuota, Until: until, Errcode: int(code),
 			Release: "the next minute", Detail: "WeChat's limit a minute for this API is used up"}}
 		return later(a, v, now, until, hongyan.HoldQuota)
 	}
-	until := hongyan.NextBeijingMidnight(now)
+	period, until := "daily", hongyan.NextBeijingMidnight(now)
+	if code == wechat.CodeMonthlyQuota {
+		period, until = "monthly", hongyan.PeriodEnd("month", now)
+	}
 	v.effect = effect{kind: effectHold, hold: hongyan.Hold{Kind: m.Kind, Reason: hongyan.HoldQuota, Until: until, Errcode: int(code),
-		Release: "Beijing midnight, or resume the account after clear_quota", Detail: "WeChat's daily limit for this API is used up"}}
+		Release: endWords[period] + ", or resume the account after clear_quota", Detail: "WeChat's " + period + " limit for this API is used up"}}
 	if !v.doubtSince.IsZero() && until.After(windowEnd(v.doubtSince)) {
 		return giveUp(a, v, now)
 	}
 	return later(a, v, now, now, hongyan.HoldQuota)
+}
+
+// pacingHold is the hold of a message to a user who is left alone until then.
+func pacingHold(until time.Time) hongyan.Hold {
+	return hongyan.Hold{Reason: hongyan.HoldOpenIDPacing, Until: until, Errcode: int(wechat.CodeRecipientTooFrequent),
+		Release: "waits an hour for this user; release sends it now", Detail: "WeChat finds that this user gets messages too often"}
 }
 
 // holdRow holds one message, unless it is in doubt and would outlive its window.
@@ -259,10 +291,7 @@ func retryForm(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Co
 	if fresh {
 		return later(a, v, now, now.Add(prepayWait), "prepay_not_ready")
 	}
-	if !v.doubtSince.IsZero() {
-		return giveUp(a, v, now)
-	}
-	return ended(v, hongyan.Failed, reasonErrcode)
+	return refused(a, v, reasonErrcode, now)
 }
 
 // stopAccount holds everything the code speaks of until a person acts.
@@ -289,19 +318,15 @@ func templateStatus(code wechat.Code) string {
 
 // beforeSending says whether a leased message must not be sent after all.
 func beforeSending(a *hongyan.Account, m *hongyan.Message, now time.Time) (verdict, bool) {
-	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+	v := verdictFor(m)
 	doubt := !m.DoubtSince.IsZero()
-	if doubt && !resendDue(m) {
-		if now.After(windowEnd(m.DoubtSince).Add(windowMargin / 2)) {
-			return giveUp(a, v, now), true
-		}
-		return v, false
-	}
 	switch expired := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt); {
-	case expired && doubt:
-		return ended(v, hongyan.Uncertain, reasonNoAnswer), true
+	case expired && doubt: // no attempt begins after expires_at: not the resend of the policy either
+		return lost(a, v), true
 	case expired:
 		return ended(v, hongyan.Expired, ""), true
+	case doubt && !resendDue(m) && now.After(windowEnd(m.DoubtSince).Add(windowMargin/2)):
+		return giveUp(a, v, now), true
 	}
 	return v, false
 }

@@ -33,6 +33,7 @@ type ruling struct {
 const (
 	calm        = ""
 	unhealthy   = "unhealthy"
+	userPause   = "pause the user 1h0m0s"
 	tokenHold   = "hold token account 1m0s " // and the errcode
 	minuteHold  = "hold quota kind 50s 45011"
 	quotaHold   = "hold quota kind 11h59m50s 45009"
@@ -118,13 +119,15 @@ var decisions = []struct {
 	{name: "the day's quota to a doubtful message: midnight is past its window",
 		attempt: errcode(45009), message: doubtFor(time.Minute),
 		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: quotaHold}},
+	{name: "the month's quota holds it to the next month", attempt: errcode(45040),
+		want: ruling{State: hongyan.Queued, Reason: "quota", Effect: "hold quota kind 251h59m50s 45040"}},
 	{name: "the minute's quota waits for the next minute", attempt: errcode(45011),
 		want: ruling{State: hongyan.Queued, Reason: "quota", Due: 50 * time.Second, Effect: minuteHold}},
 	{name: "a user who gets too much is left alone for an hour, others are not", attempt: errcode(43117),
-		want: ruling{State: hongyan.Held, Reason: "openid_pacing", Due: time.Hour, Hold: "openid_pacing 1h0m0s"}},
+		want: ruling{State: hongyan.Held, Reason: "openid_pacing", Due: time.Hour, Hold: "openid_pacing 1h0m0s", Effect: userPause}},
 	{name: "a user who gets too much, and doubt: an hour is past the window",
 		attempt: errcode(43117), message: doubtFor(time.Minute),
-		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: userPause}},
 
 	{name: "a duplicate within 60 seconds on a first attempt is somebody else's: failed", attempt: errcode(40241),
 		want: ruling{State: hongyan.Failed, Reason: "errcode"}},
@@ -132,11 +135,11 @@ var decisions = []struct {
 		attempt: errcode(40241), message: doubtFor(time.Minute),
 		want: ruling{State: hongyan.Accepted, Reason: "duplicate", Doubt: true}},
 	{name: "under review is accepted and never sent again", attempt: errcode(40252),
-		want: ruling{State: hongyan.Accepted, Reason: "in_review", InReview: true}},
-	{name: "a known clientmsgid is sent already", attempt: errcode(45065),
-		want: ruling{State: hongyan.Accepted, Reason: "duplicate"}},
+		want: ruling{State: hongyan.Accepted, Reason: "in_review", InReview: true, Doubt: true}},
+	{name: "a known clientmsgid is sent already, under a msgid we do not know", attempt: errcode(45065),
+		want: ruling{State: hongyan.Accepted, Reason: "duplicate", Doubt: true}},
 	{name: "a repeated msg id is sent already", attempt: errcode(44007),
-		want: ruling{State: hongyan.Accepted, Reason: "duplicate"}},
+		want: ruling{State: hongyan.Accepted, Reason: "duplicate", Doubt: true}},
 	{name: "a known clientmsgid proves nothing for a kind that sends none",
 		attempt: errcode(45065), message: miniForm("f1", time.Second),
 		want: ruling{State: hongyan.Failed, Reason: "errcode"}},
@@ -165,6 +168,12 @@ var decisions = []struct {
 		attempt: errcode(47003), message: doubtFor(time.Minute),
 		want: ruling{State: hongyan.Failed, Reason: "errcode", Doubt: true}},
 	{name: "not a follower fails", attempt: errcode(43004), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
+	{name: "not a follower by now, and in doubt: the first attempt may have been shown",
+		attempt: errcode(43004), message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
+	{name: "the same with the policy give_up",
+		attempt: errcode(43004), message: doubtFor(time.Minute), policy: hongyan.UncertainGiveUp,
+		want: ruling{State: hongyan.Failed, Reason: "no_answer", Doubt: true}},
 	{name: "a wrong openid fails", attempt: errcode(40003), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
 	{name: "a frozen user fails", attempt: errcode(50002), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
 	{name: "illegal content fails", attempt: errcode(40249), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
@@ -172,6 +181,9 @@ var decisions = []struct {
 		want: ruling{State: hongyan.Failed, Reason: "errcode"}},
 	{name: "a banned template fails, and is banned for all", attempt: errcode(43116),
 		want: ruling{State: hongyan.Failed, Reason: "errcode", Effect: "template banned"}},
+	{name: "a template banned since the doubtful attempt says nothing of it",
+		attempt: errcode(43116), message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: "template banned"}},
 	{name: "an unknown template fails, and is gone for all", attempt: errcode(40037),
 		want: ruling{State: hongyan.Failed, Reason: "errcode", Effect: "template removed"}},
 
@@ -186,6 +198,10 @@ var decisions = []struct {
 		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true, Effect: accountHold}},
 
 	{name: "a code nobody has heard of fails", attempt: errcode(77777), want: ruling{State: hongyan.Failed, Reason: "errcode"}},
+	{name: "nor does it settle a doubt", attempt: errcode(77777), message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
+	{name: "an HTTP status of the front end settles no doubt either", attempt: errcode(0), http: 503, message: doubtFor(time.Minute),
+		want: ruling{State: hongyan.Uncertain, Reason: "no_answer", Doubt: true}},
 	{name: "HTTP 412 is a fault of ours: no retry", attempt: errcode(0), http: 412,
 		want: ruling{State: hongyan.Failed, Reason: "http_status"}},
 
@@ -278,6 +294,8 @@ func effectWords(ef effect, kind hongyan.MessageKind) string {
 		return unhealthy
 	case effectTemplate:
 		return "template " + ef.status
+	case effectPacing:
+		return "pause the user " + ef.hold.Until.Sub(at).String()
 	case effectHold:
 		return holdWords(ef.hold, kind)
 	}
@@ -348,7 +366,12 @@ func TestBeforeSending(t *testing.T) {
 		{name: "the resend goes, however late its turn", message: both(doubtFor(time.Minute*50), resend), policy: hongyan.UncertainResend},
 		{name: "a resend tried once is not resent", policy: hongyan.UncertainResend, over: true, state: hongyan.Uncertain,
 			message: both(resend, doubtFor(50*time.Minute), func(m *hongyan.Message) { m.Last.StartedAt = at.Add(-49 * time.Minute) })},
-		{name: "a doubtful message whose time is over asks on inside its window", message: both(doubtFor(time.Minute), expired)},
+		{name: "a doubtful message whose time is over does not go, inside its window or not",
+			message: both(doubtFor(time.Minute), expired), over: true, state: hongyan.Uncertain},
+		{name: "nor is it resent", policy: hongyan.UncertainResend,
+			message: both(doubtFor(time.Hour), expired), over: true, state: hongyan.Uncertain},
+		{name: "the policy give_up fails it then", policy: hongyan.UncertainGiveUp,
+			message: both(doubtFor(time.Minute), expired), over: true, state: hongyan.Failed},
 		{name: "a resend whose time is over does not go, and may have arrived",
 			message: both(doubtFor(time.Minute), resend, expired), policy: hongyan.UncertainResend, over: true, state: hongyan.Uncertain},
 	} {

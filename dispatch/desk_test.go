@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +30,7 @@ type answering struct {
 
 const (
 	sendPath  = "/cgi-bin/message/template/send"
+	miniPath  = "/cgi-bin/message/wxopen/template/send"
 	probePath = "/cgi-bin/get_api_domain_ip"
 	taken     = `{"errcode":0,"errmsg":"ok","msgid":4123456789012345678}`
 )
@@ -75,12 +78,22 @@ func (w *answering) count(path string) int {
 type oneToken struct {
 	mu  sync.Mutex
 	err error
+	d   time.Duration
 }
 
 func (o *oneToken) AccessToken(context.Context, string) (string, error) {
 	o.mu.Lock()
+	err, d := o.err, o.d
+	o.mu.Unlock()
+	time.Sleep(d)
+	return "TOKEN", err
+}
+
+// wait makes the token come after d from now on.
+func (o *oneToken) wait(d time.Duration) {
+	o.mu.Lock()
 	defer o.mu.Unlock()
-	return "TOKEN", o.err
+	o.d = d
 }
 
 func (o *oneToken) Invalidate(context.Context, string, string) error { return nil }
@@ -98,6 +111,11 @@ type desk struct {
 	store  *sqlite.Store
 	wechat *answering
 	tokens *oneToken
+
+	seen  store.Store // the store as the engine sees it
+	sync  func(ctx context.Context, appID string) error
+	halt  context.CancelFunc
+	ended sync.WaitGroup
 }
 
 // atDesk runs a story in a bubble, with the engine running unless idle, and
@@ -108,24 +126,140 @@ func atDesk(t *testing.T, wrap func(store.Store) store.Store, story func(d *desk
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{T: t, store: openStore(t, dir), tokens: &oneToken{},
 			wechat: &answering{answer: map[string]string{sendPath: taken, probePath: `{"ip_list":[]}`}, calls: map[string]int{}}}
-		var s store.Store = d.store
+		d.seen = d.store
 		if wrap != nil {
-			s = wrap(s)
+			d.seen = wrap(d.store)
 		}
-		d.Engine = New(Config{Store: s, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16})
-		ctx, stop := context.WithCancel(t.Context())
-		var ended sync.WaitGroup
-		ended.Go(func() {
-			if err := d.Engine.Run(ctx); err != nil {
-				t.Errorf("run: %v", err)
-			}
-		})
-		synctest.Wait()
+		d.start()
 		story(d)
-		stop()
-		ended.Wait()
-		d.wantNothingSetAside()
+		d.stop()
 	})
+}
+
+// start begins a life of the engine.
+func (d *desk) start() {
+	d.Engine = New(Config{Store: d.seen, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16, SyncTemplates: d.sync})
+	var ctx context.Context
+	ctx, d.halt = context.WithCancel(d.Context())
+	d.ended.Go(func() {
+		if err := d.Engine.Run(ctx); err != nil {
+			d.Errorf("run: %v", err)
+		}
+	})
+	synctest.Wait()
+}
+
+// stop ends it.
+func (d *desk) stop() {
+	d.Helper()
+	d.halt()
+	d.ended.Wait()
+	d.wantNothingSetAside()
+}
+
+// tampered is a store that goes wrong where told to: each function that is set
+// is asked before the call of its name, and its error is the call's. The func()s
+// are run once, between a reading and what is made of it.
+type tampered struct {
+	store.Store
+	mu       sync.Mutex
+	insert   func() error
+	giveBack func() error
+	account  func(appID string) error
+	putHold  func() error
+	usage    func()
+	template func()
+	holds    func()
+}
+
+// once runs what is set between a reading and what is made of it.
+func (w *tampered) once(which func(*tampered) *func()) {
+	w.mu.Lock()
+	do := *which(w)
+	*which(w) = nil
+	w.mu.Unlock()
+	if do != nil {
+		do()
+	}
+}
+
+func (w *tampered) Usage(ctx context.Context, appID string) ([]hongyan.QuotaUsage, error) {
+	all, err := w.Store.Usage(ctx, appID)
+	w.once(func(w *tampered) *func() { return &w.usage })
+	return all, err
+}
+
+func (w *tampered) Template(ctx context.Context, appID, templateID string) (hongyan.Template, error) {
+	t, err := w.Store.Template(ctx, appID, templateID)
+	w.once(func(w *tampered) *func() { return &w.template })
+	return t, err
+}
+
+func (w *tampered) Holds(ctx context.Context) ([]hongyan.Hold, error) {
+	all, err := w.Store.Holds(ctx)
+	w.once(func(w *tampered) *func() { return &w.holds })
+	return all, err
+}
+
+func (w *tampered) PutHold(ctx context.Context, h hongyan.Hold) error {
+	w.mu.Lock()
+	first := w.putHold
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return err
+		}
+	}
+	return w.Store.PutHold(ctx, h)
+}
+
+// set changes what goes wrong.
+func (w *tampered) set(change func(*tampered)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w)
+}
+
+func (w *tampered) InsertMessages(ctx context.Context, ms []store.NewMessage) ([]store.Inserted, error) {
+	w.mu.Lock()
+	first := w.insert
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return nil, err
+		}
+	}
+	return w.Store.InsertMessages(ctx, ms)
+}
+
+func (w *tampered) Return(ctx context.Context, fences []store.Fence) error {
+	w.mu.Lock()
+	first := w.giveBack
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return err
+		}
+	}
+	return w.Store.Return(ctx, fences)
+}
+
+func (w *tampered) Account(ctx context.Context, appID string) (hongyan.Account, error) {
+	w.mu.Lock()
+	first := w.account
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(appID); err != nil {
+			return hongyan.Account{}, err
+		}
+	}
+	return w.Store.Account(ctx, appID)
+}
+
+// over makes w a view of s, for atDesk.
+func (w *tampered) over(s store.Store) store.Store {
+	w.Store = s
+	return w
 }
 
 func (d *desk) wantNothingSetAside() {
@@ -139,9 +273,12 @@ func (d *desk) wantNothingSetAside() {
 		if s.leased() != 0 || s.probing {
 			d.Errorf("stream %v: %d ready, %d in flight, %d reserved, probing %v", s.key, len(s.ready), s.inflight, s.reserved, s.probing)
 		}
-		for k, c := range s.account.meter.counters {
-			if c.reserved != 0 {
-				d.Errorf("meter of %s, %v: %d still reserved", s.key.appID, k, c.reserved)
+		meter := s.account.meter
+		for _, t := range append(slices.Collect(maps.Values(meter.templates)), &meter.account) {
+			for _, c := range t {
+				if c.reserved != 0 {
+					d.Errorf("meter of %s: %d still reserved", s.key.appID, c.reserved)
+				}
 			}
 		}
 	}
@@ -187,6 +324,16 @@ func (d *desk) wantError(err error, kind hongyan.Kind, code string) {
 	if !ok || problem.Kind != kind || code != "" && problem.Code != code {
 		d.Errorf("error: got %v (%+v), want %v %s", err, problem, kind, code)
 	}
+}
+
+// change changes the service account as the API does.
+func (d *desk) change(how func(*hongyan.Account)) {
+	d.Helper()
+	a, err := d.store.Account(d.Context(), serviceID)
+	d.must(err)
+	how(&a)
+	d.must(d.store.UpdateAccount(d.Context(), a))
+	d.AccountChanged(serviceID)
 }
 
 // must fails the test on an error.

@@ -46,7 +46,7 @@ type Config struct {
 	StopGrace time.Duration
 	// SyncTemplates reads an account's templates from WeChat into the store. It is
 	// asked, at most every half minute, when a message names a template that is
-	// not known. nil = never.
+	// not known, and at most every ten minutes when WeChat refuses one. nil = never.
 	SyncTemplates func(ctx context.Context, appID string) error
 	Logger        *slog.Logger          // nil = discard
 	Registerer    prometheus.Registerer // where metrics go; nil = nowhere

@@ -38,14 +38,16 @@ type Engine struct {
 	workers   sync.WaitGroup
 	sendCtx   context.Context // ends when calls under way must stop
 
-	mu       sync.Mutex
-	accounts map[string]*account
-	streams  map[streamKey]*stream
-	order    []*stream // for turns; a stream is never removed while it has work
-	turn     int
-	slots    int  // leased, or settled and not recorded yet
-	stopping bool // no new leases
-	broken   bool // results cannot be recorded: nothing new is sent
+	mu         sync.Mutex
+	accounts   map[string]*account
+	changes    int               // of accounts and holds: see changesSoFar
+	unreadable map[string]string // why the account of waiting messages cannot be read, by AppID
+	streams    map[streamKey]*stream
+	order      []*stream // for turns
+	turn       int
+	slots      int  // leased, or settled and not recorded yet
+	stopping   bool // no new leases
+	broken     bool // results cannot be recorded: nothing new is sent
 }
 
 // New returns an engine; it starts nothing.
@@ -67,19 +69,21 @@ func New(cfg Config) *Engine {
 	}
 	return &Engine{
 		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
-		library:  newLibrary(cfg.Store),
-		wake:     make(chan struct{}, 1),
-		done:     newDoneQueue(),
-		jobs:     make(chan job),
-		quit:     make(chan struct{}),
-		accounts: make(map[string]*account),
-		streams:  make(map[streamKey]*stream),
-		sendCtx:  context.Background(),
+		library:    newLibrary(cfg.Store),
+		wake:       make(chan struct{}, 1),
+		done:       newDoneQueue(),
+		jobs:       make(chan job),
+		quit:       make(chan struct{}),
+		accounts:   make(map[string]*account),
+		unreadable: make(map[string]string),
+		streams:    make(map[streamKey]*stream),
+		sendCtx:    context.Background(),
 	}
 }
 
-// Joined reports whether Run has joined the nodes and settled what a dead
-// process left: the engine sends.
+// Joined reports whether Run has joined the nodes, settled what a dead process
+// left, and has its lease: the engine sends. A lost lease does not come back
+// before the process is started again.
 func (e *Engine) Joined() bool { return e.epoch.Load() != 0 }
 
 // Recorded returns how many outcomes this engine has recorded since it was made.
@@ -166,6 +170,7 @@ func (e *Engine) runRenewals(ctx context.Context, epoch int64) {
 		case err == nil || ctx.Err() != nil:
 		case hongyan.IsKind(err, hongyan.Conflict):
 			e.log.Error("lease lost: another process took over; sending stops here", "epoch", epoch)
+			e.epoch.Store(0)
 			e.mu.Lock()
 			e.stopping = true
 			e.mu.Unlock()

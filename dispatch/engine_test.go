@@ -57,6 +57,25 @@ func TestAnAnswerThatIsLostIsAskedForAgainAndShownOnce(t *testing.T) {
 	})
 }
 
+// TestWhoSawItAndLeftIsNoFailure: the answer is lost, the user reads the message
+// and unfollows; the second attempt is refused, and the event still tells.
+func TestWhoSawItAndLeftIsNoFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.box.Sandbox.AddFault(sandbox.Fault{Path: sendPath, DropAnswer: true, Times: 1})
+		user := sandbox.OpenID("", 1)
+		m := w.submit(order(user))
+		w.sleep(2 * time.Second)
+		w.box.Sandbox.AddFault(sandbox.Fault{Path: sendPath, ErrCode: 43004, Times: 1})
+		w.sleep(10 * time.Second)
+		w.want(m, hongyan.Uncertain, "no_answer")
+		w.sleep(time.Minute)
+		got := w.want(m, hongyan.Delivered, "")
+		if shown := w.box.Sandbox.Inbox(user); len(shown) != 1 || got.Receipt == nil || got.Receipt.JoinedBy != "user_and_time" {
+			t.Errorf("shown %d times, receipt %+v; want once, joined by user and time", len(shown), got.Receipt)
+		}
+	})
+}
+
 func TestABusySystemIsTriedAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.box.Sandbox.AddFault(sandbox.Fault{Path: sendPath, ErrCode: -1, Times: 2})

@@ -15,9 +15,10 @@ import (
 type library struct {
 	store store.Templates
 
-	mu     sync.RWMutex
-	known  map[string]map[string]*entry // by AppID, then template_id
-	synced map[string]time.Time         // last sync asked for because of an unknown template
+	mu      sync.RWMutex
+	known   map[string]map[string]*entry // by AppID, then template_id
+	changes int                          // calls of forget
+	synced  map[string]time.Time         // last sync asked for because of a template unknown or refused
 }
 
 // entry is a template ready to check messages against.
@@ -28,8 +29,13 @@ type entry struct {
 	rules   wechat.RuleSet
 }
 
-// syncEvery bounds how often an unknown template makes us ask WeChat.
-const syncEvery = 30 * time.Second
+const (
+	// syncEvery bounds how often an unknown template makes us ask WeChat.
+	syncEvery = 30 * time.Second
+	// resyncEvery bounds how often a template that WeChat refused does. Should its
+	// list and its refusals disagree, that many messages find out, and no more.
+	resyncEvery = 10 * time.Minute
+)
 
 func newLibrary(s store.Templates) *library {
 	return &library{store: s, known: make(map[string]map[string]*entry), synced: make(map[string]time.Time)}
@@ -38,7 +44,7 @@ func newLibrary(s store.Templates) *library {
 // find returns a template of an account; NotFound when the store has none.
 func (l *library) find(ctx context.Context, appID, templateID string) (*entry, error) {
 	l.mu.RLock()
-	en := l.known[appID][templateID]
+	en, changes := l.known[appID][templateID], l.changes
 	l.mu.RUnlock()
 	if en != nil {
 		return en, nil
@@ -51,6 +57,9 @@ func (l *library) find(ctx context.Context, appID, templateID string) (*entry, e
 	en = &entry{Template: t, content: content, params: content.Params(), rules: wechat.RulesOf(content)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.changes != changes {
+		return en, nil // what was read may be old already
+	}
 	if l.known[appID] == nil {
 		l.known[appID] = make(map[string]*entry)
 	}
@@ -62,15 +71,16 @@ func (l *library) find(ctx context.Context, appID, templateID string) (*entry, e
 func (l *library) forget(appID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.changes++
 	delete(l.known, appID)
 }
 
-// maySync reports whether an unknown template of the account may make us ask
-// WeChat now, and takes note of it.
-func (l *library) maySync(appID string, now time.Time) bool {
+// maySync reports whether WeChat may be asked for the account's templates now,
+// the last time being so long ago, and takes note of it.
+func (l *library) maySync(appID string, now time.Time, every time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if last, ok := l.synced[appID]; ok && now.Sub(last) < syncEvery {
+	if last, ok := l.synced[appID]; ok && now.Sub(last) < every {
 		return false
 	}
 	l.synced[appID] = now
@@ -83,7 +93,7 @@ func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID st
 	if err == nil || !hongyan.IsKind(err, hongyan.NotFound) {
 		return en, err
 	}
-	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now()) {
+	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now(), syncEvery) {
 		return nil, err
 	}
 	if syncErr := e.cfg.SyncTemplates(ctx, a.AppID); syncErr != nil {
@@ -92,4 +102,16 @@ func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID st
 	}
 	e.library.forget(a.AppID)
 	return e.library.find(ctx, a.AppID, templateID)
+}
+
+// resync asks WeChat for an account's templates after it refused one: whatever
+// took that one may have taken others (spec §9).
+func (e *Engine) resync(a *hongyan.Account) {
+	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now(), resyncEvery) {
+		return
+	}
+	if err := e.cfg.SyncTemplates(e.sendCtx, a.AppID); err != nil {
+		e.log.Warn("sync templates after one was refused", "appid", a.AppID, "err", err)
+	}
+	e.library.forget(a.AppID)
 }

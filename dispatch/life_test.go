@@ -21,14 +21,16 @@ type life struct {
 // TestWhateverHappensAMessageKeepsItsPromises draws outcomes, hang times and
 // late turns, then lets a lasting outage follow. The promises:
 //
+//   - no attempt starts after expires_at;
 //   - every attempt of a message in doubt starts inside WeChat's ten minutes,
 //     the one resend of the policy apart, and no due time lies beyond them;
 //   - doubt, once there, never goes away: only an end resolves it. So nothing
 //     in doubt is ever expired, and it fails only by the policy give_up or by
-//     an answer about its own content, recipient or template. Such an answer is
-//     definitive: the earlier attempt carried the same bytes to the same user,
-//     so WeChat refused those too. Running out of patience (-1, quotas, tokens,
-//     a stopped account, a form_id) is not: the first attempt may have been in;
+//     an answer about its own content. Such an answer is definitive: the earlier
+//     attempt carried the same bytes, so WeChat refused those too. An answer about
+//     the recipient or the template is not, for either may have changed since
+//     (the user saw the message and unfollowed); nor is running out of patience
+//     (-1, quotas, tokens, a stopped account, a form_id);
 //   - every verdict is a row of the table of states;
 //   - it ends, or waits for a time it names.
 func TestWhateverHappensAMessageKeepsItsPromises(t *testing.T) {
@@ -52,6 +54,9 @@ func TestWhateverHappensAMessageKeepsItsPromises(t *testing.T) {
 
 func newLife(t *rapid.T) *life {
 	l := &life{now: at, m: hongyan.Message{Kind: hongyan.KindTemplate, State: hongyan.Queued, DueAt: at, ExpiresAt: at.Add(24 * time.Hour)}}
+	if rapid.Bool().Draw(t, "short-lived") {
+		l.m.ExpiresAt = at.Add(time.Minute)
+	}
 	l.account.UncertainPolicy = rapid.SampledFrom([]hongyan.UncertainPolicy{
 		"", hongyan.UncertainHold, hongyan.UncertainResend, hongyan.UncertainGiveUp}).Draw(t, "policy")
 	if form := rapid.SampledFrom([]string{"", prepay, "4f1e"}).Draw(t, "form"); form != "" {
@@ -92,6 +97,9 @@ func (l *life) turn(t *rapid.T, a hongyan.Attempt, took time.Duration) bool {
 	v, over := beforeSending(&l.account, &l.m, l.now)
 	var c call
 	if !over {
+		if !l.now.Before(l.m.ExpiresAt) {
+			t.Fatalf("an attempt at %v, after expires_at %v", l.now, l.m.ExpiresAt)
+		}
 		if d := l.m.DoubtSince; !d.IsZero() && !resendDue(&l.m) && l.now.Sub(d) >= doubtWindow {
 			t.Fatalf("an attempt %v after the doubt began", l.now.Sub(d))
 		}
@@ -139,11 +147,7 @@ func (l *life) mayFail(v verdict, c call, over bool) bool {
 	if v.reason == reasonNoAnswer {
 		return l.account.UncertainPolicy == hongyan.UncertainGiveUp
 	}
-	switch c.class {
-	case wechat.ClassRequest, wechat.ClassRecipient, wechat.ClassTemplate, wechat.ClassUnknown:
-		return !over
-	}
-	return false
+	return !over && c.class == wechat.ClassRequest
 }
 
 // inTable reports whether any act leads from one state to another.

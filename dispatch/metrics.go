@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "hongyan_settled_total", Help: "Outcomes recorded, by the state the message went to.",
 		}, []string{"appid", "kind", "state"}),
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hongyan_messages_total", Help: "Messages stored, by how: new, replay, duplicate, mismatch.",
+			Name: "hongyan_messages_total", Help: "Messages asked for, by what became of them: new, replay, duplicate, mismatch, no_account.",
 		}, []string{"appid", "kind", "how"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hongyan_wechat_seconds", Help: "Duration of one call to WeChat.",
@@ -51,7 +51,7 @@ func (m *metrics) settled(appID string, kind hongyan.MessageKind, s hongyan.Stat
 	m.settledN.WithLabelValues(appID, string(kind), s.String()).Inc()
 }
 
-var insertWords = [...]string{"new", "replay", "duplicate", "mismatch"}
+var insertWords = [...]string{"new", "replay", "duplicate", "mismatch", "no_account"}
 
 func (m *metrics) inserted(appID string, kind hongyan.MessageKind, how int) {
 	m.accepted.WithLabelValues(appID, string(kind), insertWords[how]).Inc()

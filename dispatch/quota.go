@@ -1,7 +1,10 @@
 package dispatch
 
 import (
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"hongyan"
@@ -23,42 +26,76 @@ const (
 	scopeTemplate = "template"
 )
 
-// meter counts one account's calls against its rules. What is reserved is
-// leased but not recorded yet: together with what is used it never passes the
-// limit. Recorded use is durable, added in the transaction of the result.
-// A meter is guarded by the engine's mutex.
+// meter counts one account's calls, and holds them against its rules. What is
+// reserved is leased but not recorded yet: together with what is used it never
+// passes the limit. Recorded use is durable, added in the transaction of the result.
+//
+// Days and months, of the account and of each template, are counted whatever
+// the rules are: rules change while calls are under way, and one that comes
+// later must find what was called before it. A meter is guarded by the engine's
+// mutex.
 type meter struct {
-	rules    []hongyan.QuotaRule
-	counters map[meterKey]*counter
+	rules     []hongyan.QuotaRule
+	account   tally
+	templates map[string]*tally // by template_id
 }
 
-type meterKey struct{ scope, period string }
+// periods are the periods a rule may have, in the order a tally keeps them.
+var periods = [...]string{"day", "month"}
+
+// tally counts the calls of one scope, by period.
+type tally [len(periods)]counter
 
 type counter struct {
-	from           time.Time
+	from, until    time.Time
 	used, reserved int64
 }
 
 func newMeter(rules []hongyan.QuotaRule, usage []hongyan.QuotaUsage) *meter {
-	m := &meter{rules: rules, counters: make(map[meterKey]*counter)}
+	m := &meter{rules: rules, templates: make(map[string]*tally)}
 	for _, u := range usage {
-		m.counters[meterKey{u.Scope, u.Period}] = &counter{from: u.PeriodFrom, used: u.Used}
+		if t := m.scope(u.Scope); t != nil {
+			*t.at(u.Period, u.PeriodFrom) = counter{from: u.PeriodFrom, until: hongyan.PeriodEnd(u.Period, u.PeriodFrom), used: u.Used}
+		}
 	}
 	return m
 }
 
-// at returns the counter of a scope for the period now lies in.
-func (m *meter) at(scope, period string, now time.Time) *counter {
-	k := meterKey{scope, period}
-	c := m.counters[k]
-	if c == nil {
-		c = &counter{from: hongyan.PeriodStart(period, now)}
-		m.counters[k] = c
+// scope returns the tally of a scope as the store names it, nil for one unheard of.
+func (m *meter) scope(name string) *tally {
+	if name == scopeAccount {
+		return &m.account
 	}
-	if from := hongyan.PeriodStart(period, now); from.After(c.from) {
-		c.from, c.used = from, 0
+	if templateID, ok := strings.CutPrefix(name, templateScope("")); ok {
+		return m.template(templateID)
+	}
+	return nil
+}
+
+func (m *meter) template(templateID string) *tally {
+	t := m.templates[templateID]
+	if t == nil {
+		t = new(tally)
+		m.templates[templateID] = t
+	}
+	return t
+}
+
+// at returns the counter for the period now lies in.
+func (t *tally) at(period string, now time.Time) *counter {
+	i := slices.Index(periods[:], period)
+	c := &t[max(0, i)]
+	if !now.Before(c.until) {
+		c.from, c.until, c.used = hongyan.PeriodStart(period, now), hongyan.PeriodEnd(period, now), 0
 	}
 	return c
+}
+
+// reserve sets n calls aside (n < 0 gives them back).
+func (t *tally) reserve(n int) {
+	for i := range t {
+		t[i].reserved += int64(n)
+	}
 }
 
 // room returns how many calls the account's rules still allow, and the rule
@@ -69,7 +106,7 @@ func (m *meter) room(now time.Time) (int, *hongyan.QuotaRule) {
 		if r.Scope != scopeAccount {
 			continue
 		}
-		c := m.at(scopeAccount, r.Period, now)
+		c := m.account.at(r.Period, now)
 		if left := r.Limit - c.used - c.reserved; left < room {
 			room, tightest = left, &m.rules[i]
 		}
@@ -81,69 +118,81 @@ func (m *meter) room(now time.Time) (int, *hongyan.QuotaRule) {
 }
 
 // reserve sets n calls of the account aside (n < 0 gives them back).
-func (m *meter) reserve(n int, now time.Time) {
-	for _, r := range m.rules {
-		if r.Scope == scopeAccount {
-			m.at(scopeAccount, r.Period, now).reserved += int64(n)
-		}
-	}
-}
+func (m *meter) reserve(n int) { m.account.reserve(n) }
 
 // reserveTemplate sets one call of a template aside. It returns the rule that
 // forbids it, nil when it may go.
 func (m *meter) reserveTemplate(templateID string, now time.Time) *hongyan.QuotaRule {
+	rule := m.forbids(templateID, now)
+	if rule == nil {
+		m.template(templateID).reserve(1)
+	}
+	return rule
+}
+
+// forbids returns the rule that lets no call of a template go, nil when one may.
+func (m *meter) forbids(templateID string, now time.Time) *hongyan.QuotaRule {
 	for i, r := range m.rules {
 		if r.Scope != scopeTemplate {
 			continue
 		}
-		if c := m.at(templateScope(templateID), r.Period, now); c.used+c.reserved >= r.Limit {
+		if c := m.template(templateID).at(r.Period, now); c.used+c.reserved >= r.Limit {
 			return &m.rules[i]
 		}
 	}
-	m.addTemplate(templateID, 1, now)
 	return nil
 }
 
-func (m *meter) addTemplate(templateID string, n int64, now time.Time) {
-	for _, r := range m.rules {
-		if r.Scope == scopeTemplate {
-			m.at(templateScope(templateID), r.Period, now).reserved += n
+// full lists the template_ids of which no call may go.
+func (m *meter) full(now time.Time) (ids []string) {
+	for templateID := range m.templates {
+		if m.forbids(templateID, now) != nil {
+			ids = append(ids, templateID)
 		}
 	}
+	return ids
 }
+
+// returnTemplate gives back what reserveTemplate set aside.
+func (m *meter) returnTemplate(templateID string) { m.template(templateID).reserve(-1) }
 
 func templateScope(templateID string) string { return scopeTemplate + ":" + templateID }
 
-// deltas returns what the store has to add for n calls of a message. The
-// account's day is always counted, rule or not: people ask for it.
-func (m *meter) deltas(appID, templateID string, n int64, now time.Time) []store.UsageDelta {
+// calendar is the periods some moment lies in: their starts, in the order of periods.
+type calendar [len(periods)]time.Time
+
+func calendarAt(now time.Time) (c calendar) {
+	for i, period := range periods {
+		c[i] = hongyan.PeriodStart(period, now)
+	}
+	return c
+}
+
+// deltas returns what the store has to add for n calls of a message.
+func (c *calendar) deltas(appID, templateID string, n int64) []store.UsageDelta {
 	if n == 0 {
 		return nil
 	}
-	deltas := make([]store.UsageDelta, 0, 2)
-	add := func(scope, period string) {
-		deltas = append(deltas, store.UsageDelta{AppID: appID, Scope: scope, Period: period, PeriodFrom: hongyan.PeriodStart(period, now), N: n})
+	all := make([]store.UsageDelta, 0, 2*len(periods))
+	ofTemplate := templateScope(templateID)
+	for i, period := range periods {
+		all = append(all,
+			store.UsageDelta{AppID: appID, Scope: scopeAccount, Period: period, PeriodFrom: c[i], N: n},
+			store.UsageDelta{AppID: appID, Scope: ofTemplate, Period: period, PeriodFrom: c[i], N: n})
 	}
-	dayCounted := false
-	for _, r := range m.rules {
-		if r.Scope == scopeTemplate {
-			add(templateScope(templateID), r.Period)
-			continue
-		}
-		add(scopeAccount, r.Period)
-		dayCounted = dayCounted || r.Period == "day"
-	}
-	if !dayCounted {
-		add(scopeAccount, "day")
-	}
-	return deltas
+	return all
 }
 
-// count takes note of deltas that the store has recorded.
-func (m *meter) count(deltas []store.UsageDelta) {
-	for _, d := range deltas {
-		if c := m.at(d.Scope, d.Period, d.PeriodFrom); c.from.Equal(d.PeriodFrom) {
-			c.used += d.N
+// count takes note of n calls that the store has recorded in the periods of c.
+func (m *meter) count(templateID string, n int64, c *calendar) {
+	if n == 0 {
+		return
+	}
+	for _, t := range []*tally{&m.account, m.template(templateID)} {
+		for i, period := range periods {
+			if k := t.at(period, c[i]); k.from.Equal(c[i]) {
+				k.used += n
+			}
 		}
 	}
 }
@@ -153,20 +202,18 @@ func (m *meter) status(now time.Time) []QuotaStatus {
 	var list []QuotaStatus
 	for _, r := range m.rules {
 		if r.Scope == scopeAccount {
-			list = append(list, m.statusOf(scopeAccount, r, now))
+			list = append(list, statusOf(scopeAccount, &m.account, r, now))
 			continue
 		}
-		for k := range m.counters {
-			if k.period == r.Period && k.scope != scopeAccount {
-				list = append(list, m.statusOf(k.scope, r, now))
-			}
+		for _, templateID := range slices.Sorted(maps.Keys(m.templates)) {
+			list = append(list, statusOf(templateScope(templateID), m.templates[templateID], r, now))
 		}
 	}
 	return list
 }
 
-func (m *meter) statusOf(scope string, r hongyan.QuotaRule, now time.Time) QuotaStatus {
-	c := m.at(scope, r.Period, now)
+func statusOf(scope string, t *tally, r hongyan.QuotaRule, now time.Time) QuotaStatus {
+	c := t.at(r.Period, now)
 	used := c.used + c.reserved
 	return QuotaStatus{
 		Scope: scope, Period: r.Period, Limit: r.Limit, Used: used,

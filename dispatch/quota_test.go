@@ -21,21 +21,29 @@ type ledger struct {
 	meter *meter
 	now   time.Time
 	open  []lease // leased, not recorded yet
-	calls map[meterKey]map[time.Time]int64
+	calls map[usageKey]int64
 }
 
 // lease is a call set aside: of a template, unless its rule forbade it.
 type lease struct{ template string }
 
-// TestTheMeterNeverPassesALimit draws claims, calls, returns and nights. A call
-// counts in the period in which it is recorded, as in the store.
+type usageKey struct {
+	scope, period string
+	from          time.Time
+}
+
+// TestTheMeterNeverPassesALimit draws claims, calls, returns, nights and changes
+// of the rules. A call counts in the period in which it is recorded, as in the
+// store. Nothing may be set aside beyond a rule that holds at that moment, and
+// what was set aside must come back whatever the rules have become.
 func TestTheMeterNeverPassesALimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := &ledger{meter: newMeter(dayAndMonth, nil), now: at, calls: map[meterKey]map[time.Time]int64{}}
+		l := &ledger{meter: newMeter(dayAndMonth, nil), now: at, calls: map[usageKey]int64{}}
 		t.Repeat(map[string]func(*rapid.T){
 			"claim":  l.claim,
 			"record": l.record,
 			"return": l.giveBack,
+			"change": l.change,
 			"wait": func(t *rapid.T) {
 				l.now = l.now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "hours")) * time.Hour)
 			},
@@ -47,18 +55,44 @@ func TestTheMeterNeverPassesALimit(t *testing.T) {
 // claim sets as much aside as the meter has room for, at most five.
 func (l *ledger) claim(t *rapid.T) {
 	room, rule := l.meter.room(l.now)
-	if (room == 0) != (rule != nil) {
-		t.Fatalf("room %d, and the rule that forbids is %v", room, rule)
+	if room == 0 && rule == nil {
+		t.Fatal("no room, and no rule that forbids")
 	}
 	n := min(room, rapid.IntRange(1, 5).Draw(t, "n"))
-	l.meter.reserve(n, l.now)
+	l.meter.reserve(n)
 	for range n {
 		one := lease{rapid.SampledFrom([]string{"A", "B"}).Draw(t, "template")}
 		if l.meter.reserveTemplate(one.template, l.now) != nil {
 			one.template = ""
 		}
 		l.open = append(l.open, one)
+		if one.template != "" {
+			l.within(t, scopeTemplate, templateScope(one.template), l.leased(one.template))
+		}
 	}
+	if n > 0 {
+		l.within(t, scopeAccount, scopeAccount, int64(len(l.open)))
+	}
+}
+
+// within fails if the calls of a scope and those set aside pass a rule.
+func (l *ledger) within(t *rapid.T, ruled, scope string, setAside int64) {
+	for _, r := range l.meter.rules {
+		calls := l.calls[usageKey{scope, r.Period, hongyan.PeriodStart(r.Period, l.now)}]
+		if r.Scope == ruled && calls+setAside > r.Limit {
+			t.Fatalf("%s: %d calls this %s and %d set aside, limit %d", scope, calls, r.Period, setAside, r.Limit)
+		}
+	}
+}
+
+// leased counts the open leases of a template.
+func (l *ledger) leased(template string) (n int64) {
+	for _, one := range l.open {
+		if one.template == template {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *ledger) record(t *rapid.T) {
@@ -69,14 +103,10 @@ func (l *ledger) record(t *rapid.T) {
 	if one.template == "" {
 		return // held by its template's rule: no call
 	}
-	deltas := l.meter.deltas("wx1", one.template, 1, l.now)
-	l.meter.count(deltas)
-	for _, d := range deltas {
-		k := meterKey{d.Scope, d.Period}
-		if l.calls[k] == nil {
-			l.calls[k] = map[time.Time]int64{}
-		}
-		l.calls[k][d.PeriodFrom] += d.N
+	day := calendarAt(l.now)
+	l.meter.count(one.template, 1, &day)
+	for _, d := range day.deltas("wx1", one.template, 1) {
+		l.calls[usageKey{d.Scope, d.Period, d.PeriodFrom}] += d.N
 	}
 }
 
@@ -86,27 +116,40 @@ func (l *ledger) giveBack(*rapid.T) {
 	}
 }
 
+// change draws other rules, as an account's settings may change at any time.
+func (l *ledger) change(t *rapid.T) {
+	var rules []hongyan.QuotaRule
+	for _, scope := range []string{scopeAccount, scopeTemplate} {
+		for _, period := range periods {
+			if limit := rapid.Int64Range(0, 30).Draw(t, scope+" a "+period); limit > 0 {
+				rules = append(rules, hongyan.QuotaRule{Scope: scope, Period: period, Limit: limit})
+			}
+		}
+	}
+	l.meter.rules = rules
+}
+
 // pop ends a lease, as Engine.recorded does.
 func (l *ledger) pop() lease {
 	one := l.open[0]
 	l.open = l.open[1:]
-	l.meter.reserve(-1, l.now)
+	l.meter.reserve(-1)
 	if one.template != "" {
-		l.meter.addTemplate(one.template, -1, l.now)
+		l.meter.returnTemplate(one.template)
 	}
 	return one
 }
 
 func (l *ledger) check(t *rapid.T) {
-	for _, r := range dayAndMonth {
-		for k, periods := range l.calls {
-			if ofScope := (k.scope == scopeAccount) == (r.Scope == scopeAccount); k.period != r.Period || !ofScope {
-				continue
-			}
-			for from, n := range periods {
-				if n > r.Limit {
-					t.Fatalf("%d calls of %s in the %s from %v, limit %d", n, k.scope, k.period, from, r.Limit)
-				}
+	for _, c := range l.meter.account {
+		if c.reserved != int64(len(l.open)) {
+			t.Fatalf("account: %d reserved, %d leased", c.reserved, len(l.open))
+		}
+	}
+	for id, tally := range l.meter.templates {
+		for _, c := range tally {
+			if c.reserved != l.leased(id) {
+				t.Fatalf("template %s: %d reserved, %d leased", id, c.reserved, l.leased(id))
 			}
 		}
 	}
@@ -133,7 +176,7 @@ func TestTheMeterStartsWhereTheStoreLeftOff(t *testing.T) {
 	if rule := m.reserveTemplate("B", at); rule != nil {
 		t.Errorf("template B is forbidden by %+v, want it to go", rule)
 	}
-	m.reserve(1, at)
+	m.reserve(1)
 	room, rule := m.room(at)
 	if diff := cmp.Diff(&hongyan.QuotaRule{Scope: "account", Period: "month", Limit: 25}, rule); room != 0 || diff != "" {
 		t.Errorf("room %d by rule (-want +got):\n%s", room, diff)
@@ -144,16 +187,19 @@ func TestTheMeterStartsWhereTheStoreLeftOff(t *testing.T) {
 	}
 }
 
-func TestTheDayIsCountedEvenWithoutARule(t *testing.T) {
-	m := newMeter([]hongyan.QuotaRule{{Scope: "account", Period: "month", Limit: 5}}, nil)
+func TestDaysAndMonthsAreCountedWithoutARule(t *testing.T) {
+	c := calendarAt(at)
+	day, month := hongyan.PeriodStart("day", at), hongyan.PeriodStart("month", at)
 	want := []store.UsageDelta{
-		{AppID: "wx1", Scope: "account", Period: "month", PeriodFrom: hongyan.PeriodStart("month", at), N: 1},
-		{AppID: "wx1", Scope: "account", Period: "day", PeriodFrom: hongyan.PeriodStart("day", at), N: 1},
+		{AppID: "wx1", Scope: "account", Period: "day", PeriodFrom: day, N: 1},
+		{AppID: "wx1", Scope: "template:A", Period: "day", PeriodFrom: day, N: 1},
+		{AppID: "wx1", Scope: "account", Period: "month", PeriodFrom: month, N: 1},
+		{AppID: "wx1", Scope: "template:A", Period: "month", PeriodFrom: month, N: 1},
 	}
-	if diff := cmp.Diff(want, m.deltas("wx1", "A", 1, at)); diff != "" {
+	if diff := cmp.Diff(want, c.deltas("wx1", "A", 1)); diff != "" {
 		t.Errorf("deltas (-want +got):\n%s", diff)
 	}
-	if got := m.deltas("wx1", "A", 0, at); got != nil {
+	if got := c.deltas("wx1", "A", 0); got != nil {
 		t.Errorf("deltas of no call: got %v, want none", got)
 	}
 }

@@ -16,8 +16,9 @@ const (
 	recordRetry = time.Second
 )
 
-// settled is an outcome on its way to the store. Its slot is kept until it is
-// recorded: what a crash leaves in doubt is never more than the slots.
+// settled is an outcome on its way to the store, or a message that goes back
+// untried (o.untried) and that the store would not take at once. Its slot is kept
+// until it is recorded: what a crash leaves in doubt is never more than the slots.
 type settled struct {
 	s *stream
 	m hongyan.Message
@@ -87,58 +88,85 @@ func (e *Engine) runRecorder(ctx context.Context) {
 		if !ok {
 			return
 		}
-		for {
-			err := e.recordBatch(ctx, batch)
-			if err == nil {
-				e.setBroken(false)
-				break
-			}
-			e.log.Error("record outcomes", "count", len(batch), "err", err)
-			e.setBroken(true)
-			select {
-			case <-time.After(recordRetry):
-			case <-ctx.Done():
-				return
+		untried, tried := apart(batch)
+		if !e.insist(ctx, "return untried messages", len(untried), func() error { return e.returnAll(ctx, untried) }) ||
+			!e.insist(ctx, "record outcomes", len(tried), func() error { return e.recordBatch(ctx, tried) }) {
+			return
+		}
+		e.setBroken(false)
+	}
+}
+
+// apart tells what goes back untried from what was tried.
+func apart(batch []settled) (untried []job, tried []settled) {
+	for i := range batch {
+		if !batch[i].o.untried {
+			continue
+		}
+		for j := range batch {
+			if b := &batch[j]; b.o.untried {
+				untried = append(untried, job{s: b.s, m: b.m})
+			} else {
+				tried = append(tried, *b)
 			}
 		}
+		return untried, tried
 	}
+	return nil, batch // nearly always
+}
+
+// insist does one thing about n messages until the store takes it, and reports
+// false when ctx ended before.
+func (e *Engine) insist(ctx context.Context, what string, n int, do func() error) bool {
+	for n > 0 {
+		err := do()
+		if err == nil {
+			break
+		}
+		e.log.Error(what, "count", n, "err", err)
+		e.setBroken(true)
+		select {
+		case <-time.After(recordRetry):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (e *Engine) recordBatch(ctx context.Context, batch []settled) error {
 	now := e.cfg.Store.Now()
 	results := make([]store.Result, len(batch))
-	e.mu.Lock()
+	day := calendarAt(now)
 	for i := range batch {
 		b := &batch[i]
-		usage := b.s.account.meter.deltas(b.m.AppID, b.m.TemplateID, b.o.counted, now)
-		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, usage)
+		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, day.deltas(b.m.AppID, b.m.TemplateID, b.o.counted))
 	}
-	e.mu.Unlock()
 	done, err := e.cfg.Store.FinishAttempts(ctx, results)
 	if err != nil {
 		return err
 	}
-	e.recorded(batch, results, done, now)
+	e.recorded(batch, done, now, &day)
 	return nil
 }
 
 // recorded frees slots, counts usage and notes when messages come back.
-func (e *Engine) recorded(batch []settled, results []store.Result, done []store.Settled, now time.Time) {
+func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, day *calendar) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range batch {
 		b := &batch[i]
 		meter := b.s.account.meter
 		e.slots--
-		meter.reserve(-1, now)
+		meter.reserve(-1)
 		if b.o.reserved {
-			meter.addTemplate(b.m.TemplateID, -1, now)
+			meter.returnTemplate(b.m.TemplateID)
 		}
 		if !done[i].Applied {
 			e.log.Warn("outcome fenced off: another node owns the message", "message", b.m.ID)
 			continue
 		}
-		meter.count(results[i].Usage)
+		meter.count(b.m.TemplateID, b.o.counted, day)
 		e.recordedN.Add(1)
 		if v := &b.o.verdict; done[i].State.Waiting() && !v.due.IsZero() {
 			b.s.scheduled(v.due, now)
@@ -152,8 +180,10 @@ func (e *Engine) setBroken(broken bool) {
 	e.mu.Lock()
 	changed := e.broken != broken
 	e.broken = broken
-	for _, s := range e.order {
-		e.startWorkers(s) // what was ready when it broke
+	if changed {
+		for now, i := e.cfg.Store.Now(), 0; i < len(e.order); i++ {
+			e.startWorkers(e.order[i], now) // what was ready when it broke
+		}
 	}
 	e.mu.Unlock()
 	if changed && !broken {

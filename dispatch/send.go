@@ -19,18 +19,24 @@ var endpoints = map[hongyan.MessageKind]wechat.Endpoint{
 
 // startWorkers begins calls for ready messages up to the stream's limit. The
 // caller holds e.mu.
-func (e *Engine) startWorkers(s *stream) {
-	for s.inflight < int(s.limit) && len(s.ready) > 0 && !e.stopping && !e.broken {
+func (e *Engine) startWorkers(s *stream, now time.Time) {
+	for s.inflight < int(s.limit) && e.mayStart(s, now) {
 		m := s.pop()
 		s.inflight++
-		e.assign(job{s, m})
+		e.assign(job{s: s, m: m})
 	}
+}
+
+// mayStart reports whether a ready message may be begun, concurrency aside.
+func (e *Engine) mayStart(s *stream, now time.Time) bool {
+	return len(s.ready) > 0 && !e.stopping && !e.broken && s.open(now)
 }
 
 // job is a leased message for a worker.
 type job struct {
-	s *stream
-	m hongyan.Message
+	s        *stream
+	m        hongyan.Message
+	released bool // by a person: nothing keeps it but a pause or a stopped account
 }
 
 // idleWorker is how long a worker without work waits for some. A goroutine
@@ -62,8 +68,8 @@ func (e *Engine) work(j job) {
 	defer idle.Stop()
 	for {
 		for more := true; more; {
-			o := e.attempt(j.s, &j.m)
-			j.m, more = e.settle(j.s, &j.m, o)
+			o := e.attempt(&j)
+			j, more = e.settle(j.s, &j.m, o)
 		}
 		idle.Reset(idleWorker)
 		select {
@@ -86,42 +92,18 @@ type outcome struct {
 	reserved bool // a call of the template was set aside
 }
 
-// attempt makes one call for m, and a second one when the first was refused
-// for its token.
-func (e *Engine) attempt(s *stream, m *hongyan.Message) outcome {
-	a := s.account
-	now := e.cfg.Store.Now()
-	e.mu.Lock()
-	rule := a.meter.reserveTemplate(m.TemplateID, now)
-	e.mu.Unlock()
-	if rule != nil {
-		return outcome{verdict: templateQuota(&a.settings().Account, m, rule, now)}
-	}
-	o := e.callWithToken(a, m)
-	o.reserved = true
-	return o
-}
-
-// templateQuota holds a message whose template has used up a rule of ours.
-func templateQuota(a *hongyan.Account, m *hongyan.Message, rule *hongyan.QuotaRule, now time.Time) verdict {
-	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
-	return holdRow(a, v, now, hongyan.Hold{
-		Reason: hongyan.HoldQuota, Until: a.QuietHours.Next(hongyan.PeriodEnd(rule.Period, now)),
-		Release: "the next Beijing " + rule.Period, Detail: "the template's own limit is used up",
-	})
-}
-
-func (e *Engine) callWithToken(a *account, m *hongyan.Message) outcome {
+// attempt makes one call for a message, and a second one when the first was
+// refused for its token.
+func (e *Engine) attempt(j *job) outcome {
 	var o outcome
-	ctx := e.sendCtx
+	ctx, a, m := e.sendCtx, j.s.account, &j.m
 	for n := 0; ; n++ {
 		token, err := e.cfg.Tokens.AccessToken(ctx, a.AppID)
 		if err != nil {
 			return e.withoutToken(a, m, o, err)
 		}
 		// Here and not earlier: a token may have been long in coming.
-		if v, over := beforeSending(&a.settings().Account, m, e.cfg.Store.Now()); over {
-			o.verdict = v
+		if !e.begin(j, &o) {
 			return o
 		}
 		c := e.call(ctx, a, m, token, m.Attempts+n)
@@ -141,6 +123,54 @@ func (e *Engine) callWithToken(a *account, m *hongyan.Message) outcome {
 	}
 }
 
+// begin is the last look before a call: it reports whether the call may begin,
+// and sets one of the template's aside. If not, o says what becomes of the message.
+func (e *Engine) begin(j *job, o *outcome) bool {
+	a, m, now := j.s.account, &j.m, e.cfg.Store.Now()
+	conf := &a.settings().Account
+	if v, over := beforeSending(conf, m, now); over {
+		o.verdict = v
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if h := a.keeps(j, now); h != nil { // since it was leased
+		o.untried = len(o.attempts) == 0
+		o.verdict = later(conf, verdictFor(m), now, now, h.Reason)
+		return false
+	}
+	if until := a.pacing.until(m.ToUser, now); !until.IsZero() && !j.released {
+		o.verdict = holdRow(conf, verdictFor(m), now, pacingHold(until))
+		return false
+	}
+	if o.reserved {
+		return true
+	}
+	if rule := a.meter.reserveTemplate(m.TemplateID, now); rule != nil {
+		o.verdict = templateQuota(conf, m, rule, now)
+		return false
+	}
+	o.reserved = true
+	return true
+}
+
+// verdictFor returns a verdict that changes nothing of a message yet.
+func verdictFor(m *hongyan.Message) verdict {
+	return verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
+}
+
+// templateQuota holds a message whose template has used up a rule of ours.
+func templateQuota(a *hongyan.Account, m *hongyan.Message, rule *hongyan.QuotaRule, now time.Time) verdict {
+	until := hongyan.PeriodEnd(rule.Period, now)
+	if m.Priority != hongyan.Urgent {
+		until = a.QuietHours.Next(until)
+	}
+	return holdRow(a, verdictFor(m), now, hongyan.Hold{
+		Reason: hongyan.HoldQuota, Until: until,
+		Release: "the next Beijing " + rule.Period, Detail: "the template's own limit is used up",
+	})
+}
+
 // withoutToken gives the message back untried, or settles the attempt that was
 // refused for its token.
 func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err error) outcome {
@@ -154,8 +184,7 @@ func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err err
 		return o
 	}
 	now := e.cfg.Store.Now()
-	v := verdict{tries: m.Tries, doubtSince: m.DoubtSince, mayDuplicate: m.MayDuplicate}
-	o.verdict = later(&a.settings().Account, v, now, now, hongyan.HoldToken)
+	o.verdict = later(&a.settings().Account, verdictFor(m), now, now, hongyan.HoldToken)
 	return o
 }
 
@@ -192,18 +221,18 @@ func (c *call) answered(endpoint wechat.Endpoint, answer wechat.Answer, err erro
 
 // settle takes note of an outcome, hands it to the recorder and returns the
 // next ready message of the stream.
-func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (hongyan.Message, bool) {
+func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (job, bool) {
 	now := e.cfg.Store.Now()
 	e.mu.Lock()
 	untried := e.noteLocked(s, m, &o, now)
-	var next hongyan.Message
-	more := s.inflight < int(s.limit)+1 && len(s.ready) > 0 && !e.stopping && !e.broken
+	var next job
+	more := s.inflight < int(s.limit)+1 && e.mayStart(s, now)
 	if more {
-		next = s.pop()
+		next = job{s: s, m: s.pop()}
 	} else {
 		s.inflight--
 	}
-	e.startWorkers(s) // the limit may have grown
+	e.startWorkers(s, now) // the limit may have grown
 	wanting := s.backlog && s.worthClaiming()
 	e.mu.Unlock()
 
@@ -220,14 +249,14 @@ func (e *Engine) settle(s *stream, m *hongyan.Message, o outcome) (hongyan.Messa
 
 // noteLocked adjusts limit and gate to an outcome and returns the messages that
 // must go back untried because the gate closed. The caller holds e.mu.
-func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.Time) []hongyan.Message {
-	var back []hongyan.Message
+func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.Time) []job {
+	var back []job
 	if o.untried {
 		s.reserved++ // giveBack frees it
 		if o.reserved {
-			s.account.meter.addTemplate(m.TemplateID, -1, now)
+			s.account.meter.returnTemplate(m.TemplateID)
 		}
-		back = append(back, *m)
+		back = append(back, job{s: s, m: *m})
 	}
 	closed := false
 	if o.tokenErr != nil {
@@ -240,10 +269,13 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 	} else if len(o.attempts) > 0 {
 		closed = s.note(o.attempts[len(o.attempts)-1], o.verdict.effect, now)
 	}
-	if h := o.verdict.effect.hold; o.verdict.effect.kind == effectHold {
+	switch h := o.verdict.effect.hold; o.verdict.effect.kind {
+	case effectHold:
 		h.AppID, h.Since = s.key.appID, now
-		s.account.holds = append(s.account.holds, h) // at once; the store follows
+		s.account.holdAtOnce(h)
 		closed = true
+	case effectPacing:
+		s.account.pacing.pause(m.ToUser, h.Until, now)
 	}
 	if closed {
 		back = append(back, e.takeReadyLocked(s.account)...)
@@ -269,14 +301,15 @@ func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	ctx := context.WithoutCancel(e.sendCtx)
 	switch ef := o.verdict.effect; {
 	case o.tokenErr != nil && o.tokenErr.Stopped:
-		e.refreshHolds(ctx, s.account)
+		err = e.readHolds(ctx, s.account) // somebody else wrote one
 	case o.tokenErr != nil:
 		err = e.showTokenTrouble(ctx, s.account, o.tokenErr)
 	case ef.kind == effectHold:
 		err = e.addHold(ctx, s.account, ef.hold)
 	case ef.kind == effectTemplate:
 		last := o.attempts[len(o.attempts)-1]
-		err = e.templateGone(ctx, m, ef.status, fmt.Sprintf("errcode %d: %s", last.Errcode, last.Errmsg))
+		err = e.templateGone(ctx, m, ef.status, last)
+		e.workers.Go(func() { e.resync(&s.account.settings().Account) })
 	}
 	if err != nil {
 		e.log.Error("after an answer", "appid", m.AppID, "message", m.ID, "err", err)
@@ -306,37 +339,35 @@ func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.T
 	})
 }
 
-// refreshHolds reads an account's holds again: somebody else wrote one.
-func (e *Engine) refreshHolds(ctx context.Context, a *account) {
-	holds, err := e.loadHolds(ctx, a.AppID)
-	if err != nil {
-		e.log.Error("read holds", "appid", a.AppID, "err", err)
-		return
-	}
-	e.mu.Lock()
-	a.holds = holds
-	e.mu.Unlock()
-}
-
 // templateGone marks a banned or removed template and holds its messages.
-func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status, why string) error {
+func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string, said hongyan.Attempt) error {
+	why := fmt.Sprintf("errcode %d: %s", said.Errcode, said.Errmsg)
+	h := hongyan.Hold{
+		AppID: m.AppID, Kind: m.Kind, Reason: hongyan.HoldTemplate, Since: e.cfg.Store.Now(), Errcode: said.Errcode,
+		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + said.Errmsg,
+	}
 	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		return err
 	}
 	e.library.forget(m.AppID)
 	for n := sweepBatch; n == sweepBatch; {
-		if n, err = e.cfg.Store.HoldTemplate(ctx, m.AppID, m.TemplateID, hongyan.HoldTemplate, time.Time{}, sweepBatch); err != nil {
+		if n, err = e.cfg.Store.HoldTemplate(ctx, m.TemplateID, h, sweepBatch); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// fenceOf names a leased message as this node knows it.
+func fenceOf(m *hongyan.Message) store.Fence {
+	return store.Fence{Seq: m.Seq, Epoch: m.Epoch, Attempts: m.Attempts}
+}
+
 // resultOf turns a verdict into what the store writes.
 func resultOf(m *hongyan.Message, v verdict, attempts []hongyan.Attempt, usage []store.UsageDelta) store.Result {
 	r := store.Result{
-		Fence: store.Fence{Seq: m.Seq, Epoch: m.Epoch, Attempts: m.Attempts}, AppID: m.AppID, Attempts: attempts,
+		Fence: fenceOf(m), AppID: m.AppID, Attempts: attempts,
 		State: v.state, Reason: v.reason, DueAt: v.due, Hold: v.hold, MsgID: v.msgID,
 		Tries: v.tries, DoubtSince: v.doubtSince, InReview: v.inReview, MayDuplicate: v.mayDuplicate, Usage: usage,
 	}

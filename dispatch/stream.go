@@ -68,9 +68,11 @@ func gateWait(failures int) time.Duration {
 // leased counts the messages this stream keeps a slot for, results aside.
 func (s *stream) leased() int { return len(s.ready) + s.inflight + s.reserved }
 
-// ahead returns how many messages may be leased beyond the calls under way.
+// ahead returns how many messages may be leased beyond the calls under way. A
+// lease takes its share of the rate: with one, what were leased ahead of slow
+// calls would all leave at once when they are over.
 func (s *stream) ahead() int {
-	if !s.healthy {
+	if !s.healthy || s.account.settings().RatePerSecond > 0 {
 		return 0
 	}
 	return min(int(s.limit)*aheadFactor, aheadMax)
@@ -81,7 +83,7 @@ func (s *stream) room() int { return max(0, int(s.limit)+s.ahead()-s.leased()) }
 
 // open reports whether anything of the stream may leave now.
 func (s *stream) open(now time.Time) bool {
-	return !s.account.held(s.key.kind, now) && !now.Before(s.gateUntil) && !s.probing && !s.needProbe
+	return s.account.heldBy(s.key.kind, now) == nil && !now.Before(s.gateUntil) && !s.probing && !s.needProbe
 }
 
 // succeeded takes note of an answer: the gate opens and the limit grows by one
@@ -166,11 +168,13 @@ func latest(a, b time.Time) time.Time {
 // account is what the engine keeps of an account between messages. Guarded by
 // Engine.mu, but for the fields that never change.
 type account struct {
-	AppID  string                   // never changes
-	stored atomic.Pointer[settings] // replaced as a whole; readable without the mutex
-	meter  *meter
-	bucket bucket
-	holds  []hongyan.Hold
+	AppID   string                   // never changes
+	stored  atomic.Pointer[settings] // replaced as a whole; readable without the mutex
+	meter   *meter
+	bucket  bucket
+	holds   []hongyan.Hold // as the store has them, and those on their way to it
+	unsaved []unsaved
+	pacing  pacing
 }
 
 // settings are an account as stored and the client made for it. They never change.
@@ -189,14 +193,46 @@ func (a *account) ceiling() int {
 	return hongyan.DefaultMaxInFlight
 }
 
-// held reports whether a hold covers every message of kind k at now.
-func (a *account) held(k hongyan.MessageKind, now time.Time) bool {
+// needsPerson reports whether h keeps even what a person releases: resuming the
+// account is the act that is wanted.
+func needsPerson(h *hongyan.Hold) bool {
+	return h.Reason == hongyan.HoldPaused || h.Reason == hongyan.HoldAccount
+}
+
+// stoppedBy returns the pause or stop that covers kind k at now, nil when there is none.
+func (a *account) stoppedBy(k hongyan.MessageKind, now time.Time) *hongyan.Hold {
+	return a.holdWhere(func(h *hongyan.Hold) bool { return needsPerson(h) && h.Covers(k, hongyan.Normal, now, now) })
+}
+
+// keeps returns the hold that keeps a leased message from leaving at now, nil
+// when there is none.
+func (a *account) keeps(j *job, now time.Time) *hongyan.Hold {
+	if j.released {
+		return a.stoppedBy(j.s.key.kind, now)
+	}
+	return a.heldBy(j.s.key.kind, now)
+}
+
+// heldBy returns a hold that covers every message of kind k at now, nil when there is none.
+func (a *account) heldBy(k hongyan.MessageKind, now time.Time) *hongyan.Hold {
+	return a.holdWhere(func(h *hongyan.Hold) bool { return h.Before.IsZero() && h.Covers(k, hongyan.Normal, now, now) })
+}
+
+func (a *account) holdWhere(is func(*hongyan.Hold) bool) *hongyan.Hold {
 	for i := range a.holds {
-		if a.holds[i].Before.IsZero() && a.holds[i].Covers(k, hongyan.Normal, now, now) {
-			return true
+		if is(&a.holds[i]) {
+			return &a.holds[i]
 		}
 	}
-	return false
+	return nil
+}
+
+// ownQuotaHold reports whether a rule of ours holds the whole account; WeChat's
+// limits hold one kind of message, and name an errcode.
+func (a *account) ownQuotaHold() bool {
+	return a.holdWhere(func(h *hongyan.Hold) bool {
+		return h.Reason == hongyan.HoldQuota && h.Kind == "" && h.Errcode == 0
+	}) != nil
 }
 
 // heldUntil returns when the holds on kind k end: zero when there is none, or

@@ -117,6 +117,11 @@ func TestNothingIsLeasedAheadUnlessWeChatAnswers(t *testing.T) {
 	if s.ahead() == 0 {
 		t.Error("after an answer: none ahead")
 	}
+	s = newStream(30)
+	s.account.stored.Store(&settings{Account: hongyan.Account{RatePerSecond: 1000}})
+	if got := s.ahead(); got != 0 {
+		t.Errorf("with a rate: %d ahead, want 0", got)
+	}
 	s = newStream(10_000)
 	if got := s.ahead(); got != aheadMax {
 		t.Errorf("with a very high ceiling: %d ahead, want %d", got, aheadMax)

@@ -18,25 +18,28 @@ const maxBody = 1 << 20
 
 // call is one request to a path of WeChat's, from arrival to answer.
 type call struct {
-	req      *http.Request
-	path     string
-	body     []byte
-	tooLong  bool
-	broken   bool      // the body could not be read to its end
-	send     *sendBody // parsed body of the send endpoints
-	badBody  wechat.Code
-	login    tokenRequest // parsed request of the token endpoints
-	oneTime  *oneTimeAsk  // of the one-time endpoints
-	official string       // of uniform_send: the appid of mp_template_msg, if that counts
-	touser   string       // for fault rules and the ledger
-	begin    time.Time    // by the real clock
-	fault    *Fault       // the rule that spoils it
+	req     *http.Request
+	path    string
+	body    []byte
+	tooLong bool
+	broken  bool      // the body could not be read to its end
+	send    *sendBody // parsed body of the send endpoints
+	badBody wechat.Code
+	// data is that of send, parsed; it is not kept with the message, being large.
+	data         wechat.Data
+	dataIsObject bool
+	login        tokenRequest // parsed request of the token endpoints
+	oneTime      *oneTimeAsk  // of the one-time endpoints
+	official     string       // of uniform_send: the appid of mp_template_msg, if that counts
+	touser       string       // for fault rules and the ledger
+	begin        time.Time    // by the real clock
+	tokenText    string
+	fault        *Fault // the rule that spoils it
 
 	// Filled with the mutex held.
-	now       time.Time
-	tokenText string
-	token     *token
-	account   *account
+	now     time.Time
+	token   *token
+	account *account
 }
 
 // answer is what a call is answered with.
@@ -53,8 +56,20 @@ type answer struct {
 
 func newCall(r *http.Request) *call {
 	c := &call{req: r, path: r.URL.Path, begin: time.Now()}
+	c.readToken()
 	c.readBody()
 	return c
+}
+
+// readToken finds the token in the query. Nearly always it is alone there and plain,
+// which needs no parsing.
+func (c *call) readToken() {
+	query := c.req.URL.RawQuery
+	if text, alone := strings.CutPrefix(query, "access_token="); alone && looksLikeToken(text) {
+		c.tokenText = text
+	} else if query != "" {
+		c.tokenText = c.req.URL.Query().Get("access_token")
+	}
 }
 
 func (c *call) readBody() {
@@ -130,7 +145,6 @@ func (p *platform) identify(c *call) {
 		c.account = p.accounts[c.login.AppID.string()]
 		return
 	}
-	c.tokenText = c.req.URL.Query().Get("access_token")
 	if c.token = p.tokens[c.tokenText]; c.token != nil {
 		c.account = c.token.account
 	}

@@ -67,6 +67,7 @@ func (s *Sandbox) Consent(appid, openid string, answers []ConsentAnswer, scene i
 	for _, answer := range answers {
 		p.answered(consentKey{a, openid, answer.TemplateID}, answer.Accept)
 	}
+	p.feed.mark(changedUsers)
 	p.emit(a, nil, popupEvent(a, openid, answers, scene, p.clock.now()))
 	return nil
 }
@@ -128,6 +129,7 @@ func (s *Sandbox) RevokeConsent(appid, openid string, templateIDs ...string) err
 	for _, id := range templateIDs {
 		*p.consent(consentKey{a, openid, id}) = consent{}
 	}
+	p.feed.mark(changedUsers)
 	p.emit(a, nil, changeEvent(a, openid, templateIDs, p.clock.now()))
 	return nil
 }

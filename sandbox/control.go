@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -111,52 +109,15 @@ func answering(h controlHandler) http.HandlerFunc {
 	}
 }
 
-// guard lets only loopback in, and no pages of other sites in a browser that runs there.
+// guard lets in whom Admits does.
 func (s *Sandbox) guard(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.opts.AllowRemote {
-			if err := foreign(r); err != nil {
-				writeControl(w, nil, err)
-				return
-			}
+		if err := s.Admits(r); err != nil {
+			writeControl(w, nil, err)
+			return
 		}
 		h(w, r)
 	})
-}
-
-// foreign refuses callers elsewhere, and requests that a page of another site made: it
-// can send them here without reading the answers, and read those, too, once its own
-// name leads to loopback.
-func foreign(r *http.Request) error {
-	refused := ControlError{Status: http.StatusForbidden}
-	switch {
-	case !fromLoopback(r):
-		refused.Field, refused.Rule = "remote address", "must be loopback"
-	case !localHost(r.Host):
-		refused.Field, refused.Rule, refused.Value = "host", "must be localhost, a name under it or under .test, or a loopback address", valid(r.Host)
-	case http.NewCrossOriginProtection().Check(r) != nil:
-		refused.Field, refused.Rule, refused.Value = "origin", "must be the sandbox's own", valid(r.Header.Get("Origin"))
-	default:
-		return nil
-	}
-	refused.Rule += ": the control API has no login (--allow-remote lifts this)"
-	return &refused
-}
-
-// localHost reports whether nobody elsewhere can own the name in a Host header:
-// localhost and test are reserved (RFC 6761).
-func localHost(hostport string) bool {
-	u := url.URL{Host: hostport}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Unmap().IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".test")
-}
-
-func fromLoopback(r *http.Request) bool {
-	addr, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
 }
 
 func writeControl(w http.ResponseWriter, v any, err error) {

@@ -65,8 +65,9 @@ func (m *message) fire(p *platform, at time.Time) {
 		p.feed.markInbox(m.openid)
 	} else {
 		p.stats.undelivered++
+		p.feed.mark(changedTraffic)
 	}
-	if m.silent() || fateOf(m.openid) == fateNoEvent {
+	if m.account.serverURL == "" || m.silent() || fateOf(m.openid) == fateNoEvent {
 		return
 	}
 	if m.bent != (EventFault{}) {

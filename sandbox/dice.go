@@ -12,6 +12,7 @@ import (
 // secret worth guessing, which is why a seeded generator may serve.
 type dice struct {
 	rand       *rand.Rand
+	source     *rand.PCG // of rand, for its state
 	msgID      int64
 	smallMsgID int64
 }
@@ -25,9 +26,10 @@ const firstMsgID = 3_000_000_000_000_000_000
 const firstSmallMsgID, smallMsgIDs = 100_000_000, 800_000_000
 
 func newDice(seed int64) *dice {
-	r := rand.New(rand.NewPCG(uint64(seed), 0x686f6e6779616e)) // "hongyan"
+	source := rand.NewPCG(uint64(seed), 0x686f6e6779616e) // "hongyan"
+	r := rand.New(source)
 	first := int64(r.Uint64N(1e17))
-	return &dice{rand: r, msgID: firstMsgID + first, smallMsgID: firstSmallMsgID + first%smallMsgIDs}
+	return &dice{rand: r, source: source, msgID: firstMsgID + first, smallMsgID: firstSmallMsgID + first%smallMsgIDs}
 }
 
 // nextMsgID is larger than every one before; the steps vary as on the platform.

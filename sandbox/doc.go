@@ -18,6 +18,11 @@
 // [Standing] in standing.go, [SendRules] in sendrules.go and so on; era.go has the six
 // profiles that set many at once.
 //
+// Beside it: users.go, chat.go and known.go are the people; fault_check.go,
+// fault_event.go, spoil.go and preset.go the mischief; traffic.go, exchange.go and
+// watch.go what a page shows live; world.go and world_read.go the YAML seed file;
+// state.go, statefile.go and graph.go what [Open] keeps over a restart.
+//
 // From package wechat it takes the code table, the template grammar and the
 // cryptography only. Every wire struct here is the sandbox's own, so that a
 // misspelt tag in the client fails a test instead of agreeing with itself.

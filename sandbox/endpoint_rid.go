@@ -26,14 +26,15 @@ type rids struct {
 }
 
 // remember keeps a call whose answer names a rid.
-func (r *rids) remember(a answer, s sighting) {
-	if a.code == 0 || s.status == 0 {
+func (r *rids) remember(a answer, seen *sighting) {
+	if a.code == 0 || seen.status == 0 {
 		return
 	}
 	rid := ridOf(a.body)
 	if rid == "" {
 		return
 	}
+	s := *seen
 	if r.byRID == nil {
 		r.byRID = map[string]*sighting{}
 	}

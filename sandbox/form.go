@@ -43,7 +43,7 @@ func (p *platform) submitForm(a *account, openid string) FormGrant {
 	now := p.clock.now()
 	f := &form{account: a, openid: openid, active: now, expires: now.Add(formLife), left: 1}
 	id := p.dice.formID()
-	p.forms[id] = f
+	p.give(id, f)
 	return FormGrant{FormID: id, ActiveAt: stamp(f.active), ExpiresAt: stamp(f.expires)}
 }
 
@@ -55,7 +55,7 @@ func (p *platform) pay(a *account, openid string, delay time.Duration) FormGrant
 	now := p.clock.now()
 	f := &form{account: a, openid: openid, active: now.Add(delay), expires: now.Add(formLife), left: a.prepayMessages}
 	id := p.dice.prepayID(now)
-	p.forms[id] = f
+	p.give(id, f)
 	return FormGrant{PrepayID: id, ActiveAt: stamp(f.active), ExpiresAt: stamp(f.expires)}
 }
 

@@ -110,6 +110,9 @@ func shownJump(jump wechat.Jump) InboxJump {
 // card draws the message as the phone would.
 func (m *message) card(era wechat.Era) wechat.Card {
 	data, _ := parseData(m.body.Data)
+	if m.tmpl.family == familySubscribe {
+		withoutColors(data)
+	}
 	return wechat.Render(wechat.RenderInput{
 		Title: m.tmpl.title, Content: m.tmpl.parsed, Data: data, Era: era,
 		TopColor: m.body.TopColor.string(), Emphasis: m.body.EmphasisKeyword.string(), MiniProgram: m.shownWhole(),

@@ -47,7 +47,7 @@ func (f *LedgerFilter) matches(e *LedgerEntry) bool {
 
 // ledger keeps the last limit entries.
 type ledger struct {
-	rows  queue[LedgerEntry]
+	rows  queue[*LedgerEntry]
 	last  int64 // seq of the newest
 	limit int
 }
@@ -55,11 +55,12 @@ type ledger struct {
 // record writes the call down, counts it, and ties the accepted message to its row.
 func (p *platform) record(c *call, a answer, answered bool) *LedgerEntry {
 	p.ledger.last++
-	row := p.ledger.rows.push(LedgerEntry{
+	row := &LedgerEntry{
 		Seq: p.ledger.last, Time: stamp(c.now), AppID: c.appID(), Path: c.path, ToUser: c.touser,
 		ErrCode: a.code, Answered: answered, Fate: noFate, Pushes: []LedgerPush{},
 		MsgID: idText(a.msgID), DuplicateOf: idText(a.duplicateOf),
-	})
+	}
+	p.ledger.rows.push(row)
 	if c.send != nil {
 		row.TemplateID = c.send.TemplateID.string()
 		row.ClientMsgID = c.send.ClientMsgID.string()
@@ -91,7 +92,7 @@ func (l *ledger) list(f LedgerFilter) (items []LedgerEntry, next int64) {
 	first := l.last - int64(l.rows.len()) + 1
 	items = []LedgerEntry{}
 	for seq := max(first, f.After+1); seq <= l.last; seq++ {
-		e := l.rows.at(int(seq - first))
+		e := *l.rows.at(int(seq - first))
 		if !f.matches(e) {
 			continue
 		}

@@ -224,7 +224,7 @@ func (pr *preset) note(p *platform, at time.Time) {
 	if pr.Endpoint == "stable" {
 		seen.method, seen.target = http.MethodPost, pathStable
 	}
-	p.traffic.add(seen)
+	p.traffic.add(&seen)
 	p.feed.mark(changedTraffic)
 }
 

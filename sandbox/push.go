@@ -49,10 +49,41 @@ func (job *push) tell() {
 // pushQueue is the waiting pushes of an account.
 type pushQueue struct {
 	waiting      queue[*push]
+	underWay     map[*push]struct{} // being delivered
 	workers      int
 	listed       bool // in platform.ready
 	failedInRow  int  // events given up since the last that arrived
 	blockedUntil time.Time
+}
+
+// nextPush takes the account's first push out, nil if there is none or nobody goes on.
+// An account that has no server any more loses those that still wait.
+func (p *platform) nextPush(a *account, goOn bool) *push {
+	q := &a.pushes
+	for goOn {
+		job, ok := q.waiting.pop()
+		switch {
+		case !ok:
+			return nil
+		case a.serverURL == "":
+			p.lose(job)
+		default:
+			if q.underWay == nil {
+				q.underWay = map[*push]struct{}{}
+			}
+			q.underWay[job] = struct{}{}
+			return job
+		}
+	}
+	return nil
+}
+
+// relist sees to it that what a worker leaves behind is started on again.
+func (p *platform) relist(a *account) {
+	if q := &a.pushes; q.waiting.len() > 0 && !q.listed {
+		q.listed = true
+		p.ready = append(p.ready, a)
+	}
 }
 
 // emit queues an event, if the account has a server and pushes are not blocked.
@@ -75,39 +106,21 @@ func (p *platform) newPush(a *account, row *LedgerEntry, ev event) *push {
 
 // enqueue loses the push while MarkFail blocks the account (spec §5.3).
 func (p *platform) enqueue(job *push) {
-	if p.clock.now().Before(job.account.pushes.blockedUntil) {
+	q := &job.account.pushes
+	if p.clock.now().Before(q.blockedUntil) {
 		p.lose(job)
 		return
 	}
-	p.queuePush(job)
-}
-
-// queuePush puts the push into its account's queue.
-func (p *platform) queuePush(job *push) {
-	job.account.pushes.waiting.push(job)
-	p.listPushes(job.account)
-}
-
-// listPushes notes that the account's pushes need somebody to start on them.
-func (p *platform) listPushes(a *account) {
-	if !a.pushes.listed {
-		a.pushes.listed = true
-		p.ready = append(p.ready, a)
+	q.waiting.push(job)
+	if !q.listed {
+		q.listed = true
+		p.ready = append(p.ready, job.account)
 	}
 }
 
 func (p *platform) lose(job *push) {
 	p.stats.lost++
 	job.tell()
-}
-
-// listWaiting lists what an earlier Run has left.
-func (p *platform) listWaiting() {
-	for _, a := range p.order {
-		if a.pushes.waiting.len() > 0 {
-			p.listPushes(a)
-		}
-	}
 }
 
 // fire is a delivery after a failed one, or the first of an event that comes late.
@@ -136,17 +149,13 @@ func (s *Sandbox) startPushers(ctx context.Context, p *platform, workers *sync.W
 
 // pushLoop pushes until the account's queue is empty. p is the platform it was
 // started for: after a reset it finishes what it holds and leaves the new one alone.
-// A delivery that the end of ctx has cut short goes back into the queue, as if it had
-// not been.
 func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 	for {
-		s.mu.Lock()
-		job := p.nextPush(a)
-		if job == nil || ctx.Err() != nil || p != s.p {
-			if job != nil {
-				p.queuePush(job)
-			}
+		s.lock()
+		job := p.nextPush(a, ctx.Err() == nil && p == s.p)
+		if job == nil {
 			a.pushes.workers--
+			p.relist(a)
 			s.mu.Unlock()
 			return
 		}
@@ -156,27 +165,16 @@ func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 
 		s.deliver(ctx, job, d, timeout)
 
-		s.mu.Lock()
+		s.lock()
+		delete(a.pushes.underWay, job)
 		switch {
 		case p != s.p:
-		case ctx.Err() != nil && d.status == 0:
-			p.queuePush(job)
-		default:
+		case ctx.Err() == nil || d.status != 0:
 			p.settle(job, d)
+		default:
+			a.pushes.waiting.push(job) // cut off by the end of Run: the next one delivers it
 		}
 		s.unlock()
-	}
-}
-
-// nextPush takes the account's next push out of its queue, nil if there is none. An
-// account that has no server any more loses those that still wait.
-func (p *platform) nextPush(a *account) *push {
-	for {
-		job, ok := a.pushes.waiting.pop()
-		if !ok || a.serverURL != "" {
-			return job
-		}
-		p.lose(job)
 	}
 }
 

@@ -67,9 +67,11 @@ type Sandbox struct {
 	wake chan struct{}
 
 	feed *feed
+	file *stateFile // nil = everything in memory
 
-	mu sync.Mutex // guards platform; never held while anything is sent or read
-	p  *platform
+	mu      sync.Mutex // guards platform; never held while anything is sent or read
+	p       *platform
+	changes int64 // times that the platform may have been changed
 }
 
 // New returns a sandbox that holds the built-in seed, or Options.World. It starts no goroutine.
@@ -99,6 +101,7 @@ type platform struct {
 	users      map[string]*user
 	known      known
 	forms      map[string]*form
+	given      map[string][]string // by openid: the newest ids in forms, newest last
 	consents   map[consentKey]*consent
 	oneTimes   map[oneTimeKey]int     // messages confirmed and not yet sent
 	recent     recent[sendKey, int64] // msgids by client_msg_id
@@ -135,6 +138,7 @@ func emptyPlatform(opts Options, d *dice, f *feed) *platform {
 		users:    map[string]*user{},
 		known:    newKnown(),
 		forms:    map[string]*form{},
+		given:    map[string][]string{},
 		consents: map[consentKey]*consent{},
 		oneTimes: map[oneTimeKey]int{},
 		recent:   newRecent[sendKey, int64](dedupeWindow),
@@ -148,6 +152,7 @@ func emptyPlatform(opts Options, d *dice, f *feed) *platform {
 // lock returns the platform with the mutex held; unlock gives it back.
 func (s *Sandbox) lock() *platform {
 	s.mu.Lock()
+	s.changes++
 	return s.p
 }
 

@@ -42,7 +42,7 @@ func (p *platform) serveSend(c *call) answer {
 		return p.fail(c, code)
 	}
 	if c.account.valueRules == valuesTyped {
-		if text := dataProblem(t, c.send); text != "" {
+		if text := dataProblem(t, c); text != "" {
 			return p.failArgument(c, text)
 		}
 	}
@@ -138,13 +138,12 @@ func (p *platform) checkRecipient(a *account, openid string) wechat.Code {
 // dataProblem is step 13: the errmsg of 47003, or "". Only the first problem is
 // named, and data that is no object has every parameter empty, of historical
 // templates too (spec §4.3).
-func dataProblem(t *template, body *sendBody) string {
-	data, isObject := parseData(body.Data)
+func dataProblem(t *template, c *call) string {
 	rules := t.rules
-	if !isObject {
+	if !c.dataIsObject {
 		rules = wechat.RulesTemplate
 	}
-	if first := wechat.FirstFatal(wechat.ValidateData(t.parsed, data, rules)); first != nil {
+	if first := wechat.FirstFatal(wechat.ValidateData(t.parsed, c.data, rules)); first != nil {
 		return wechat.PlatformText(*first)
 	}
 	return ""

@@ -62,7 +62,7 @@ func (p *platform) acceptSubscribe(c *call, t *template, code wechat.Code, withM
 	case !p.mayReceive(key):
 		return p.fail(c, wechat.CodeUserRefused)
 	}
-	text := dataProblem(t, c.send)
+	text := dataProblem(t, c)
 	if text == "" {
 		text = t.enumProblem(c.send)
 	}

@@ -60,9 +60,6 @@ func (h *timerHeap) Pop() any {
 	return last
 }
 
-// noLimit makes fireDue fire everything.
-const noLimit = int(^uint(0) >> 1)
-
 // fireDue fires at most limit timers that are due, in order, and reports whether
 // none is left.
 func (p *platform) fireDue(now time.Time, limit int) bool {
@@ -119,10 +116,9 @@ func (s *Sandbox) Run(ctx context.Context) error {
 			s.client.CloseIdleConnections()
 		}
 	}()
+	workers.Go(func() { s.keepState(ctx) })
 	sleep := time.NewTimer(runIdle)
 	defer sleep.Stop()
-	s.lock().listWaiting()
-	s.mu.Unlock()
 	for {
 		sleep.Reset(s.turn(ctx, &workers))
 		select {

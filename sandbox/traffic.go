@@ -62,11 +62,11 @@ type traffic struct {
 	bytes int
 }
 
-func (t *traffic) add(s sighting) {
+func (t *traffic) add(s *sighting) {
 	t.last++
 	s.seq = t.last
 	t.bytes += s.size()
-	t.ring.push(s)
+	t.ring.push(*s)
 	for t.ring.len() > trafficLimit || t.bytes > trafficBytes && t.ring.len() > 1 {
 		oldest, _ := t.ring.pop()
 		t.bytes -= oldest.size()
@@ -122,8 +122,8 @@ func (p *platform) witness(c *call, a answer, answered bool) {
 	if answered {
 		seen.status, seen.answer = max(a.status, 200), a.body
 	}
-	p.traffic.add(seen)
-	p.rids.remember(a, seen)
+	p.traffic.add(&seen)
+	p.rids.remember(a, &seen)
 	p.feed.mark(changedTraffic)
 }
 
@@ -141,6 +141,6 @@ func (p *platform) witnessPush(job *push, d *attempt, next time.Time) {
 	if job.row != nil {
 		seen.msgID, _ = strconv.ParseInt(job.row.MsgID, 10, 64) // idText wrote it; 0 for none
 	}
-	p.traffic.add(seen)
+	p.traffic.add(&seen)
 	p.feed.mark(changedTraffic)
 }

@@ -139,6 +139,7 @@ func (c *call) parseSend() {
 	c.send = new(sendBody)
 	c.badBody = c.unmarshal(c.send)
 	c.touser = c.send.ToUser.string()
+	c.data, c.dataIsObject = parseData(c.send.Data) // here, where nobody waits for the mutex
 }
 
 // wireField is one value of data. The platform reads objects only: a bare string
@@ -146,6 +147,18 @@ func (c *call) parseSend() {
 type wireField struct {
 	Value wireScalar `json:"value"`
 	Color wireText   `json:"color"`
+}
+
+// wireDatum is a member of data, read in one go; what is no object is left empty.
+type wireDatum struct{ wireField }
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (d *wireDatum) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	d.wireField = wireField{} // a repeated name counts anew
+	if dec.PeekKind() == '{' {
+		return json.UnmarshalDecode(dec, &d.wireField)
+	}
+	return dec.SkipValue()
 }
 
 // wireScalar is a string, or a number or boolean kept as its text.
@@ -191,16 +204,12 @@ func parseData(raw jsontext.Value) (data wechat.Data, ok bool) {
 	if raw.Kind() != '{' {
 		return nil, false
 	}
-	var members map[string]jsontext.Value
+	var members map[string]wireDatum
 	if json.Unmarshal(raw, &members, wireOptions) != nil {
 		return nil, false
 	}
 	data = make(wechat.Data, len(members))
-	for key, v := range members {
-		var f wireField
-		if v.Kind() == '{' {
-			_ = json.Unmarshal(v, &f, wireOptions) // valid JSON: no member can fail
-		}
+	for key, f := range members {
 		data[key] = wechat.Field{Value: string(f.Value), Color: f.Color.string()}
 	}
 	return data, true

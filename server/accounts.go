@@ -2,30 +2,64 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
+	"io/fs"
+	"os"
 
 	"hongyan"
 	"hongyan/store"
 )
 
-// applyAccounts creates or updates the accounts of the configuration file.
+// applyAccounts creates or updates the accounts of a valid configuration.
 func applyAccounts(ctx context.Context, s store.Accounts, accounts []AccountConfig) error {
+	var ps problems
 	for i := range accounts {
-		if err := applyAccount(ctx, s, &accounts[i]); err != nil {
+		err := applyAccount(ctx, s, &accounts[i])
+		switch {
+		case errors.Is(err, errNoSecret):
+			ps.noSecret(i)
+		case hongyan.IsKind(err, hongyan.Conflict): // an alias that another account has
+			ps.check(false, fmt.Sprintf("accounts[%d]", i), err.Error(), "choose another alias")
+		case err != nil:
 			return fmt.Errorf("account %s of the configuration: %w", accounts[i].AppID, err)
 		}
+	}
+	if len(ps) > 0 {
+		return &ConfigError{Problems: ps}
 	}
 	return nil
 }
 
-var errNoSecret = &hongyan.Error{Kind: hongyan.Invalid, Message: "it has no secret, and none is stored", Hint: "add secret to the file, or run hongyan account add once"}
+// CheckFirstStart finds what only a first start lacks: accounts without a secret
+// while there is no database that could hold it. It looks whether the file of
+// the database is there and opens nothing. It returns a *ConfigError, or nil.
+func (c *Config) CheckFirstStart() error {
+	if _, err := os.Stat(c.DatabasePath()); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var ps problems
+	for i := range c.Accounts {
+		if c.Accounts[i].Secret == "" {
+			ps.noSecret(i)
+		}
+	}
+	if len(ps) > 0 {
+		return &ConfigError{Problems: ps}
+	}
+	return nil
+}
+
+func (ps *problems) noSecret(account int) {
+	ps.check(false, fmt.Sprintf("accounts[%d].secret", account), "there is none, and none is stored",
+		"write it here for the first start, or run hongyan account add")
+}
+
+// errNoSecret: the file names an account without its secret, and the store has none.
+var errNoSecret = errors.New("no secret")
 
 func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error {
-	a, err := c.account()
-	if err != nil {
-		return err
-	}
+	a, _ := c.account()
 	stored, err := s.Account(ctx, a.AppID)
 	switch {
 	case hongyan.IsKind(err, hongyan.NotFound):
@@ -40,7 +74,21 @@ func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error
 		a.Secret = stored.Secret
 	}
 	keepRotation(&a.Callback, stored.Callback)
-	return s.UpdateAccount(ctx, a)
+	if err := s.UpdateAccount(ctx, a); err != nil || a.Secret == stored.Secret {
+		return err
+	}
+	return liftHolds(ctx, s, a.AppID)
+}
+
+// liftHolds removes what another AppSecret may have cured, as a change through
+// the API does. If it did not, the first call for a token says so again.
+func liftHolds(ctx context.Context, s store.Accounts, appID string) error {
+	for _, reason := range []string{hongyan.HoldAccount, hongyan.HoldToken} {
+		if _, err := s.ClearHold(ctx, appID, "", reason); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepRotation lets the token and key a change replaces be accepted for a
@@ -55,11 +103,17 @@ func keepRotation(now *hongyan.Callback, before hongyan.Callback) {
 	}
 }
 
-// account returns the account as the store keeps it, defaults filled in.
-func (c *AccountConfig) account() (hongyan.Account, error) {
+// account returns the account as the store keeps it, defaults filled in, and
+// what cannot be translated, by pointer.
+func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
+	var broken []hongyan.FieldError
 	quiet, err := hongyan.ParseQuietHours(c.QuietHours)
 	if err != nil {
-		return hongyan.Account{}, err
+		broken = append(broken, hongyan.FieldError{Pointer: "/quiet_hours", Detail: fmt.Sprintf("%q is not like 22:00-08:00 (Beijing time), nor off", c.QuietHours)})
+	}
+	life, err := hongyan.ParseExpireAfter(c.ExpireAfterSeconds)
+	if e, ok := errors.AsType[*hongyan.Error](err); ok {
+		broken = append(broken, e.Fields...)
 	}
 	a := hongyan.Account{
 		AppID: c.AppID, Secret: c.Secret, Kind: orDefault(c.Kind, hongyan.ServiceAccount),
@@ -69,14 +123,14 @@ func (c *AccountConfig) account() (hongyan.Account, error) {
 		MaxInFlight:     c.MaxInFlight,
 		TokenSource:     orDefault(c.TokenSource, hongyan.TokenStable),
 		UncertainPolicy: orDefault(c.UncertainPolicy, hongyan.UncertainHold),
-		ExpireAfter:     time.Duration(c.ExpireAfterSeconds) * time.Second,
+		ExpireAfter:     life,
 		QuietHours:      quiet,
 		CutValues:       c.CutValues,
 	}
 	for _, q := range c.Quotas {
 		a.Quotas = append(a.Quotas, hongyan.QuotaRule{Scope: q.Scope, Period: q.Period, Limit: q.Limit})
 	}
-	return a, nil
+	return a, broken
 }
 
 func orDefault[T ~string](value, otherwise T) T {

@@ -85,7 +85,7 @@ type AccountConfig struct {
 	// WeChat's appid: wx and 16 hexadecimal digits.
 	AppID string `yaml:"appid"`
 
-	// AppSecret, 32 characters. Stored encrypted. Empty keeps the secret that is
+	// AppSecret, letters and digits, 32 as a rule. Stored encrypted. Empty keeps the secret that is
 	// stored already, so that it need not stay in this file.
 	Secret hongyan.Secret `yaml:"secret"`
 

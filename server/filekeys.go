@@ -8,6 +8,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"hongyan/internal/near"
 )
 
 // position is a place in the configuration file, 1-based.
@@ -112,8 +114,8 @@ func unknownKey(name string, t reflect.Type, path string, at position) Problem {
 		p.Text += " in " + path
 	}
 	known := yamlNames(t)
-	if near := nearest(name, known); near != "" {
-		p.Cure = fmt.Sprintf("did you mean %q?", near)
+	if meant := near.Word(name, known); meant != "" {
+		p.Cure = fmt.Sprintf("did you mean %q?", meant)
 	} else {
 		p.Cure = "keys here are " + strings.Join(known, ", ")
 	}

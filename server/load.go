@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -35,9 +36,42 @@ func Load(file string, getenv func(string) string, set func(*Config)) (Config, e
 		found.Problems = append(found.Problems, p)
 	}
 	if len(found.Problems) > 0 {
+		slices.SortStableFunc(found.Problems, byPlace)
 		return Config{}, found
 	}
 	return c, nil
+}
+
+// byPlace orders problems as the file has them; what is not in the file comes last.
+func byPlace(a, b Problem) int {
+	if (a.Line == 0) != (b.Line == 0) {
+		return cmp.Compare(b.Line, a.Line)
+	}
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
+
+// Located gives the problems of a *ConfigError that came up after Load their
+// places in file ("" = none). Any other error is returned as it is.
+func Located(file string, err error) error {
+	found, ok := errors.AsType[*ConfigError](err)
+	if !ok || file == "" || found.File != "" {
+		return err
+	}
+	content, readErr := os.ReadFile(file)
+	if readErr != nil {
+		return err
+	}
+	where, _, keysErr := checkKeys(content)
+	if keysErr != nil {
+		return err
+	}
+	located := &ConfigError{File: file, Problems: slices.Clone(found.Problems)}
+	for i := range located.Problems {
+		p := &located.Problems[i]
+		at := where.of(p.Key)
+		p.Line, p.Column = at.line, at.column
+	}
+	return located
 }
 
 // readFile lays the file over c, adds its problems to found and returns where its keys are.

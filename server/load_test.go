@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -41,9 +43,9 @@ func TestLoadAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := c.Accounts[0].account()
-	if err != nil {
-		t.Fatal(err)
+	a, broken := c.Accounts[0].account()
+	if len(broken) > 0 {
+		t.Fatal(broken)
 	}
 	if got, want := a.Secret.Reveal(), "12345678901234567890123456789012"; got != want {
 		t.Errorf("secret of digits alone: got %q, want %q", got, want)
@@ -79,11 +81,26 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 			name: "values that break rules, all at once", file: "listen: nowhere\nlog: {level: loud}\naccounts:\n  - appid: wx1\n    base_url: http://example.com\n    quotas:\n      - {scope: account, period: week, limit: 0}\n",
 			want: []string{
 				`FILE:1:1: listen: "nowhere" is not host:port; write something like 127.0.0.1:7800`,
-				`FILE:2:7: log.level: "loud" is not one of its words; use debug, info, warn, error`,
-				`FILE:4:5: accounts[0].appid: "wx1" is not wx and 16 hexadecimal digits; copy it from WeChat's console`,
-				`FILE:5:5: accounts[0].base_url: "http://example.com" is not https, and its host is not loopback; write https://`,
-				`FILE:7:26: accounts[0].quotas[0].period: "week" is not one of its words; use day, month`,
-				`FILE:7:40: accounts[0].quotas[0].limit: 0 is not 1 or more`,
+				`FILE:2:7: log.level: "loud" is not one of debug, info, warn, error`,
+				`FILE:4:5: accounts[0].appid: "wx1" is not wx and 16 digits of 0-9a-f; copy it from WeChat's console`,
+				`FILE:5:5: accounts[0].base_url: "http://example.com" must be https, because its host is not loopback`,
+				`FILE:7:26: accounts[0].quotas[0].period: "week" is not one of day, month`,
+				`FILE:7:40: accounts[0].quotas[0].limit: 0 is not between 1 and 1000000000000`,
+			},
+		},
+		{
+			name: "account settings that the API refuses too",
+			file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    secret: a1-a1\n    name: " + strings.Repeat("鸿", 200) + "\n    alias: A B\n    callback:\n      token: a!SEKRETCFG\n    rate: {per_second: 99999999}\n    max_in_flight: 1001\n    expire_after_seconds: 59\n    quiet_hours: late\n    quotas:\n      - {scope: account, period: day, limit: 1}\n      - {scope: account, period: day, limit: 2}\n",
+			want: []string{
+				`FILE:3:5: accounts[0].secret: an AppSecret has letters and digits only, at most 128; this one has 5 characters, not all of them such; copy it from WeChat's console`,
+				`FILE:4:5: accounts[0].name: "` + strings.Repeat("鸿", 21) + `…" has 200 characters; at most 64`,
+				`FILE:5:5: accounts[0].alias: "A B" is not a small letter followed by up to 31 of a-z, 0-9, _ and -`,
+				`FILE:7:7: accounts[0].callback.token: must be 3 to 32 letters and digits; it is the one in WeChat's console (服务器配置)`,
+				`FILE:8:12: accounts[0].rate.per_second: 99999999 is not between 0 (no limit) and 100000`,
+				`FILE:9:5: accounts[0].max_in_flight: 1001 is not between 1 and 1000, nor 0 for the default`,
+				`FILE:10:5: accounts[0].expire_after_seconds: 59 is not between 60 and 2592000, nor 0 for the default`,
+				`FILE:11:5: accounts[0].quiet_hours: "late" is not like 22:00-08:00 (Beijing time), nor off`,
+				`FILE:14:10: accounts[0].quotas[1]: a second rule for the account per day`,
 			},
 		},
 		{
@@ -124,7 +141,10 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 		},
 		{
 			name: "safe mode without a key", file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    callback:\n      mode: safe\n",
-			want: []string{`FILE:3:5: accounts[0].callback.aes_key: safe mode needs it; copy EncodingAESKey from WeChat's console`},
+			want: []string{
+				`FILE:3:5: accounts[0].callback.aes_key: required in mode safe; copy it from WeChat's console`,
+				`FILE:3:5: accounts[0].callback.token: required in mode safe; it is the one in WeChat's console (服务器配置)`,
+			},
 		},
 		{
 			name: "the other database", file: "database: postgres://user:password@host/db\n",
@@ -155,6 +175,43 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnAccountWithoutAnySecretIsNamedByItsLine starts on a file that leaves a
+// secret to the store: first without a database, then with one that lacks it.
+func TestAnAccountWithoutAnySecretIsNamedByItsLine(t *testing.T) {
+	file := writeFile(t, "listen: 127.0.0.1:0\naccounts:\n  - appid: wx0f1e2d3c4b5a6978\n")
+	const want = "FILE:3:5: accounts[0].secret: there is none, and none is stored; write it here for the first start, or run hongyan account add"
+	dir := t.TempDir()
+	start := func() {
+		t.Helper()
+		c, err := Load(file, noEnvironment, func(c *Config) { c.Data = dir })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := New(t.Context(), c, Options{Getenv: noEnvironment, Stdout: io.Discard})
+		if err == nil {
+			_ = s.Close()
+			t.Fatal("the gateway starts")
+		}
+		found, ok := errors.AsType[*ConfigError](Located(file, err))
+		if !ok {
+			t.Fatalf("got %v, want a ConfigError", err)
+		}
+		if got := strings.ReplaceAll(found.Error(), file, "FILE"); got != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	}
+	start()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("the refused first start left %v, %v", left, err)
+	}
+	c := Default()
+	c.Data = dir
+	if err := Migrate(t.Context(), c, Options{Getenv: noEnvironment}); err != nil {
+		t.Fatal(err)
+	}
+	start()
 }
 
 func TestLoadOfNoFileAtThePath(t *testing.T) {

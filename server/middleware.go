@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"hongyan/api"
 )
 
 // requestIDHeader names a request in the answer, in problems and in the log.
@@ -21,9 +23,9 @@ func base(next http.Handler, log *slog.Logger) http.Handler {
 		id := newRequestID()
 		r.Header.Set(requestIDHeader, id) // ours, whatever came: an id from outside could be repeated or forged
 		w.Header().Set(requestIDHeader, id)
-		sw := &statusWriter{ResponseWriter: w}
+		sw := &statusWriter{ResponseWriter: w, request: r}
 		start := time.Now()
-		defer logRequest(log, r, sw, start)
+		defer func() { api.LogRequest(log, r, id, sw.status, time.Since(start)) }()
 		defer recovered(log, r, sw)
 		next.ServeHTTP(sw, r)
 	})
@@ -54,20 +56,18 @@ func recovered(log *slog.Logger, r *http.Request, w *statusWriter) {
 	fmt.Fprintf(w, `{"title":"Internal error","status":500,"code":"internal","detail":"something broke on our side; the log has it under the request id","request_id":%q,"retryable":true}`+"\n", id)
 }
 
-// logRequest writes the path only: queries may carry credentials.
-func logRequest(log *slog.Logger, r *http.Request, w *statusWriter, start time.Time) {
-	log.Debug("request", "request_id", r.Header.Get(requestIDHeader), "method", r.Method, "path", r.URL.Path,
-		"status", w.status, "ms", time.Since(start).Milliseconds(), "remote", r.RemoteAddr)
-}
-
-// statusWriter remembers the status.
+// statusWriter remembers the status, and lets whoever is refused finish writing.
 type statusWriter struct {
 	http.ResponseWriter
-	status int // 0 = nothing written yet
+	request *http.Request
+	status  int // 0 = nothing written yet
 }
 
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
+	if status >= http.StatusBadRequest {
+		api.DrainBody(w.ResponseWriter, w.request)
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 
+	"hongyan"
 	"hongyan/store"
 	"hongyan/store/sqlite"
 )
 
 // openStore makes the data folder, finds the master key and opens the database.
 func (s *Server) openStore(ctx context.Context, getenv func(string) string) (store.Store, error) {
-	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+	if err := makeFolder(s.config.Data); err != nil {
+		return nil, err
 	}
 	ring, err := keyring(&s.config, getenv)
 	if err != nil {
@@ -21,10 +25,30 @@ func (s *Server) openStore(ctx context.Context, getenv func(string) string) (sto
 	}
 	st, err := sqlite.Open(ctx, sqlite.Options{Path: s.config.DatabasePath(), Keyring: ring, Logger: s.log.With("part", "store")})
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, notWritable(filepath.Dir(s.config.DatabasePath()), fmt.Errorf("open database: %w", err))
 	}
 	s.onClose("store", st.Close)
 	return st, nil
+}
+
+// makeFolder makes the data folder, if it is not there.
+func makeFolder(folder string) error {
+	err := os.MkdirAll(folder, 0o700)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return wrongSetting("data", "name a folder with --data", "%q names a file, or leads through one", folder)
+	}
+	return notWritable(folder, err)
+}
+
+// notWritable gives an error that keeps us from writing in a folder its cure.
+// One that has a kind has a cure already.
+func notWritable(folder string, err error) error {
+	path, ok := errors.AsType[*fs.PathError](err)
+	if _, told := errors.AsType[*hongyan.Error](err); told || !ok {
+		return err
+	}
+	return &hongyan.Error{Kind: hongyan.Unavailable, Message: fmt.Sprintf("nothing can be written in the folder %s", folder),
+		Hint: "let this user write there, or choose another folder with --data", Err: path.Err}
 }
 
 // Migrate brings the database of config to this build's schema, making it if

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -18,6 +17,11 @@ type Problem struct {
 type ConfigError struct {
 	File     string // "" when there is no file
 	Problems []Problem
+}
+
+// wrongSetting is one problem of a setting that is not in the file.
+func wrongSetting(key, cure, format string, args ...any) error {
+	return &ConfigError{Problems: []Problem{{Key: key, Text: fmt.Sprintf(format, args...), Cure: cure}}}
 }
 
 // Error returns one line per problem: file:line:column: key: text (cure).
@@ -45,36 +49,4 @@ func (e *ConfigError) line(p Problem) string {
 		b.WriteString("; " + p.Cure)
 	}
 	return b.String()
-}
-
-// nearest returns the candidate with the fewest edits to word, or "" when none
-// is near enough to be what somebody meant.
-func nearest(word string, candidates []string) string {
-	best, bestDistance := "", len(word)/2+1
-	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if d := editDistance(strings.ToLower(word), c); d < bestDistance {
-			best, bestDistance = c, d
-		}
-	}
-	return best
-}
-
-// editDistance counts the insertions, deletions and replacements between a and b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -76,6 +76,9 @@ func (s *Server) build(ctx context.Context, options Options) error {
 	if ps := s.config.Validate(); len(ps) > 0 {
 		return &ConfigError{Problems: ps}
 	}
+	if err := s.config.CheckFirstStart(); err != nil {
+		return err
+	}
 	// The socket first: a taken port is the commonest mistake, and costs nothing to find out.
 	if err := s.bind(ctx, options.Listener); err != nil {
 		return err
@@ -113,7 +116,10 @@ func (s *Server) bind(ctx context.Context, l net.Listener) error {
 // wire builds the parts, each knowing only those below it.
 func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	metrics := newMetrics()
-	tokens := token.New(token.Config{Store: st, Logger: s.log.With("part", "token")})
+	tokens := token.New(token.Config{
+		Store: st, Logger: s.log.With("part", "token"),
+		Fetched: func(appID string) { s.engine.TokenFetched(appID) },
+	})
 	var shelf *template.Shelf
 	s.engine, shelf = s.newEngine(st, tokens, metrics)
 	pushes := callback.New(callback.Config{

@@ -251,15 +251,33 @@ func TestDataFolderIsPrivate(t *testing.T) {
 	}
 }
 
-func TestConfiguredAccountWithoutASecret(t *testing.T) {
+// TestASecretCorrectedInTheConfigurationLetsTheAccountGoOn: the stop that the
+// wrong one caused is in the store, and ends with the next start.
+func TestASecretCorrectedInTheConfigurationLetsTheAccountGoOn(t *testing.T) {
+	box, wechatURL := startSandbox(t)
 	config := testConfig(t)
-	config.Accounts = []AccountConfig{{AppID: sandbox.SeedServiceAppID}}
-	s, err := New(t.Context(), config, Options{Getenv: environment, Stdout: io.Discard, Logger: slog.New(slog.DiscardHandler)})
-	if err == nil {
-		s.Close()
-		t.Fatal("it was accepted")
+	config.Accounts = []AccountConfig{{AppID: sandbox.SeedServiceAppID, Secret: sandbox.SeedServiceSecret, Alias: "shop", BaseURL: wechatURL}}
+	g := startGateway(t, config)
+	if _, err := g.client.SyncTemplates(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(err.Error(), errNoSecret.Error()) {
-		t.Errorf("got %v, want %v", err, errNoSecret)
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
 	}
+	config.Accounts[0].Secret = "ffffffffffffffffffffffffffffffff"
+	if err := box.RevokeToken(sandbox.SeedServiceAppID); err != nil { // or the token of before is used up first
+		t.Fatal(err)
+	}
+	g = startGateway(t, config)
+	sent, err := g.client.Send(t.Context(), orderTo(sandbox.OpenID("", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.until(t, sent.ID, func(m client.Message) bool { return m.Hold != nil && m.Hold.Reason == "account_stopped" })
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
+	}
+	config.Accounts[0].Secret = sandbox.SeedServiceSecret
+	g = startGateway(t, config)
+	g.until(t, sent.ID, func(m client.Message) bool { return m.State == "accepted" })
 }

@@ -1,20 +1,18 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"hongyan"
-	"hongyan/wechat"
 )
 
-// Validate returns every rule the configuration breaks, in the order of its
-// fields; none means it can be used. It looks at the values alone, not at the
+// Validate returns every rule the configuration breaks; none means it can be used. It looks at the values alone, not at the
 // machine: files and ports are tried by New.
 func (c *Config) Validate() []Problem {
 	var ps problems
@@ -39,16 +37,10 @@ func (ps *problems) check(ok bool, key, text, cure string) {
 	}
 }
 
-// oneOf requires one of the words; "" is among them when it is listed.
+// oneOf requires one of the words.
 func (ps *problems) oneOf(key, value string, words ...string) {
-	if slices.Contains(words, value) {
-		return
-	}
-	cure := "use " + strings.Join(words, ", ")
-	if near := nearest(value, words); near != "" {
-		cure = fmt.Sprintf("did you mean %q?", near)
-	}
-	ps.check(false, key, fmt.Sprintf("%q is not one of its words", value), strings.Replace(cure, "use , ", "use ", 1))
+	rule := hongyan.OneOf(value, words...)
+	ps.check(rule == "", key, rule, "")
 }
 
 func (ps *problems) listen(address string) {
@@ -87,58 +79,27 @@ func (ps *problems) accounts(accounts []AccountConfig) {
 	}
 }
 
-// appIDForm is what every appid looks like (spec §1).
-var appIDForm = regexp.MustCompile(`^wx[0-9a-f]{16}$`)
+// cures say where the right value comes from, by the pointers of hongyan.Account.Check.
+var cures = map[string]string{
+	"/appid":            "copy it from WeChat's console",
+	"/secret":           "copy it from WeChat's console",
+	"/callback/aes_key": "copy it from WeChat's console",
+	"/callback/token":   "it is the one in WeChat's console (服务器配置)",
+}
 
-func (ps *problems) account(key string, a *AccountConfig) {
-	ps.check(appIDForm.MatchString(a.AppID), key+".appid", fmt.Sprintf("%q is not wx and 16 hexadecimal digits", a.AppID), "copy it from WeChat's console")
-	ps.oneOf(key+".kind", string(a.Kind), "", "service", "mini_program", "subscription", "test")
-	ps.baseURL(key+".base_url", a.BaseURL)
-	ps.callback(key+".callback", a.Callback)
-	ps.check(a.Rate.PerSecond >= 0, key+".rate.per_second", fmt.Sprintf("%v is negative", a.Rate.PerSecond), "")
-	ps.check(a.MaxInFlight >= 0, key+".max_in_flight", fmt.Sprintf("%d is negative", a.MaxInFlight), "")
-	for i, q := range a.Quotas {
-		at := fmt.Sprintf("%s.quotas[%d]", key, i)
-		ps.oneOf(at+".scope", q.Scope, "account", "template")
-		ps.oneOf(at+".period", q.Period, "day", "month")
-		ps.check(q.Limit > 0, at+".limit", fmt.Sprintf("%d is not 1 or more", q.Limit), "")
-	}
-	ps.oneOf(key+".uncertain_policy", string(a.UncertainPolicy), "", "hold", "resend", "give_up")
-	ps.oneOf(key+".token_source", string(a.TokenSource), "", "stable", "plain")
-	ps.check(a.ExpireAfterSeconds >= 0, key+".expire_after_seconds", fmt.Sprintf("%d is negative", a.ExpireAfterSeconds), "")
-	if _, err := hongyan.ParseQuietHours(a.QuietHours); err != nil {
-		ps.check(false, key+".quiet_hours", fmt.Sprintf("%q is not a span of hours", a.QuietHours), "write 22:00-08:00 (Beijing time) or off")
+// account holds an account of the file to the rules of POST /v1/accounts.
+func (ps *problems) account(key string, c *AccountConfig) {
+	a, broken := c.account()
+	broken = append(broken, a.Check()...)
+	slices.SortStableFunc(broken, func(a, b hongyan.FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })
+	for _, f := range broken {
+		ps.check(false, key+settingOf(f.Pointer), f.Detail, cures[f.Pointer])
 	}
 }
 
-func (ps *problems) callback(key string, c CallbackConfig) {
-	_, err := wechat.ParseCallbackMode(c.Mode)
-	ps.check(c.Mode == "" || err == nil, key+".mode", fmt.Sprintf("%q is not one of its words", c.Mode), "use plain, compatible or safe")
-	encrypted := c.Mode == "compatible" || c.Mode == "safe"
-	if c.AESKey == "" {
-		ps.check(!encrypted, key+".aes_key", c.Mode+" mode needs it", "copy EncodingAESKey from WeChat's console")
-		return
-	}
-	_, err = wechat.ParseAESKey(c.AESKey.Reveal())
-	ps.check(err == nil, key+".aes_key", "is not an EncodingAESKey of 43 letters and digits", "copy it from WeChat's console")
+// settingOf turns "/quotas/0/limit" into ".quotas[0].limit".
+func settingOf(pointer string) string {
+	return pointerIndex.ReplaceAllString(strings.ReplaceAll(pointer, "/", "."), "[$1]")
 }
 
-// baseURL keeps AppSecrets off the open network (S79): only loopback may do without https.
-func (ps *problems) baseURL(key, base string) {
-	if base == "" {
-		return
-	}
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		ps.check(false, key, "is not a plain URL", "write https://host")
-		return
-	}
-	ps.check(u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()), key,
-		fmt.Sprintf("%q is not https, and its host is not loopback", u.Scheme+"://"+u.Host), "write https://")
-}
-
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
+var pointerIndex = regexp.MustCompile(`\.(\d+)`)

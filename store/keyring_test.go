@@ -21,7 +21,7 @@ func newTestKeyring(t *testing.T, fill byte) *Keyring {
 
 func TestKeyringOpensWhatItSealed(t *testing.T) {
 	k := newTestKeyring(t, 1)
-	for _, plain := range []string{"", "s", "密钥", strings.Repeat("x", 10_000)} {
+	for _, plain := range []string{"", "secret", "密钥密钥", strings.Repeat("x", 10_000)} {
 		sealed := k.Seal(plain, "accounts.secret:wx1")
 		if plain != "" && bytes.Contains(sealed, []byte(plain)) {
 			t.Errorf("sealed %.10q shows its text", plain)

@@ -56,11 +56,15 @@ type Accounts interface {
 	// Conflict while any message of it is not final.
 	DeleteAccount(ctx context.Context, appID string) error
 
-	// PutHold records h; one hold per (AppID, Kind, Reason), the earlier Since is kept.
+	// PutHold records h. There is one hold per (AppID, Kind, Reason): of two,
+	// hongyan.Hold.Renewed says what stands.
 	PutHold(ctx context.Context, h hongyan.Hold) error
 	// ClearHold removes the holds of an account with that kind and reason.
 	// Kind "*" and reason "*" mean any. It returns how many there were.
 	ClearHold(ctx context.Context, appID string, kind hongyan.MessageKind, reason string) (int, error)
+	// LapseHold removes h, whose time has come, unless it was renewed meanwhile and
+	// lasts longer now. It reports whether it did.
+	LapseHold(ctx context.Context, h hongyan.Hold) (bool, error)
 	// Holds lists all holds.
 	Holds(ctx context.Context) ([]hongyan.Hold, error)
 }
@@ -105,7 +109,9 @@ type Keys interface {
 type Messages interface {
 	// InsertMessages stores messages and their idempotency keys in one
 	// transaction and returns one Inserted for each, in order. Concurrent calls
-	// share a commit. It never fails for one message because of another.
+	// share a commit. It never fails for one message because of another. Whether
+	// the account exists is looked at in that transaction: one deleted a moment ago
+	// gets no message that nobody would ever send.
 	InsertMessages(ctx context.Context, ms []NewMessage) ([]Inserted, error)
 
 	// Replay answers a caller's Idempotency-Key without storing anything:
@@ -141,7 +147,9 @@ type Messages interface {
 	// a claim settled without a call leaves no trace. Concurrent calls share a commit. Usage is added in the same transaction.
 	FinishAttempts(ctx context.Context, rs []Result) ([]Settled, error)
 	// Return gives untried leased messages back: queued again, Attempts one less,
-	// FirstAt cleared if the attempt was the first.
+	// FirstAt cleared if the attempt was the first. After an error none was given
+	// back: a fence may hold again once its message is, so a call that was carried
+	// out must not be repeated.
 	Return(ctx context.Context, fences []Fence) error
 	// Streams lists every (account, kind) with waiting messages that have a due
 	// time, and the earliest of those times. It costs in streams, not messages.
@@ -153,9 +161,10 @@ type Messages interface {
 	// Expire ends up to limit waiting messages without doubt whose ExpiresAt has
 	// passed and returns how many.
 	Expire(ctx context.Context, limit int) (int, error)
-	// HoldTemplate turns the queued messages of a template that are not in doubt into
-	// held ones, up to limit, and returns how many. until zero = until released.
-	HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error)
+	// HoldTemplate turns the queued messages of h.AppID's template that are not in
+	// doubt into held ones under h, up to limit, and returns how many. They are due
+	// at h.Until (zero = when released), or later if they were. h.Since zero = now.
+	HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error)
 	// ReleaseTemplate makes up to limit held messages of a template queued again, due at due.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
 
@@ -192,6 +201,7 @@ const (
 	InsertedReplay                         // the idempotency key's first message, same body
 	InsertedDuplicate                      // the first message with this (AppID, ToUser, caller's ClientMsgID) within the window
 	InsertedMismatch                       // the idempotency key exists with another body: nothing stored
+	InsertedNoAccount                      // there is no account with that AppID: nothing stored
 )
 
 // Inserted is the answer for one NewMessage. Message is the stored row, for
@@ -307,16 +317,25 @@ type Events interface {
 	// FinishEvents marks events processed and applies the receipts found in them,
 	// in one transaction: a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
-	// rank is lower. Receipts without an owner stay orphans.
+	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
+	// msgid the first owns it: WeChat showed one, and answered a client_msg_id that
+	// was repeated after our ten minutes, and inside its own, with the same msgid.
 	FinishEvents(ctx context.Context, done []EventDone) error
-	// Events lists an account's newest first, those with an id before before (0 = from the newest).
+	// Events lists an account's, or with appID "" everybody's, newest first, those
+	// with an id before before (0 = from the newest).
 	Events(ctx context.Context, appID string, before int64, limit int) ([]hongyan.Event, error)
 
 	// Orphans lists up to limit receipts without an owner stored at least age ago, oldest first,
 	// and not older than 24 h.
 	Orphans(ctx context.Context, age time.Duration, limit int) ([]Orphan, error)
+	// Joinable lists, by ID, up to limit receipts without an owner that a message
+	// may own: those to a user of whom a message in doubt has no receipt, and those
+	// without msgid. They are stored at least age ago, not older than 24 h, and
+	// their ID is above after. What other programs sent for the account is not among
+	// them, so it costs in doubts, not in receipts.
+	Joinable(ctx context.Context, age time.Duration, after int64, limit int) ([]Orphan, error)
 	// Candidates lists the messages to a user created or attempted between from and to that await a
-	// receipt or may (accepted without receipt, in doubt, uncertain, sending), oldest first, at most 10.
+	// receipt or may (accepted without receipt, in doubt, uncertain, sending, failed in doubt), oldest first, at most 10.
 	Candidates(ctx context.Context, appID, toUser string, from, to time.Time) ([]hongyan.Message, error)
 	// JoinOrphan gives an orphan to a message (joined_by user_and_time) if the
 	// orphan is still one and the message still has no receipt; reports whether it did.

@@ -37,8 +37,8 @@ type Config struct {
 	HTTPClient *http.Client // nil = wechat's default
 	// Changed is told an account's appid when its templates changed; nil = nobody.
 	Changed func(appID string)
-	// Released is told of a template that became active again, so that messages
-	// held for it can go; nil = nobody.
+	// Released is told of a template that became active, again or for the first
+	// time, so that messages held for it can go; nil = nobody.
 	Released func(ctx context.Context, appID, templateID string) error
 }
 
@@ -100,7 +100,7 @@ func (s *Shelf) sync(ctx context.Context, appID string, liftBans bool) (Changes,
 		}
 	}
 	s.cfg.Changed(a.AppID)
-	return p.Changes, s.release(ctx, a.AppID, p.revived)
+	return p.Changes, s.release(ctx, a.AppID, append(p.revived, p.Added...))
 }
 
 // errByHand explains why templates of mini programs cannot be fetched.
@@ -175,20 +175,14 @@ func (s *Shelf) Register(ctx context.Context, t hongyan.Template) (hongyan.Templ
 	if err != nil {
 		return t, err
 	}
-	before, err := s.cfg.Store.Template(ctx, a.AppID, t.TemplateID)
-	known := err == nil
-	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
-		return t, err
-	}
 	t.AppID, t.Kind, t.Status, t.SyncedAt = a.AppID, a.Kind.MessageKind(), Active, hongyan.Millis(s.cfg.Store.Now())
 	if err := s.cfg.Store.PutTemplates(ctx, []hongyan.Template{t}); err != nil {
 		return t, fmt.Errorf("store template %s of %s: %w", t.TemplateID, a.AppID, err)
 	}
 	s.cfg.Changed(a.AppID)
-	if known && before.Status != Active {
-		return t, s.release(ctx, a.AppID, []string{t.TemplateID})
-	}
-	return t, nil
+	// Known or not: messages of one that was never registered may be held since
+	// WeChat refused it.
+	return t, s.release(ctx, a.AppID, []string{t.TemplateID})
 }
 
 // client speaks to WeChat as account a.

@@ -33,6 +33,9 @@ type Config struct {
 	// NodeName is recorded with each token this process fetches; "" = "local".
 	NodeName string
 	Logger   *slog.Logger // nil = discard
+	// Fetched is told of an account whose token was just fetched: what waited for
+	// one can go on. nil = nobody.
+	Fetched func(appID string)
 	// Rand gives the jitter of renewals, in [0,1); nil = math/rand/v2. Concurrent calls happen.
 	Rand func() float64
 }
@@ -44,6 +47,7 @@ type Central struct {
 	httpClient *http.Client
 	node       string
 	log        *slog.Logger
+	fetched    func(appID string)
 	rand       func() float64
 
 	accounts sync.Map      // AppID → *account
@@ -54,7 +58,7 @@ type Central struct {
 // when first asked for, or by Run.
 func New(cfg Config) *Central {
 	c := &Central{
-		store: cfg.Store, httpClient: cfg.HTTPClient, node: cfg.NodeName, log: cfg.Logger, rand: cfg.Rand,
+		store: cfg.Store, httpClient: cfg.HTTPClient, node: cfg.NodeName, log: cfg.Logger, fetched: cfg.Fetched, rand: cfg.Rand,
 		wake: make(chan struct{}, 1),
 	}
 	if c.node == "" {
@@ -62,6 +66,9 @@ func New(cfg Config) *Central {
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.fetched == nil {
+		c.fetched = func(string) {}
 	}
 	if c.rand == nil {
 		c.rand = rand.Float64

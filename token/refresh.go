@@ -142,6 +142,7 @@ func (c *Central) succeeded(ctx context.Context, a *account, t hongyan.Token) {
 		c.log.InfoContext(ctx, "access_token fetched again", "appid", a.appID, "failures_before", before)
 	}
 	a.show(t, renewAt(t, c.rand()), true)
+	c.fetched(a.appID) // now that AccessToken returns it
 	c.log.DebugContext(ctx, "access_token fetched", "appid", a.appID, "source", t.Source, "generation", t.Generation, "expires_at", t.ExpiresAt)
 }
 

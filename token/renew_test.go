@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"hongyan"
 	"hongyan/sandbox"
+	"hongyan/store"
 	"hongyan/wechat"
 )
 
@@ -67,6 +69,32 @@ func TestRunRenewsWhatIsStored(t *testing.T) {
 		if stored.FetchedBy != "node-2" || stored.Previous.Reveal() != first || stored.AccessToken.Reveal() != second {
 			t.Errorf("stored token by %q, want node-2's with the first as previous", stored.FetchedBy)
 		}
+	})
+}
+
+// unreadableToken is a store in which one account's token cannot be read.
+type unreadableToken struct {
+	store.Store
+	appID string
+}
+
+func (u unreadableToken) Token(ctx context.Context, appID string) (hongyan.Token, error) {
+	if appID == u.appID {
+		return hongyan.Token{}, errors.New("sealed with another key")
+	}
+	return u.Store.Token(ctx, appID)
+}
+
+func TestATokenThatCannotBeReadKeepsNoOtherFromBeingRenewed(t *testing.T) {
+	inBubble(t, hongyan.TokenPlain, func(t *testing.T, f *fixture) {
+		f.mustToken()
+		f.mustCreateAccount(hongyan.Account{AppID: "wx0000000000000000", Secret: "s", Kind: hongyan.ServiceAccount}) // before the other
+		restarted := f.newCentral("node-2")
+		restarted.store = unreadableToken{f.store, "wx0000000000000000"}
+		stop := f.run(restarted)
+		time.Sleep(2 * time.Hour)
+		stop()
+		f.wantCalls(2)
 	})
 }
 

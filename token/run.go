@@ -104,8 +104,12 @@ func (c *Central) loadStored(ctx context.Context) error {
 	}
 	for _, acct := range accounts {
 		stored, err := c.store.Token(ctx, acct.AppID)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil { // the others must be renewed; this one is fetched when somebody asks
+			c.log.ErrorContext(ctx, "a stored access_token cannot be read", "appid", acct.AppID, "err", err)
+			continue
 		}
 		if stored.Generation > 0 {
 			v, _ := c.accounts.LoadOrStore(acct.AppID, newAccount(acct.AppID))

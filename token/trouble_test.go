@@ -352,3 +352,24 @@ func TestRunEndsWithItsFlights(t *testing.T) {
 		}
 	})
 }
+
+// What waits for a token is told when one comes, by whatever made it come.
+func TestWhoeverWaitsIsToldOfANewToken(t *testing.T) {
+	inBubble(t, hongyan.TokenStable, func(t *testing.T, f *fixture) {
+		var told []string
+		f.fetched = func(appID string) {
+			told = append(told, appID)
+			f.mustToken() // it can be had by then
+		}
+		f.box.Sandbox.AddFault(sandbox.Fault{Path: "/cgi-bin/stable_token", ErrCode: 45009})
+		if _, err := f.AccessToken(t.Context(), appID); err == nil || len(told) != 0 {
+			t.Fatalf("a token came (%v), and %v was told", err, told)
+		}
+		f.box.Sandbox.ClearFaults()
+		f.AccountChanged(appID) // long before the time that the failure named
+		f.mustToken()
+		if len(told) != 1 || told[0] != appID {
+			t.Errorf("told: got %v, want the account once", told)
+		}
+	})
+}

@@ -200,16 +200,16 @@ func emptyValue(key, value string, rules RuleSet) *ValueProblem {
 	}
 	return &ValueProblem{
 		Key: key, Kind: ProblemEmpty, Rule: ProblemEmpty.String(), Value: value, Fatal: true,
-		Detail:   fmt.Sprintf("%s: the value %s is empty, and typed templates need one", key, quoted(value)),
-		DetailZH: fmt.Sprintf("%s：值 %s 为空，类目模板要求填写", key, quoted(value)),
+		Detail:   fmt.Sprintf("%s: the value %s is empty, and typed templates need one (rule %v)", key, quoted(value), ProblemEmpty),
+		DetailZH: fmt.Sprintf("%s：值 %s 为空，类目模板要求填写（规则 %v）", key, quoted(value), ProblemEmpty),
 	}
 }
 
 func missingKey(key string, rules RuleSet) ValueProblem {
 	p := ValueProblem{
 		Key: key, Kind: ProblemMissing, Rule: ProblemMissing.String(), Fatal: true,
-		Detail:   fmt.Sprintf("%s: the template needs this key, data has no such key", key),
-		DetailZH: fmt.Sprintf("%s：模板需要该参数，data 中没有", key),
+		Detail:   fmt.Sprintf("%s: the template needs this key, data has no such key (rule %v)", key, ProblemMissing),
+		DetailZH: fmt.Sprintf("%s：模板需要该参数，data 中没有（规则 %v）", key, ProblemMissing),
 	}
 	if rules == RulesHistorical {
 		p.Fatal = false

@@ -40,19 +40,38 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.CreateAccount(ctx, request)
 	if err != nil {
-		return apiError(gateway, err)
+		return accountFlags.apiError(gateway, err)
 	}
 	if c.JSON {
 		return w.json(a)
 	}
 	out := w.out()
-	out.line("added %s %s (%s)", a.AppID, a.Name, a.Kind)
+	named := a.AppID
+	if a.Name != "" {
+		named += " " + a.Name
+	}
+	out.line("added %s (%s)", named, a.Kind)
 	out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
+	if a.Kind == "mini_program" { // its templates cannot be listed
+		out.next("hongyan template put %s TEMPLATE_ID --title TITLE --content CONTENT", a.AppID)
+		return nil
+	}
 	out.next("hongyan template sync %s", a.AppID)
 	return nil
+}
+
+// accountFlags name the fields of POST /v1/accounts.
+var accountFlags = flagNames{
+	"/appid": "APPID", "/secret": "AppSecret", "/kind": "--kind", "/name": "--name", "/alias": "--alias", "/base_url": "--base-url",
+	"/callback/token": "--callback-token", "/callback/aes_key": "--callback-aes-key", "/callback/mode": "--callback-mode",
+	"/rate/per_second": "--rate", "/quotas": "--quota", "/uncertain_policy": "--uncertain-policy", "/token_source": "--token-source",
+	"/quiet_hours": "--quiet-hours",
 }
 
 func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
@@ -104,7 +123,10 @@ type accountList struct {
 }
 
 func (c *accountList) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	list, err := gateway.Accounts(ctx)
 	if err != nil {
 		return apiError(gateway, err)
@@ -123,8 +145,22 @@ func (c *accountList) Run(ctx context.Context, w *surroundings) error {
 		rows[i] = []cell{text(a.AppID), text(a.Alias), text(a.Kind), text(a.Name), holdsCell(a.Holds)}
 	}
 	out.table([]string{"APPID", "ALIAS", "KIND", "NAME", "HELD BY"}, rows)
-	out.next("hongyan quota %s", list.Items[0].AppID)
+	out.next("%s", nextForAccounts(list.Items))
 	return nil
+}
+
+// nextForAccounts is what ends the first hold, or looks further where there is none.
+func nextForAccounts(accounts []client.Account) string {
+	for _, a := range accounts {
+		if len(a.Holds) == 0 {
+			continue
+		}
+		if h := &a.Holds[0]; h.Reason == "account_stopped" || h.Reason == "paused" {
+			return nextForHold(client.Message{AppID: a.AppID, Reason: h.Reason, Hold: h})
+		}
+		return "hongyan message list --appid " + a.AppID + " --state held"
+	}
+	return "hongyan quota " + accounts[0].AppID
 }
 
 // holdsCell shows what keeps an account's messages from leaving.
@@ -151,7 +187,10 @@ type accountPause struct {
 }
 
 func (c *accountPause) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.PauseAccount(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)
@@ -171,7 +210,10 @@ type accountResume struct {
 }
 
 func (c *accountResume) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.ResumeAccount(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)

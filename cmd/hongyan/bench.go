@@ -78,11 +78,11 @@ func (c *benchCommand) print(w *surroundings, report bench.Report) {
 	out.next("hongyan bench --json")
 }
 
-func accept(ms float64) string {
-	if ms == 0 {
+func accept(ms *float64) string {
+	if ms == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f ms", ms)
+	return fmt.Sprintf("%.1f ms", *ms)
 }
 
 // benchChildCommand is what the processes of a benchmark run.

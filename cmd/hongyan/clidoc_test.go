@@ -37,7 +37,7 @@ func TestCLIPageIsPrintedFromTheHelp(t *testing.T) {
 func printCLIPage(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("# Commands\n\nPrinted from `--help`; every command has it too.\n\n" +
-		"Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong. Errors say what and where on the first line, the cure on the second. " +
+		"Exit codes: 0 done, 1 failed or refused by the gateway, 2 the command line or the configuration is wrong. Errors say what and where on the first line (several at once: a line each), the cure on the last. " +
 		"`--json` prints JSON for programs. `NO_COLOR` turns colours off; they are off anyway where the output is not a terminal.\n\n" +
 		"The commands from `account` to `quota` speak to a running gateway: `HONGYAN_URL` (default " + defaultURL + ") with the key in `HONGYAN_KEY`. " +
 		"On the gateway's own machine the administrator's key is read from `admin.key` in `HONGYAN_DATA` (default `./data`) when `HONGYAN_KEY` is not set and the file may be read.\n")
@@ -72,7 +72,7 @@ func path(node *kong.Node) string {
 func helpOf(t *testing.T, args []string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, func(string) string { return "" }, strings.NewReader(""), &stdout, &stderr); code != exitOK {
+	if code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr); code != exitOK {
 		t.Fatalf("%v: exit code %d, %s", args, code, stderr.String())
 	}
 	return stdout.String()

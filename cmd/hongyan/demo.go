@@ -30,12 +30,13 @@ const (
 
 func (c *demoCommand) Run(ctx context.Context, w *surroundings) error {
 	began := time.Now()
+	starting := ctx
 	if c.Exit {
 		limited, cancel := context.WithTimeout(ctx, demoExitWithin)
 		defer cancel()
-		ctx = limited
+		starting = limited
 	}
-	world, err := demo.Start(ctx, demo.Options{GatewayPort: 7800, SandboxPort: 7900})
+	world, err := demo.Start(starting, demo.Options{GatewayPort: 7800, SandboxPort: 7900})
 	if err != nil {
 		return err
 	}
@@ -51,10 +52,13 @@ func (c *demoCommand) play(ctx context.Context, w *surroundings, world *demo.Wor
 	playing, cancel := context.WithTimeout(ctx, demoPlayWithin-time.Since(began))
 	defer cancel()
 	messages, err := world.Play(playing, show.changed)
-	if err != nil {
-		if ctx.Err() != nil && !c.Exit {
-			return nil // Ctrl-C before the play was over
+	if ctx.Err() != nil { // Ctrl-C before the play was over: nothing can be said of what had not ended
+		if c.Exit {
+			return &commandError{what: "interrupted before every message had ended", cure: "run hongyan demo --exit again; it takes up to 40 seconds"}
 		}
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	wrong := c.report(w, messages)
@@ -117,7 +121,7 @@ func (c *demoCommand) where(w *surroundings, world *demo.World) {
 	out := w.out()
 	out.line("%s  %s", out.paint(bold, "鸿雁 Hongyan demo"), out.paint(grey, "沙箱 Sandbox · not WeChat · "+world.Dir))
 	out.line("gateway  %s   API documentation %s/docs", world.GatewayURL, world.GatewayURL)
-	out.line("sandbox  %s   control API %s/sandbox/v1/ledger", world.SandboxURL, world.SandboxURL)
+	out.line("sandbox  %s   phone %s/   control API %s/sandbox/v1/ledger", world.SandboxURL, world.SandboxURL, world.SandboxURL)
 	out.line("")
 }
 

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -23,6 +26,9 @@ func (e *commandError) Error() string { return e.what }
 
 // errSilent fails without a word: everything was said already.
 var errSilent = errors.New("failed")
+
+// errSilentUsage is errSilent for a configuration that is wrong.
+var errSilentUsage = errors.New("wrong configuration")
 
 // wrongUse is a command line that cannot be obeyed.
 func wrongUse(cure, format string, args ...any) error {
@@ -59,6 +65,9 @@ func (w *surroundings) fail(err error) int {
 	if errors.Is(err, errSilent) {
 		return exitFailed
 	}
+	if errors.Is(err, errSilentUsage) {
+		return exitUsage
+	}
 	told, ok := errors.AsType[*commandError](err)
 	if !ok {
 		told = explain(err)
@@ -77,18 +86,51 @@ func (w *surroundings) fail(err error) int {
 // explain finds the words for an error that has none of its own yet.
 func explain(err error) *commandError {
 	if c, ok := errors.AsType[*server.ConfigError](err); ok {
-		return &commandError{what: configWords(c), cure: "docs/hongyan.example.yaml shows every key", code: exitUsage}
+		return configRefusal(c)
 	}
 	if e, ok := errors.AsType[*hongyan.Error](err); ok {
 		return &commandError{what: err.Error(), cure: e.Hint}
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return &commandError{what: err.Error(), cure: "run it as a user who may, or change the permissions"}
+	}
 	return &commandError{what: err.Error()}
 }
 
-// configWords puts each problem on a line of its own.
-func configWords(c *server.ConfigError) string {
-	if len(c.Problems) == 1 {
-		return c.Error()
+// configRefusal puts each problem on a line of its own. The cure of a single one
+// that is not in a file goes onto the second line, as cures do.
+func configRefusal(c *server.ConfigError) *commandError {
+	told := &commandError{what: c.Error(), cure: "docs/hongyan.example.yaml shows every key", code: exitUsage}
+	if len(c.Problems) > 1 {
+		told.what = fmt.Sprintf("%d problems in the configuration\n%s", len(c.Problems), c.Error())
+	} else if p := c.Problems[0]; c.File == "" && p.Cure != "" {
+		told.what, told.cure = p.Key+": "+p.Text, p.Cure
 	}
-	return fmt.Sprintf("%d problems in the configuration\n%s", len(c.Problems), c.Error())
+	return told
+}
+
+// readNamed reads what a flag names, at most limit bytes: a file, or standard
+// input for "-".
+func (w *surroundings) readNamed(flag, name string, limit int64) ([]byte, error) {
+	source := w.stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, unreadable(flag, name, err)
+		}
+		defer file.Close()
+		source = file
+	}
+	content, err := io.ReadAll(io.LimitReader(source, limit))
+	if err != nil {
+		return nil, unreadable(flag, name, err)
+	}
+	return content, nil
+}
+
+func unreadable(flag, name string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	return wrongUse("name a file that can be read, or - for standard input", "%s %s cannot be read: %v", flag, name, err)
 }

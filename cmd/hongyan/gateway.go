@@ -1,9 +1,8 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,19 +23,31 @@ type gatewayFlags struct {
 
 // client returns the API client. Without HONGYAN_KEY a gateway on this machine
 // is shown the administrator's key its first start wrote, if we may read it.
-func (f *gatewayFlags) client(w *surroundings) *client.Client {
-	base := f.URL
+func (f *gatewayFlags) client(w *surroundings) (*client.Client, error) {
+	w.warn()
+	base, from := f.URL, "--url"
 	if base == "" {
-		base = w.getenv("HONGYAN_URL")
+		base, from = w.getenv("HONGYAN_URL"), "HONGYAN_URL"
 	}
 	if base == "" {
 		base = defaultURL
+	}
+	if u, err := url.Parse(base); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, wrongUse("write it like "+defaultURL, "%s is not the URL of a gateway%s", from, quotedURL(u))
 	}
 	key := w.getenv("HONGYAN_KEY")
 	if key == "" && onThisMachine(base) {
 		key = localAdminKey(w)
 	}
-	return client.New(base, key)
+	return client.New(base, key), nil
+}
+
+// quotedURL shows what was given, without a password in it; "" when it is no URL at all.
+func quotedURL(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return fmt.Sprintf(": %q", u.Redacted())
 }
 
 func onThisMachine(base string) bool {
@@ -59,45 +70,4 @@ func localAdminKey(w *surroundings) string {
 		return ""
 	}
 	return strings.TrimSpace(string(content))
-}
-
-// apiError turns what the client reports into what, where and cure.
-func apiError(c *client.Client, err error) error {
-	if err == nil {
-		return nil
-	}
-	if p, ok := errors.AsType[*client.Problem](err); ok {
-		return &commandError{what: problemWords(p), cure: problemCure(p)}
-	}
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return &commandError{what: "no answer from " + c.BaseURL + ": " + u.Err.Error(),
-			cure: "start a gateway with hongyan serve, or set HONGYAN_URL to where it is"}
-	}
-	return err
-}
-
-// problemWords says what the gateway refused, field by field, on one line.
-func problemWords(p *client.Problem) string {
-	said := p.Detail
-	for _, f := range p.Errors {
-		if !strings.Contains(said, f.Detail) {
-			said += "; " + f.Pointer + ": " + f.Detail
-		}
-	}
-	return said
-}
-
-func problemCure(p *client.Problem) string {
-	switch p.Status {
-	case http.StatusUnauthorized:
-		return "set HONGYAN_KEY to a key of this gateway; its first start wrote the administrator's to DATA/admin.key"
-	case http.StatusForbidden:
-		return "use a key with the role and the accounts this needs: hongyan key list"
-	case http.StatusInternalServerError:
-		return "the gateway's log has it under " + p.RequestID
-	}
-	if p.Retryable {
-		return "try again later"
-	}
-	return ""
 }

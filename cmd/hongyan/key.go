@@ -21,7 +21,10 @@ type keyCreate struct {
 }
 
 func (c *keyCreate) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	k, err := gateway.CreateKey(ctx, client.KeyRequest{Name: c.Name, Role: c.Role, AppIDs: c.AppID})
 	if err != nil {
 		return apiError(gateway, err)
@@ -41,7 +44,10 @@ type keyList struct {
 }
 
 func (c *keyList) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	list, err := gateway.Keys(ctx)
 	if err != nil {
 		return apiError(gateway, err)
@@ -79,8 +85,11 @@ type keyRevoke struct {
 }
 
 func (c *keyRevoke) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
-	if err := gateway.RevokeKey(ctx, c.ID); err != nil {
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
+	if err = gateway.RevokeKey(ctx, c.ID); err != nil {
 		return apiError(gateway, err)
 	}
 	if c.JSON {

@@ -11,7 +11,7 @@ import (
 type liveTable struct {
 	out    *printer
 	silent bool
-	drawn  int               // lines of the table on the screen
+	drawn  int               // lines of the table so far
 	seen   map[string]string // name to what was shown last
 }
 
@@ -59,15 +59,52 @@ func (t *liveTable) lines(messages []demo.Message) {
 		t.seen = map[string]string{}
 	}
 	for _, m := range messages {
-		now := fmt.Sprintf("%s %s errcode=%s", stateCell(m.Got.State).text, m.Got.Reason, errcodeCell(m.Errcode).text)
+		now := fmt.Sprint(m.Got, errcodeCell(m.Errcode).text)
 		if t.seen[m.Name] == now {
 			continue
 		}
 		t.seen[m.Name] = now
-		line := fmt.Sprintf("%-29s  %s  %s", m.Name, now, m.Title)
-		if t.out.columns > 0 {
-			line = cut(line, t.out.columns)
-		}
-		t.out.line("%s", line)
+		t.line([]cell{text(m.Name), stateCell(m.Got.State), text(m.Got.Reason), errcodeCell(m.Errcode), {m.Title, grey}})
 	}
+}
+
+// lineHeads and lineWidths are the columns of a table that grows line by line:
+// what comes later is not known, so that the widths are those of the longest
+// words there are. The last column takes what is left of the terminal, or goes
+// where that is less than minTitle.
+const minTitle = 20
+
+var (
+	lineHeads  = []string{"MESSAGE", "STATE", "REASON", "ERRCODE", "WHAT HAPPENS"}
+	lineWidths = []int{29, 18, 16, 7, 0}
+)
+
+// line prints one change, under the heads if it is the first.
+func (t *liveTable) line(cells []cell) {
+	if t.drawn == 0 {
+		heads := make([]cell, len(lineHeads))
+		for i, h := range lineHeads {
+			heads[i] = cell{h, grey}
+		}
+		t.fitted(heads)
+	}
+	t.drawn++
+	t.fitted(cells)
+}
+
+// fitted prints a row that takes one line of the terminal.
+func (t *liveTable) fitted(cells []cell) {
+	last := len(cells) - 1
+	if t.out.columns > 0 {
+		room := t.out.columns
+		for _, width := range lineWidths[:last] {
+			room -= width + 2
+		}
+		if room < minTitle {
+			cells = cells[:last]
+		} else {
+			cells[last].text = cut(cells[last].text, room)
+		}
+	}
+	t.out.row(cells, lineWidths)
 }

@@ -14,5 +14,5 @@ import (
 )
 
 func main() {
-	os.Exit(run(untilSignal(context.Background()), os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(context.Background()), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"hongyan"
 	"hongyan/client"
 )
 
@@ -23,7 +26,10 @@ type messageGet struct {
 }
 
 func (c *messageGet) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	m, err := gateway.Message(ctx, c.ID)
 	if err != nil {
 		return apiError(gateway, err)
@@ -32,8 +38,8 @@ func (c *messageGet) Run(ctx context.Context, w *surroundings) error {
 		return w.json(m)
 	}
 	out := w.out()
-	state := stateCell(m.State)
-	out.line("%s  %s %s", m.ID, out.paint(state.colour, state.text), m.Reason)
+	out.line("%s", out.standing(m))
+	out.explain(m)
 	out.table([]string{"WHEN", "WHAT", "DETAIL"}, timeline(m))
 	if next := nextForMessage(m); next != "" {
 		out.next("%s", next)
@@ -51,13 +57,13 @@ func timeline(m client.Message) [][]cell {
 		rows = append(rows, []cell{timeCell(m.AcceptedAt), text("accepted"), text(msgIDWords(m.MsgID))})
 	}
 	if m.Hold != nil {
-		rows = append(rows, []cell{timeCell(&m.Hold.Since), {"held", amber}, text(strings.TrimSpace(m.Hold.Reason + " " + m.Hold.Detail + " " + m.Hold.Release))})
+		rows = append(rows, []cell{timeCell(&m.Hold.Since), {"held", amber}, text(holdWords(m.Hold))})
 	}
 	if m.Receipt != nil {
 		rows = append(rows, []cell{timeCell(&m.Receipt.At), text("receipt"), text(m.Receipt.Status + ", joined by " + m.Receipt.JoinedBy)})
 	}
 	if !m.Final && m.Receipt == nil && m.DueAt != nil && m.AcceptedAt == nil && m.Hold == nil {
-		rows = append(rows, []cell{timeCell(m.DueAt), text("due"), text(strings.TrimSpace("not before this  " + m.Reason))})
+		rows = append(rows, []cell{timeCell(m.DueAt), text("due"), text(strings.TrimSuffix("not before this, "+m.Reason, ", "))})
 	}
 	return rows
 }
@@ -67,12 +73,56 @@ func attemptWords(a client.Attempt) string {
 	if a.Errcode != nil {
 		words = fmt.Sprintf("errcode %d", *a.Errcode)
 	}
-	for _, s := range []string{a.Errmsg, a.RID} {
-		if s != "" {
-			words += "  " + s
-		}
+	if a.Errmsg != "" {
+		words += "  " + a.Errmsg
+	}
+	if a.ErrcodeInfo != nil {
+		words += "  " + a.ErrcodeInfo.Meaning + " " + a.ErrcodeInfo.MeaningZH
+	}
+	if a.RID != "" {
+		words += "  rid " + a.RID
 	}
 	return words
+}
+
+// holdWords says why a message waits and what lets it go.
+func holdWords(h *client.Hold) string {
+	words := h.Reason
+	if h.Detail != "" {
+		words += ": " + h.Detail
+	}
+	if h.Release != "" {
+		words += "; what ends it: " + h.Release
+	}
+	if h.Until != nil {
+		words += " (" + timeCell(h.Until).text + ")"
+	}
+	return words
+}
+
+// standing is a message in one line: its id, its state, why, and until when.
+func (p *printer) standing(m client.Message) string {
+	state := stateCell(m.State)
+	words := m.ID + "  " + p.paint(state.colour, state.text)
+	if m.Reason != "" {
+		words += " " + m.Reason
+	}
+	if m.Reason == "errcode" && m.Errcode != nil {
+		words += fmt.Sprintf(" %d", *m.Errcode)
+	}
+	if m.State == "queued" && m.DueAt.Or().After(time.Now()) {
+		words += ", not before " + timeCell(m.DueAt).text
+	}
+	return words
+}
+
+// explain prints what WeChat's refusal means and what to do, in both languages.
+// A hold has words of its own, and often another cause than the last attempt.
+func (p *printer) explain(m client.Message) {
+	if info := m.ErrcodeInfo; info != nil && m.Hold == nil {
+		p.line("  errcode %d: %s %s", *m.Errcode, info.Meaning, info.MeaningZH)
+		p.line("  %s %s", info.Hint, info.HintZH)
+	}
 }
 
 func msgIDWords(id *string) string {
@@ -85,7 +135,9 @@ func msgIDWords(id *string) string {
 // nextForMessage is what can be done about a message; "" when nothing need be.
 func nextForMessage(m client.Message) string {
 	switch m.State {
-	case "failed", "expired", "uncertain":
+	case "failed":
+		return nextForFailed(m)
+	case "expired", "uncertain":
 		return "hongyan message retry " + m.ID
 	case "held":
 		return nextForHold(m)
@@ -96,11 +148,38 @@ func nextForMessage(m client.Message) string {
 	}
 }
 
+// nextForFailed offers to try again only where the same message may fare better.
+func nextForFailed(m client.Message) string {
+	class := ""
+	if m.ErrcodeInfo != nil {
+		class = m.ErrcodeInfo.Class
+	}
+	switch class {
+	case "recipient":
+		return "hongyan message list --to " + m.ToUser
+	case "form", "request":
+		return "hongyan send --help"
+	case "template":
+		return "hongyan template list " + m.AppID
+	default:
+		return "hongyan message retry " + m.ID
+	}
+}
+
+// secretCodes are the errcodes that a new AppSecret cures: 40125, and 40001
+// where a token was asked for.
+var secretCodes = []int{40125, 40001}
+
 // nextForHold is what ends the hold of a message. Holds of the account end with
 // the account's; releasing one message of many would be refused.
 func nextForHold(m client.Message) string {
 	switch m.Reason {
-	case "paused", "account_stopped":
+	case "account_stopped":
+		if h := m.Hold; h != nil && h.Errcode != nil && slices.Contains(secretCodes, *h.Errcode) {
+			return "hongyan account rotate " + m.AppID + " --secret-file FILE"
+		}
+		return "hongyan account resume " + m.AppID
+	case "paused":
 		return "hongyan account resume " + m.AppID
 	case "token", "unreachable":
 		return "hongyan account list"
@@ -124,11 +203,14 @@ type messageList struct {
 }
 
 func (c *messageList) Run(ctx context.Context, w *surroundings) error {
-	since, err := parseSince(c.Since, time.Now())
+	since, err := c.check(time.Now())
 	if err != nil {
 		return err
 	}
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	list, err := gateway.Messages(ctx, client.MessageFilter{
 		AppID: c.AppID, ToUser: c.To, TemplateID: c.Template, States: c.State, Since: since, Query: c.Query, Limit: c.Limit, Cursor: c.Cursor,
 	})
@@ -150,11 +232,69 @@ func (c *messageList) Run(ctx context.Context, w *surroundings) error {
 	}
 	out.table([]string{"CREATED", "ID", "TO", "STATE", "REASON", "ERRCODE"}, rows)
 	if list.NextCursor != nil {
-		out.next("hongyan message list … --cursor %s", *list.NextCursor)
+		out.next("%s", c.again(since, *list.NextCursor))
 	} else {
 		out.next("hongyan message get %s", list.Items[0].ID)
 	}
 	return nil
+}
+
+// maxList is the longest page the gateway gives.
+const maxList = 1000
+
+// check finds what the gateway would refuse of the flags, and returns --since as a time.
+func (c *messageList) check(now time.Time) (since time.Time, err error) {
+	if c.Limit < 1 || c.Limit > maxList {
+		return since, wrongUse("continue a longer list with the command it ends with", "--limit %d is not between 1 and %d", c.Limit, maxList)
+	}
+	for _, word := range c.State {
+		if _, err := hongyan.ParseState(word); err != nil {
+			return since, wrongUse("see docs/states.md for what they mean", "--state: %s", hongyan.OneOf(word, stateWords()...))
+		}
+	}
+	return parseSince(c.Since, now)
+}
+
+func stateWords() []string {
+	var words []string
+	for _, s := range hongyan.States() {
+		words = append(words, s.String())
+	}
+	return words
+}
+
+// again is the command for the next page, ready to be pasted. A --since from now
+// is written out: the list must not move.
+func (c *messageList) again(since time.Time, cursor string) string {
+	command := "hongyan message list"
+	add := func(flag, value string) {
+		if value != "" {
+			command += " " + flag + " " + shellWord(value)
+		}
+	}
+	add("--url", c.URL)
+	add("--appid", c.AppID)
+	add("--to", c.To)
+	add("--template", c.Template)
+	add("--state", strings.Join(c.State, ","))
+	if !since.IsZero() {
+		add("--since", since.UTC().Format(time.RFC3339))
+	}
+	add("--query", c.Query)
+	add("--limit", strconv.Itoa(c.Limit))
+	add("--cursor", cursor)
+	return command
+}
+
+// shellWord quotes a word for a POSIX shell where that is needed.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=+@", r)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 // parseSince reads RFC 3339, or a duration before now with a minus sign.
@@ -182,12 +322,12 @@ func errcodeCell(code *int) cell {
 	}
 }
 
-// timeCell shows a time in the operator's zone; "-" for none.
+// timeCell shows a time in the operator's zone, and which that is; "-" for none.
 func timeCell(t *client.Time) cell {
 	if t.Or().IsZero() {
 		return cell{"-", grey}
 	}
-	return text(t.Or().Local().Format("2006-01-02 15:04:05"))
+	return text(t.Or().Local().Format("2006-01-02 15:04:05 -0700"))
 }
 
 type messageCancel struct {
@@ -196,7 +336,10 @@ type messageCancel struct {
 }
 
 func (c *messageCancel) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	m, err := gateway.Cancel(ctx, c.ID)
 	return c.acted(w, gateway, m, err)
 }
@@ -211,7 +354,10 @@ func (messageRetry) Help() string {
 }
 
 func (c *messageRetry) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	m, err := gateway.Retry(ctx, c.ID)
 	return c.acted(w, gateway, m, err)
 }
@@ -222,7 +368,10 @@ type messageRelease struct {
 }
 
 func (c *messageRelease) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	m, err := gateway.Release(ctx, c.ID)
 	return c.acted(w, gateway, m, err)
 }
@@ -236,8 +385,7 @@ func (f *gatewayFlags) acted(w *surroundings, gateway *client.Client, m client.M
 		return w.json(m)
 	}
 	out := w.out()
-	state := stateCell(m.State)
-	out.line("%s  %s %s", m.ID, out.paint(state.colour, state.text), m.Reason)
+	out.line("%s", out.standing(m))
 	out.next("hongyan message get %s", m.ID)
 	return nil
 }

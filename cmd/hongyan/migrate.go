@@ -8,6 +8,7 @@ import (
 
 type migrateCommand struct {
 	configFlags `embed:""`
+	JSON        bool `name:"json" help:"Print JSON, for programs."`
 }
 
 func (migrateCommand) Help() string {
@@ -22,6 +23,9 @@ func (c *migrateCommand) Run(ctx context.Context, w *surroundings) error {
 	options := server.Options{Getenv: w.getenv, Logger: server.NewLogger(config.Log, w.stderr)}
 	if err := server.Migrate(ctx, config, options); err != nil {
 		return err
+	}
+	if c.JSON {
+		return w.json(map[string]any{"database": config.DatabasePath(), "migrated": true})
 	}
 	out := w.out()
 	out.line("%s has the schema of this build", config.DatabasePath())

@@ -56,9 +56,22 @@ func (p *printer) paint(c colour, text string) string {
 
 func (p *printer) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
-// next names the command that is useful now.
+// next names the command that is useful now, as this program is called here.
 func (p *printer) next(format string, args ...any) {
-	p.line("%s", p.paint(grey, "next: "+fmt.Sprintf(format, args...)))
+	command := strings.Replace(fmt.Sprintf(format, args...), "hongyan ", programWord(os.Args[0])+" ", 1)
+	p.line("%s", p.paint(grey, "next: "+command))
+}
+
+// programWord is how to call this program again, given how it was called.
+func programWord(called string) string {
+	switch {
+	case strings.Contains(called, "go-build"): // go run has removed it by then
+		return "go run ./cmd/hongyan"
+	case strings.ContainsRune(called, os.PathSeparator):
+		return called
+	default:
+		return "hongyan"
+	}
 }
 
 // cell is one field of a table.
@@ -144,7 +157,7 @@ func (p *printer) row(cells []cell, widths []int) {
 	for i, c := range cells {
 		b.WriteString(p.paint(c.colour, c.text))
 		if i < len(cells)-1 {
-			b.WriteString(strings.Repeat(" ", widths[i]-runewidth.StringWidth(c.text)+2))
+			b.WriteString(strings.Repeat(" ", max(0, widths[i]-runewidth.StringWidth(c.text))+2))
 		}
 	}
 	fmt.Fprintln(p.w, strings.TrimRight(b.String(), " "))

@@ -11,7 +11,10 @@ type quotaCommand struct {
 }
 
 func (c *quotaCommand) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	list, err := gateway.Quota(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
-	"os"
 	"strings"
 
 	"hongyan/client"
@@ -28,17 +26,15 @@ func (f *secretFlags) read(w *surroundings) (string, error) {
 	if f.Secret != "" {
 		return f.Secret, nil
 	}
-	source := w.stdin
-	if f.SecretFile != "-" {
-		file, err := os.Open(f.SecretFile)
-		if err != nil {
-			return "", err
-		}
-		defer file.Close()
-		source = file
+	content, err := w.readNamed("--secret-file", f.SecretFile, maxSecretFile)
+	if err != nil {
+		return "", err
 	}
-	content, err := io.ReadAll(io.LimitReader(source, maxSecretFile))
-	return strings.TrimSpace(string(content)), err
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", wrongUse("write the AppSecret into it", "--secret-file %s is empty", f.SecretFile)
+	}
+	return secret, nil
 }
 
 type accountRotate struct {
@@ -59,10 +55,13 @@ func (c *accountRotate) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	a, err := gateway.UpdateAccount(ctx, c.AppID, patch)
 	if err != nil {
-		return apiError(gateway, err)
+		return accountFlags.apiError(gateway, err)
 	}
 	if c.JSON {
 		return w.json(a)

@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"hongyan/server"
 )
 
 // Exit codes.
@@ -16,18 +21,38 @@ const (
 
 // surroundings is what a command may use of the world outside.
 type surroundings struct {
-	getenv func(string) string
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
+	environ []string // as os.Environ returns it
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+// getenv returns the value of a variable, "" when it is not set. As everywhere,
+// the last one given counts.
+func (w *surroundings) getenv(name string) string {
+	for _, pair := range slices.Backward(w.environ) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// warn tells of HONGYAN_* variables that nothing reads. They are no error: an
+// older or newer version may know them.
+func (w *surroundings) warn() {
+	p := printerFor(w.stderr, w.getenv)
+	for _, said := range server.UnknownVariables(w.environ) {
+		fmt.Fprintln(w.stderr, p.paint(amber, "warning:")+" "+said)
+	}
 }
 
 // exitRequest is how kong's Exit, called after --help, leaves the parser.
 type exitRequest int
 
 // run executes one command line and returns its exit code.
-func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	w := &surroundings{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	w := &surroundings{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hongyan/sandbox"
+	"hongyan/sandbox/phone"
 	"hongyan/server"
 )
 
@@ -21,13 +22,14 @@ type sandboxCommand struct {
 	Listen        string        `default:"127.0.0.1:7900" placeholder:"HOST:PORT" help:"Address; port 0 takes a free one. Default ${default}."`
 	AllowRemote   bool          `help:"Allow an address other machines reach. The control API has no login: whoever reaches it controls it."`
 	DeliveryDelay time.Duration `default:"1s" help:"Time between accepting a message and delivering it. Default ${default}."`
+	Data          string        `placeholder:"DIR" help:"Folder that keeps the state over a restart, written once a second when something changed. Default: everything in memory."`
 	Seed          string        `placeholder:"FILE" help:"YAML file with accounts, templates, users, faults and the clock to begin with; docs/sandbox.seed.example.yaml shows all of it. Default: the built-in ones."`
 	RandSeed      int64         `placeholder:"N" help:"Seed of every id and random choice: the same seed and calls give the same answers. Default: a new one at every start, so that no msgid comes back."`
 	LedgerLimit   int           `default:"1000000" help:"Calls that are remembered; the oldest go first. Default ${default}."`
 }
 
 func (sandboxCommand) Help() string {
-	return "WeChat's own paths, the control API under /sandbox/v1/ and a start page at / on one port, everything in memory. " +
+	return "WeChat's own paths, the control API under /sandbox/v1/ and a phone in the browser at / on one port. " +
 		"The first line on standard output is: listening on http://HOST:PORT, the second: rand seed N. It comes with a service account, a mini program and " +
 		"templates; docs/sandbox.md lists them and the openids with a chosen fate. It is not WeChat and says so on every answer."
 }
@@ -48,14 +50,30 @@ func (c *sandboxCommand) Run(ctx context.Context, w *surroundings) error {
 	if delay == 0 {
 		delay = -1 // the library's word for "at once"
 	}
-	seed := c.seed()
-	box := sandbox.New(sandbox.Options{
-		Seed: seed, LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote, World: world,
+	opts := sandbox.Options{
+		Seed: c.seed(), LedgerLimit: c.LedgerLimit, DeliveryDelay: delay, AllowRemote: c.AllowRemote, World: world,
 		Logger: slog.New(slog.NewTextHandler(w.stderr, nil)),
-	})
+	}
+	box, err := c.open(opts)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	// One write: whoever reads the first line only may close the pipe after it.
-	fmt.Fprintf(w.stdout, "listening on http://%s\nrand seed %d\n", l.Addr(), seed)
-	return serveSandbox(ctx, box, l)
+	fmt.Fprintf(w.stdout, "listening on http://%s\nrand seed %d\n", l.Addr(), box.RandSeed())
+	err = serveSandbox(ctx, box, l)
+	return errors.Join(err, box.Close())
+}
+
+// open takes up the state in --data, or begins in memory.
+func (c *sandboxCommand) open(opts sandbox.Options) (*sandbox.Sandbox, error) {
+	if c.Data == "" {
+		return sandbox.New(opts), nil
+	}
+	box, err := sandbox.Open(opts, c.Data)
+	if e, ok := errors.AsType[*sandbox.StateError](err); ok {
+		return nil, &commandError{what: e.File + " " + e.Problem, cure: e.Cure}
+	}
+	return box, err
 }
 
 // world reads the seed file; nil without one.
@@ -110,7 +128,7 @@ const sandboxGrace = 2 * time.Second
 func serveSandbox(ctx context.Context, box *sandbox.Sandbox, l net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	srv := &http.Server{
-		Handler: box.Handler(), ReadHeaderTimeout: 5 * time.Second,
+		Handler: phone.Handler(box), ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // or a page that listens to events would hold up the stop
 	}
 	group.Go(func() error { return server.ServeUntil(ctx, srv, l, sandboxGrace) })

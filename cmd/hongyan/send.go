@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -34,14 +30,17 @@ type sendCommand struct {
 }
 
 func (c *sendCommand) Run(ctx context.Context, w *surroundings) error {
-	request, err := c.request(w)
+	post, names, err := c.post(w)
 	if err != nil {
 		return err
 	}
-	gateway := c.client(w)
-	sent, err := gateway.Send(ctx, request)
+	gateway, err := c.client(w)
 	if err != nil {
-		return apiError(gateway, err)
+		return err
+	}
+	sent, err := post(ctx, gateway)
+	if err != nil {
+		return names.apiError(gateway, err)
 	}
 	m := sent.Message
 	if c.Wait {
@@ -58,32 +57,65 @@ func (c *sendCommand) Run(ctx context.Context, w *surroundings) error {
 	return nil
 }
 
+// sendFlags name the fields of POST /v1/messages.
+var sendFlags = flagNames{
+	"/appid": "--appid", "/touser": "--to", "/template_id": "--template", "/data": "--data", "/url": "--link", "/page": "--page",
+	"/form_id": "--form-id", "/client_msg_id": "--client-msg-id", "/send_at": "--send-at", "/expires_at": "--expires-at",
+	"/priority": "--priority", "/header/Idempotency-Key": "--idempotency-key",
+}
+
+// post returns what sends the message that the flags or the body make, and the
+// names of its fields. A body is sent as it is: the gateway judges it.
+func (c *sendCommand) post(w *surroundings) (func(context.Context, *client.Client) (client.Sent, error), flagNames, error) {
+	if c.Body == "" {
+		request, err := c.request()
+		return func(ctx context.Context, gateway *client.Client) (client.Sent, error) {
+			return gateway.Send(ctx, request)
+		}, sendFlags, err
+	}
+	if flag := c.besideBody(); flag != "" {
+		return nil, nil, wrongUse("put it into the body, or leave --body out", "--body is the whole message, and %s is given too", flag)
+	}
+	// One byte more than the gateway takes, so that it is the one to refuse.
+	body, err := w.readNamed("--body", c.Body, maxBody+1)
+	return func(ctx context.Context, gateway *client.Client) (client.Sent, error) {
+		return gateway.SendJSON(ctx, body, c.IdempotencyKey)
+	}, flagNames{"/header/Idempotency-Key": "--idempotency-key"}, err
+}
+
+// besideBody returns a flag that a whole body leaves no room for, "" when none is given.
+func (c *sendCommand) besideBody() string {
+	for _, f := range []struct{ flag, value string }{
+		{"--appid", c.AppID}, {"--to", c.To}, {"--template", c.Template}, {"--data", strings.Join(c.Data, " ")}, {"--link", c.LinkURL},
+		{"--page", c.Page}, {"--form-id", c.FormID}, {"--client-msg-id", c.ClientMsgID}, {"--send-at", c.SendAt}, {"--expires-at", c.ExpiresAt},
+	} {
+		if f.value != "" {
+			return f.flag
+		}
+	}
+	return ""
+}
+
 func (c *sendCommand) shownSent(w *surroundings, m client.Message, replayed bool) error {
 	if c.JSON {
 		return w.json(m)
 	}
 	out := w.out()
-	state := stateCell(m.State)
-	words := out.paint(state.colour, state.text)
-	if m.Reason != "" {
-		words += " " + m.Reason
-	}
+	words := out.standing(m)
 	if replayed {
 		words += " (the answer to an earlier message with this key)"
 	}
-	out.line("%s  %s", m.ID, words)
+	out.line("%s", words)
+	out.explain(m)
 	out.next("hongyan message get %s", m.ID)
 	return nil
 }
 
-// maxBody bounds what is read as a message, in bytes; the gateway's own limit is lower.
+// maxBody is how much the gateway takes as a message, in bytes.
 const maxBody = 1 << 20
 
-// request builds the message from the flags, or reads it whole.
-func (c *sendCommand) request(w *surroundings) (client.MessageRequest, error) {
-	if c.Body != "" {
-		return c.readBody(w)
-	}
+// request builds the message from the flags.
+func (c *sendCommand) request() (client.MessageRequest, error) {
 	if c.AppID == "" || c.To == "" || c.Template == "" {
 		return client.MessageRequest{}, wrongUse("see hongyan send --help", "--appid, --to and --template are needed, or --body")
 	}
@@ -100,29 +132,6 @@ func (c *sendCommand) request(w *surroundings) (client.MessageRequest, error) {
 	}
 	r.ExpiresAt, err = parseTime("--expires-at", c.ExpiresAt, time.Now())
 	return r, err
-}
-
-func (c *sendCommand) readBody(w *surroundings) (client.MessageRequest, error) {
-	source := w.stdin
-	if c.Body != "-" {
-		f, err := os.Open(c.Body)
-		if err != nil {
-			return client.MessageRequest{}, err
-		}
-		defer f.Close()
-		source = f
-	}
-	content, err := io.ReadAll(io.LimitReader(source, maxBody))
-	if err != nil {
-		return client.MessageRequest{}, err
-	}
-	r := client.MessageRequest{IdempotencyKey: c.IdempotencyKey}
-	d := json.NewDecoder(bytes.NewReader(content))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
-		return r, wrongUse("see /docs of the gateway for its fields", "--body is not a message: %v", err)
-	}
-	return r, nil
 }
 
 func parseData(pairs []string) (map[string]client.Field, error) {
@@ -184,7 +193,7 @@ func notEnded(ctx context.Context, m client.Message, timeout time.Duration) erro
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
-	return &commandError{what: m.ID + " has not ended after " + timeout.String() + ": it is " + stateCell(m.State).text + " " + m.Reason,
+	return &commandError{what: m.ID + " has not ended after " + timeout.String() + ": it is " + strings.TrimSpace(stateCell(m.State).text+" "+m.Reason),
 		cure: "look again with hongyan message get " + m.ID}
 }
 

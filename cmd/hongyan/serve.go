@@ -13,13 +13,18 @@ type configFlags struct {
 	Database string `placeholder:"sqlite:PATH" help:"Database, default sqlite:DIR/hongyan.db ($$HONGYAN_DATABASE)."`
 }
 
+// file is the configuration file; "" = none.
+func (f *configFlags) file(w *surroundings) string {
+	if f.Config != "" {
+		return f.Config
+	}
+	return w.getenv("HONGYAN_CONFIG")
+}
+
 // load returns the configuration the flags, the environment and the file make.
 func (f *configFlags) load(w *surroundings, more func(*server.Config)) (server.Config, error) {
-	file := f.Config
-	if file == "" {
-		file = w.getenv("HONGYAN_CONFIG")
-	}
-	return server.Load(file, w.getenv, func(c *server.Config) {
+	w.warn()
+	return server.Load(f.file(w), w.getenv, func(c *server.Config) {
 		setIfGiven(&c.Data, f.Data)
 		setIfGiven(&c.Database, f.Database)
 		if more != nil {
@@ -63,7 +68,7 @@ func (c *serveCommand) Run(ctx context.Context, w *surroundings) error {
 		Logger: server.NewLogger(config.Log, w.stderr),
 	})
 	if err != nil {
-		return err
+		return server.Located(c.file(w), err)
 	}
 	return s.Run(ctx)
 }

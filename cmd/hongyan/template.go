@@ -22,7 +22,10 @@ type templateSync struct {
 }
 
 func (c *templateSync) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	s, err := gateway.SyncTemplates(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)
@@ -42,7 +45,10 @@ type templateList struct {
 }
 
 func (c *templateList) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	list, err := gateway.Templates(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)
@@ -83,7 +89,10 @@ type templateAdd struct {
 }
 
 func (c *templateAdd) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	t, err := gateway.AddTemplate(ctx, c.AppID, client.TemplateAdd{TemplateIDShort: c.ShortID, KeywordNameList: c.Keyword})
 	if err != nil {
 		return apiError(gateway, err)
@@ -118,7 +127,10 @@ func (c *templatePut) Run(ctx context.Context, w *surroundings) error {
 		}
 		c.Content = strings.TrimRight(string(content), "\n")
 	}
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	t, err := gateway.PutTemplate(ctx, c.AppID, c.TemplateID, client.TemplatePut{Title: c.Title, Content: c.Content})
 	if err != nil {
 		return apiError(gateway, err)
@@ -133,8 +145,11 @@ type templateDelete struct {
 }
 
 func (c *templateDelete) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
-	if err := gateway.DeleteTemplate(ctx, c.AppID, c.TemplateID); err != nil {
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
+	if err = gateway.DeleteTemplate(ctx, c.AppID, c.TemplateID); err != nil {
 		return apiError(gateway, err)
 	}
 	if c.JSON {

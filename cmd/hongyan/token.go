@@ -20,7 +20,10 @@ type tokenGet struct {
 }
 
 func (c *tokenGet) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	t, err := gateway.Token(ctx, c.AppID)
 	if err != nil {
 		return apiError(gateway, err)
@@ -39,7 +42,10 @@ type tokenRefresh struct {
 }
 
 func (c *tokenRefresh) Run(ctx context.Context, w *surroundings) error {
-	gateway := c.client(w)
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
 	t, err := gateway.RefreshToken(ctx, c.AppID, "")
 	if err != nil {
 		return apiError(gateway, err)
@@ -49,11 +55,11 @@ func (c *tokenRefresh) Run(ctx context.Context, w *surroundings) error {
 
 // shownToken prints a token's history, and the token only when asked for.
 func (f *gatewayFlags) shownToken(w *surroundings, t client.Token, reveal bool) error {
-	if !reveal && t.AccessToken != "" {
-		t.AccessToken = "[redacted]"
+	if f.JSON && reveal {
+		return w.json(t)
 	}
 	if f.JSON {
-		return w.json(t)
+		return w.json(tokenHistory{Token: t})
 	}
 	out := w.out()
 	remaining := time.Duration(t.RemainingSeconds) * time.Second
@@ -66,6 +72,12 @@ func (f *gatewayFlags) shownToken(w *surroundings, t client.Token, reveal bool) 
 	}
 	out.next("hongyan account list")
 	return nil
+}
+
+// tokenHistory is a token without itself.
+type tokenHistory struct {
+	client.Token
+	AccessToken string `json:"access_token,omitempty"` // stands before that of Token, and is empty
 }
 
 // earlyDeathsCell is red when somebody else fetches tokens for the account too.

@@ -9,9 +9,14 @@ import (
 // version is set by the linker for releases; empty means "ask the build info".
 var version string
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print JSON, for programs."`
+}
 
-func (versionCommand) Run(w *surroundings) error {
+func (c *versionCommand) Run(w *surroundings) error {
+	if c.JSON {
+		return w.json(map[string]string{"version": versionWord(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+	}
 	_, err := fmt.Fprintf(w.stdout, "hongyan %s %s %s/%s\n", versionWord(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"hongyan"
@@ -84,9 +85,23 @@ func (s *Store) CreateAccount(ctx context.Context, a hongyan.Account) error {
 		}
 		stamped := a
 		stampAccount(&stamped, t.now)
-		_, err = t.exec("INSERT INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 20)+")", accountArgs(s.keys, &stamped)...)
-		return err
+		if _, err = t.exec("INSERT INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 20)+")", accountArgs(s.keys, &stamped)...); err != nil {
+			return err
+		}
+		t.accounts = maps.Clone(t.accounts) // the transaction may be undone
+		t.accounts[a.AppID] = true
+		return nil
 	})
+}
+
+// loadAppIDs reads which accounts there are.
+func loadAppIDs(ctx context.Context, c *conn) (map[string]bool, error) {
+	all := make(map[string]bool)
+	err := c.query(ctx, func(r *row) error {
+		all[r.text()] = true
+		return nil
+	}, "SELECT appid FROM accounts")
+	return all, err
 }
 
 func stampAccount(a *hongyan.Account, now int64) {
@@ -186,6 +201,8 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 				return err
 			}
 		}
+		t.accounts = maps.Clone(t.accounts)
+		delete(t.accounts, appID)
 		return nil
 	})
 }

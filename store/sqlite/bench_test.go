@@ -23,7 +23,7 @@ func reportPerMessage(b *testing.B, n int, cpuBefore time.Duration) {
 func BenchmarkInsertSingle(b *testing.B) {
 	for _, callers := range []int{16, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			s := newTestStore(b)
+			s := withAccount(b, newTestStore(b))
 			ms := benchMessages(b.N, 0)
 			var next atomic.Int64
 			var wg sync.WaitGroup
@@ -47,7 +47,7 @@ func BenchmarkInsertSingle(b *testing.B) {
 
 // BenchmarkInsertBatch inserts batches of 500 from 4 callers. One op is a batch.
 func BenchmarkInsertBatch(b *testing.B) {
-	s := newTestStore(b)
+	s := withAccount(b, newTestStore(b))
 	batches := make([][]store.NewMessage, b.N)
 	for i := range batches {
 		batches[i] = benchMessages(500, 0)
@@ -72,7 +72,7 @@ func BenchmarkInsertBatch(b *testing.B) {
 
 // BenchmarkClaimFinish claims 256 messages and settles them as accepted.
 func BenchmarkClaimFinish(b *testing.B) {
-	s := newTestStore(b)
+	s := withAccount(b, newTestStore(b))
 	ctx := b.Context()
 	epoch, err := s.Join(ctx, "bench", time.Minute)
 	if err != nil {

@@ -25,6 +25,23 @@ func (t *tx) count(k countKey, n int64) {
 		t.counts = make(map[countKey]int64)
 	}
 	t.counts[k] += n
+	if t.noting {
+		t.noted = append(t.noted, noted{k, n})
+	}
+}
+
+// noted is a change of a counter.
+type noted struct {
+	countKey
+	n int64
+}
+
+// unnote takes back what the present operation noted.
+func (t *tx) unnote() {
+	for _, c := range t.noted {
+		t.counts[c.countKey] -= c.n
+	}
+	t.noted = t.noted[:0]
 }
 
 // flushCounts writes the noted changes: a few rows per commit, however many

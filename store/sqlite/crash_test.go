@@ -44,6 +44,10 @@ func runChild(path string) error {
 	if err != nil {
 		return err
 	}
+	err = s.CreateAccount(ctx, hongyan.Account{AppID: "wx0123456789abcdef", Kind: hongyan.ServiceAccount})
+	if err != nil && !hongyan.IsKind(err, hongyan.Conflict) { // an earlier child added it
+		return err
+	}
 	epoch, err := s.Join(ctx, "child", time.Minute)
 	if err != nil {
 		return err

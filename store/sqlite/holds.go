@@ -11,16 +11,45 @@ import (
 // PutHold records a hold on an account; see store.Accounts.
 func (s *Store) PutHold(ctx context.Context, h hongyan.Hold) error {
 	return s.write(ctx, func(t *tx) error {
-		since := millis(h.Since)
-		if since == 0 {
-			since = t.now
+		put := h
+		put.Since, put.Until, put.Before = hongyan.Millis(h.Since), hongyan.Millis(h.Until), hongyan.Millis(h.Before)
+		if put.Since.IsZero() {
+			put.Since = fromMillis(t.now)
 		}
-		_, err := t.exec(`INSERT INTO holds (appid, kind, reason, since, until, before, release, errcode, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (appid, kind, reason) DO UPDATE SET since = min(since, excluded.since), until = excluded.until,
-				before = excluded.before, release = excluded.release, errcode = excluded.errcode, detail = excluded.detail`,
-			h.AppID, string(h.Kind), h.Reason, since, millis(h.Until), millis(h.Before), h.Release, h.Errcode, h.Detail)
+		standing, found, err := t.hold(h)
+		if err != nil {
+			return err
+		}
+		if found {
+			put = standing.Renewed(put)
+		}
+		_, err = t.exec("REPLACE INTO holds ("+holdColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			put.AppID, string(put.Kind), put.Reason, millis(put.Since), millis(put.Until), millis(put.Before), put.Release, put.Errcode, put.Detail)
 		return err
 	})
+}
+
+// hold reads the hold with the account, kind and reason of h.
+func (t *tx) hold(h hongyan.Hold) (standing hongyan.Hold, found bool, err error) {
+	found, err = t.queryOne(func(r *row) error {
+		standing = scanHold(r)
+		return nil
+	}, "SELECT "+holdColumns+" FROM holds WHERE appid = ? AND kind = ? AND reason = ?", h.AppID, string(h.Kind), h.Reason)
+	return standing, found, err
+}
+
+// LapseHold removes a hold whose time has come; see store.Accounts.
+func (s *Store) LapseHold(ctx context.Context, h hongyan.Hold) (bool, error) {
+	n := 0
+	err := s.write(ctx, func(t *tx) error {
+		standing, found, err := t.hold(h)
+		if err != nil || !found || longer(standing.Until, hongyan.Millis(h.Until)) {
+			return err
+		}
+		n, err = t.exec("DELETE FROM holds WHERE appid = ? AND kind = ? AND reason = ?", h.AppID, string(h.Kind), h.Reason)
+		return err
+	})
+	return n > 0, err
 }
 
 // ClearHold removes holds; see store.Accounts.
@@ -45,11 +74,17 @@ func (s *Store) Holds(ctx context.Context) ([]hongyan.Hold, error) {
 
 func listHolds(ctx context.Context, c *conn) (all []hongyan.Hold, err error) {
 	err = c.query(ctx, func(r *row) error {
-		all = append(all, hongyan.Hold{AppID: r.text(), Kind: hongyan.MessageKind(r.text()), Reason: r.text(),
-			Since: r.time(), Until: r.time(), Before: r.time(), Release: r.text(), Errcode: r.int(), Detail: r.text()})
+		all = append(all, scanHold(r))
 		return nil
-	}, "SELECT appid, kind, reason, since, until, before, release, errcode, detail FROM holds ORDER BY appid, kind, reason")
+	}, "SELECT "+holdColumns+" FROM holds ORDER BY appid, kind, reason")
 	return all, err
+}
+
+const holdColumns = "appid, kind, reason, since, until, before, release, errcode, detail"
+
+func scanHold(r *row) hongyan.Hold {
+	return hongyan.Hold{AppID: r.text(), Kind: hongyan.MessageKind(r.text()), Reason: r.text(),
+		Since: r.time(), Until: r.time(), Before: r.time(), Release: r.text(), Errcode: r.int(), Detail: r.text()}
 }
 
 // holdIndex is the holds in force by account. It makes the view in which queued

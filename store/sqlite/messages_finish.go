@@ -68,7 +68,10 @@ const fencedSQL = " WHERE seq = ? AND epoch = ? AND attempts = ? AND appid = ? A
 const acceptedSQL = `UPDATE OR FAIL messages SET state = 4, reason = '', hold = NULL, updated_at = ?,
 	epoch = 0, tries = 0, doubt_since = 0, msgid = ?, accepted_at = ?, in_review = 0, may_duplicate = 0,
 	last_n = ?, last_started_at = ?, last_ended_at = ?,
-	last_outcome = 1, last_errcode = 0, last_errmsg = '', last_rid = '', last_msgid = ?`
+	last_outcome = 1, last_errcode = 0, last_errmsg = '` + usualMsg + `', last_rid = '', last_msgid = ?`
+
+// usualMsg is what WeChat says with errcode 0 (spec §4.2.6).
+const usualMsg = "ok"
 
 // usual reports whether a result is one call, answered with a msgid and nothing else to say.
 func usual(r *store.Result) bool {
@@ -76,7 +79,7 @@ func usual(r *store.Result) bool {
 		return false
 	}
 	a := &r.Attempts[0]
-	return a.Outcome == hongyan.Answered && a.Errcode == 0 && a.Errmsg == "" && a.RID == "" &&
+	return a.Outcome == hongyan.Answered && a.Errcode == 0 && a.Errmsg == usualMsg && a.RID == "" &&
 		r.Reason == "" && r.Hold == nil && r.Tries == 0 && r.DoubtSince.IsZero() && !r.InReview && !r.MayDuplicate
 }
 

@@ -13,18 +13,24 @@ func (s *Store) Cancel(ctx context.Context, id string) (m hongyan.Message, err e
 		if m, err = t.messageByID(id); err != nil {
 			return err
 		}
-		if !m.State.Waiting() {
-			return wrongState("cancelled", &m)
-		}
-		if !m.DoubtSince.IsZero() {
-			return hongyan.Errorf(hongyan.Conflict, "in_doubt", "message %s may have been sent already and cannot be cancelled", id)
-		}
-		err = t.execAll(1, "UPDATE messages SET state = 6, hold = NULL, updated_at = ? WHERE seq = ?", t.now, m.Seq)
-		t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
-		m.State, m.Hold, m.UpdatedAt = hongyan.Cancelled, nil, fromMillis(t.now)
-		return err
+		return t.cancel(&m)
 	})
 	return m, err
+}
+
+func (t *tx) cancel(m *hongyan.Message) error {
+	if !m.State.Waiting() {
+		return wrongState("cancelled", m)
+	}
+	if !m.DoubtSince.IsZero() {
+		return hongyan.Errorf(hongyan.Conflict, "in_doubt", "message %s may have been sent already and cannot be cancelled", m.ID)
+	}
+	if err := t.execAll(1, "UPDATE messages SET state = 6, hold = NULL, updated_at = ? WHERE seq = ?", t.now, m.Seq); err != nil {
+		return err
+	}
+	t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
+	m.State, m.Hold, m.UpdatedAt = hongyan.Cancelled, nil, fromMillis(t.now)
+	return nil
 }
 
 // tally is what the counters need of a changed row.
@@ -64,14 +70,16 @@ func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
 // HoldTemplate holds the queued messages of a template; see store.Messages. One
 // in doubt goes on, to settle inside its window; one scheduled for later than
 // until keeps its time.
-func (s *Store) HoldTemplate(ctx context.Context, appID, templateID, reason string, until time.Time, limit int) (int, error) {
-	since := s.Now()
-	hold := encodeHold(&hongyan.Hold{AppID: appID, Reason: reason, Since: since, Until: hongyan.Millis(until)})
+func (s *Store) HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error) {
+	if h.Since.IsZero() {
+		h.Since = s.Now()
+	}
+	h.Since, h.Until = hongyan.Millis(h.Since), hongyan.Millis(h.Until)
 	set := "state = 1, reason = ?, hold = ?, due_at = CASE WHEN ? = 0 THEN 0 ELSE max(due_at, ?) END"
 	return s.switchTemplate(ctx, templateSwitch{
-		from: hongyan.Queued, to: hongyan.Held, appID: appID, templateID: templateID, limit: limit,
+		from: hongyan.Queued, to: hongyan.Held, appID: h.AppID, templateID: templateID, limit: limit,
 		where: " AND doubt_since = 0", // one in doubt must settle inside its window
-		set:   set, args: []any{reason, hold, millis(until), millis(until)},
+		set:   set, args: []any{h.Reason, encodeHold(&h), millis(h.Until), millis(h.Until)},
 	})
 }
 

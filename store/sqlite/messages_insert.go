@@ -26,11 +26,13 @@ func (s *Store) InsertMessages(ctx context.Context, ms []store.NewMessage) ([]st
 	if err := s.submit(ctx, &op{insert: ins, weight: len(ms)}); err != nil {
 		return nil, err
 	}
-	return ins.out, s.showHolds(ctx, ins.out)
+	s.showHolds(ctx, ins.out)
+	return ins.out, nil
 }
 
-// showHolds makes replayed messages look as Message would show them.
-func (s *Store) showHolds(ctx context.Context, out []store.Inserted) error {
+// showHolds makes replayed messages look as Message would show them, if the
+// holds can be read: what is stored is stored, and an error would deny it.
+func (s *Store) showHolds(ctx context.Context, out []store.Inserted) {
 	var holds holdIndex
 	for i := range out {
 		if out[i].Outcome == store.InsertedNew || out[i].Message.State != hongyan.Queued {
@@ -42,12 +44,11 @@ func (s *Store) showHolds(ctx context.Context, out []store.Inserted) error {
 				return err
 			})
 			if err != nil {
-				return err
+				return
 			}
 		}
 		holds.show(&out[i].Message)
 	}
-	return nil
 }
 
 // insertBatch collects the new rows of a transaction.
@@ -117,6 +118,10 @@ func (b *insertBatch) add(n *store.NewMessage, out *store.Inserted) error {
 		if done {
 			return b.remember(n, &out.Message)
 		}
+	}
+	if !b.t.accounts[n.Message.AppID] {
+		out.Outcome = store.InsertedNoAccount
+		return nil
 	}
 	out.Outcome = store.InsertedNew
 	out.Message = n.Message

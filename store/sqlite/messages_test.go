@@ -32,7 +32,7 @@ func benchResults(ms []hongyan.Message) []store.Result {
 		msgID := 2_000_000_000 + m.Seq*7919%1_000_003
 		rs[i] = store.Result{
 			Fence: store.Fence{Seq: m.Seq, Epoch: m.Epoch, Attempts: m.Attempts}, AppID: m.AppID,
-			Attempts: []hongyan.Attempt{{N: m.Attempts, StartedAt: now, EndedAt: now, Outcome: hongyan.Answered, MsgID: msgID}},
+			Attempts: []hongyan.Attempt{{N: m.Attempts, StartedAt: now, EndedAt: now, Outcome: hongyan.Answered, Errmsg: "ok", MsgID: msgID}},
 			State:    hongyan.Accepted, MsgID: msgID, AcceptedAt: now,
 			Usage: []store.UsageDelta{{AppID: m.AppID, Scope: "account", Period: "day", PeriodFrom: hongyan.PeriodStart("day", now), N: 1}},
 		}

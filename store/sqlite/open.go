@@ -154,7 +154,10 @@ func loadMemory(ctx context.Context, c *conn) (memory, error) {
 	if err != nil {
 		return m, err
 	}
-	m.streams, err = loadStreams(ctx, c)
+	if m.streams, err = loadStreams(ctx, c); err != nil {
+		return m, err
+	}
+	m.accounts, err = loadAppIDs(ctx, c)
 	return m, err
 }
 

@@ -213,7 +213,7 @@ func TestMigrateReportsVersions(t *testing.T) {
 
 func TestReopenFindsEverything(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hongyan.db")
-	s := openTestStore(t, path)
+	s := withAccount(t, openTestStore(t, path))
 	ctx := t.Context()
 	epoch, err := s.Join(ctx, "one", time.Minute)
 	if err != nil {
@@ -250,7 +250,7 @@ func TestReopenFindsEverything(t *testing.T) {
 
 // TestSecondJoinFencesTheFirst is SQLite's own rule: one process, one node.
 func TestSecondJoinFencesTheFirst(t *testing.T) {
-	s := newTestStore(t)
+	s := withAccount(t, newTestStore(t))
 	ctx := t.Context()
 	first, err := s.Join(ctx, "node", time.Hour)
 	if err != nil {

@@ -88,9 +88,12 @@ func (t *tx) receive(m *hongyan.Message, r hongyan.Receipt) (bool, error) {
 	err := t.execAll(1, `UPDATE messages SET state = ?, reason = ?, hold = NULL, receipt = ?, updated_at = ?,
 		msgid = CASE msgid WHEN 0 THEN ? ELSE msgid END WHERE seq = ?`,
 		int64(to), r.Reason(), encodeReceipt(r), t.now, r.MsgID, m.Seq)
+	if err != nil {
+		return false, err
+	}
 	t.moved(m.AppID, m.Kind, m.State, to, 1)
 	m.State = to
-	return err == nil, err
+	return true, nil
 }
 
 // ownerSQL finds the message a receipt names.
@@ -149,6 +152,28 @@ func (s *Store) Orphans(ctx context.Context, age time.Duration, limit int) ([]st
 	return all, err
 }
 
+// joinableSQL starts from the messages in doubt. A doubt older than twice an
+// orphan's life cannot be about one that is still offered.
+const joinableSQL = `SELECT ` + orphanColumns + ` FROM (
+	SELECT orphans.* FROM messages INDEXED BY messages_doubt
+		CROSS JOIN orphans INDEXED BY orphans_touser ON orphans.touser = messages.touser AND orphans.appid = messages.appid
+		WHERE messages.doubt_since > 0 AND messages.receipt IS NULL AND messages.doubt_since >= ?
+	UNION
+	SELECT * FROM orphans INDEXED BY orphans_nameless WHERE msgid = 0 AND stored_at >= ?)
+	WHERE stored_at <= ? AND stored_at >= ? AND id > ? ORDER BY id LIMIT ? + 0`
+
+// Joinable lists receipts that a message may own; see store.Events.
+func (s *Store) Joinable(ctx context.Context, age time.Duration, after int64, limit int) ([]store.Orphan, error) {
+	now := s.Now()
+	oldest := millis(now.Add(-orphanLife))
+	var all []store.Orphan
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(ctx, collectOrphans(&all), joinableSQL,
+			millis(now.Add(-2*orphanLife)), oldest, millis(now.Add(-age)), oldest, after, limit)
+	})
+	return all, err
+}
+
 // JoinOrphan gives an orphan to a message; see store.Events.
 func (s *Store) JoinOrphan(ctx context.Context, orphan int64, messageID string) (bool, error) {
 	var joined bool
@@ -176,7 +201,7 @@ func (s *Store) JoinOrphan(ctx context.Context, orphan int64, messageID string) 
 // candidatesSQL lists what may own a receipt, by the time of creation or of
 // any attempt. A sending row's present attempt began when it was last updated.
 const candidatesSQL = "SELECT " + messageColumns + ` FROM messages INDEXED BY messages_touser
-	WHERE touser = ? AND appid = ? AND receipt IS NULL AND (state IN (2, 3, 4) OR (state < 2 AND doubt_since > 0))
+	WHERE touser = ? AND appid = ? AND receipt IS NULL AND (state IN (2, 3, 4) OR (state IN (0, 1, 5) AND doubt_since > 0))
 	AND (created_at BETWEEN ? AND ? OR first_at BETWEEN ? AND ? OR last_started_at BETWEEN ? AND ?
 		OR (state = 2 AND updated_at BETWEEN ? AND ?)
 		OR EXISTS (SELECT 1 FROM attempts WHERE attempts.seq = messages.seq AND attempts.started_at BETWEEN ? AND ?))

@@ -144,6 +144,9 @@ type memory struct {
 	orphans int64 // receipts without an owner
 	epoch   int64 // the node that may hold leases; 0 = none has joined
 	streams streamTable
+	// accounts are the AppIDs there are. One that is reachable from a memory is
+	// never changed, but replaced.
+	accounts map[string]bool
 }
 
 // loop runs groups until the queue is closed and empty.
@@ -248,6 +251,8 @@ type tx struct {
 	now    int64
 	writes int // statements that changed something
 	counts map[countKey]int64
+	noted  []noted // what the present operation added to counts, while noting
+	noting bool    // inserts and results are done; they fail all together
 	usage  map[usageKey]int64
 }
 
@@ -279,20 +284,24 @@ func (t *tx) runAll(group []*op) error {
 	if err := t.finishAll(group); err != nil {
 		return err
 	}
+	t.noting = true
 	for _, o := range group {
 		if o.run == nil {
 			continue
 		}
-		before := t.writes
+		writes, memory := t.writes, t.memory
+		t.noted = t.noted[:0]
 		if o.err = o.run(t); o.err == nil {
 			continue
 		}
 		if isTrouble(o.err) {
 			return o.err
 		}
-		if t.writes != before {
+		if t.writes != writes {
 			return errAlone{o.err}
 		}
+		t.memory = memory // it changed nothing: nor may what it noted
+		t.unnote()
 	}
 	return errors.Join(t.flushCounts(), t.flushUsage())
 }

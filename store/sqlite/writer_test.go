@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"hongyan"
 	"hongyan/store"
 )
@@ -36,7 +38,7 @@ func hog(t *testing.T, s *Store) (release func()) {
 // TestContextWithdrawsWaitingOperation: what waits can be withdrawn, and then never happens.
 func TestContextWithdrawsWaitingOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestStore(t)
+		s := withAccount(t, newTestStore(t))
 		release := hog(t, s)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -117,7 +119,7 @@ func TestGroupFailsOneByOne(t *testing.T) {
 // TestFullDisk: nothing of a transaction that does not fit is kept, the error
 // says so, and the store recovers by itself.
 func TestFullDisk(t *testing.T) {
-	s := newTestStore(t)
+	s := withAccount(t, newTestStore(t))
 	ctx := t.Context()
 	limit := func(pages string) {
 		t.Helper()
@@ -170,7 +172,7 @@ func TestFullDisk(t *testing.T) {
 // TestResultsLinger: results wait a moment for company, other writes do not.
 func TestResultsLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestStore(t)
+		s := withAccount(t, newTestStore(t))
 		ctx := t.Context()
 		epoch, err := s.Join(ctx, "node", time.Minute)
 		if err != nil {
@@ -210,7 +212,7 @@ func TestResultsLinger(t *testing.T) {
 // TestCloseEndsOperationsUnderWay: Close waits for what was queued before it.
 func TestCloseEndsOperationsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestStore(t)
+		s := withAccount(t, newTestStore(t))
 		release := hog(t, s)
 		inserted := make(chan error, 1)
 		go func() {
@@ -246,7 +248,7 @@ func TestArgumentsAreCounted(t *testing.T) {
 
 // TestPlainAndFullInsertsAgree: the short way of writing a row makes the same row.
 func TestPlainAndFullInsertsAgree(t *testing.T) {
-	s := newTestStore(t)
+	s := withAccount(t, newTestStore(t))
 	ctx := t.Context()
 	epoch, err := s.Join(ctx, "node", time.Minute)
 	if err != nil {
@@ -283,6 +285,103 @@ func checkStored(t *testing.T, s *Store, out []store.Inserted) {
 		if got.Epoch != o.Message.Epoch || got.State != o.Message.State || got.ClientMsgID != o.Message.ClientMsgID ||
 			!got.CreatedAt.Equal(o.Message.CreatedAt) || string(got.Payload) != string(o.Message.Payload) || got.Priority != o.Message.Priority {
 			t.Errorf("got %+v, want %+v", got, o.Message)
+		}
+	}
+}
+
+// TestShortAndFullResultsAgree: the short way of settling what nearly every call
+// comes to makes the same row as the long one.
+func TestShortAndFullResultsAgree(t *testing.T) {
+	s := withAccount(t, newTestStore(t))
+	ctx := t.Context()
+	epoch, err := s.Join(ctx, "node", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.InsertMessages(ctx, benchMessages(2, epoch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := benchResults([]hongyan.Message{out[0].Message, out[1].Message})
+	rs[1].Attempts[0].RID = "rid" // the one thing that is unusual
+	if !usual(&rs[0]) || usual(&rs[1]) {
+		t.Fatalf("usual: got %v and %v, want true and false", usual(&rs[0]), usual(&rs[1]))
+	}
+	if _, err := s.FinishAttempts(ctx, rs); err != nil {
+		t.Fatal(err)
+	}
+	var rows [2]hongyan.Message
+	for i := range rows {
+		if rows[i], err = s.Message(ctx, out[i].Message.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := rows[1]
+	want.Seq, want.ID, want.ClientMsgID, want.ToUser = rows[0].Seq, rows[0].ID, rows[0].ClientMsgID, rows[0].ToUser
+	want.MsgID, want.Last.MsgID, want.Last.RID = rs[0].MsgID, rs[0].MsgID, ""
+	if diff := cmp.Diff(want, rows[0]); diff != "" {
+		t.Errorf("rows, but for the rid (-full +short):\n%s", diff)
+	}
+}
+
+// TestAnInsertIsAnsweredThoughItsHoldsCannotBeRead: the rows are stored by then.
+func TestAnInsertIsAnsweredThoughItsHoldsCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := withAccount(t, newTestStore(t))
+		ms := benchMessages(1, 0)
+		ms[0].IdempotencyKey = "k"
+		if _, err := s.InsertMessages(t.Context(), ms); err != nil {
+			t.Fatal(err)
+		}
+		for range readers { // every reading connection is busy
+			c := <-s.pool
+			defer func() { s.pool <- c }()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		out, err := s.InsertMessages(ctx, append(ms, benchMessages(1, 0)...))
+		if err != nil || out[0].Outcome != store.InsertedReplay || out[1].Outcome != store.InsertedNew {
+			t.Errorf("got %d answers, %v; want the replay and the new row", len(out), err)
+		}
+	})
+}
+
+// TestAnOperationThatFailsCountsNothing: the commit it shares would write the
+// counters of what it meant to do.
+func TestAnOperationThatFailsCountsNothing(t *testing.T) {
+	s := withAccount(t, newTestStore(t))
+	ctx := t.Context()
+	epoch, err := s.Join(ctx, "node", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := benchMessages(1, 0)
+	ms[0].Message.ExpiresAt = time.Now().Add(-time.Second)
+	out, err := s.InsertMessages(ctx, ms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(ctx, func(t *tx) error {
+		_, err := t.exec("CREATE TRIGGER no_change BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'refused'); END")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	m := out[0].Message
+	for name, change := range map[string]func() error{
+		"cancel": func() error { _, err := s.Cancel(ctx, m.ID); return err },
+		"claim":  func() error { _, err := s.ClaimOne(ctx, epoch, m.ID); return err },
+		"expire": func() error { _, err := s.Expire(ctx, 10); return err },
+		"receipt": func() error {
+			return s.write(ctx, func(t *tx) error { _, err := t.receive(&m, hongyan.Receipt{Status: "success"}); return err })
+		},
+	} {
+		if change() == nil {
+			t.Fatalf("%s: the trigger was asleep", name)
+		}
+		counts, err := s.Counts(ctx)
+		if err != nil || counts[m.AppID][hongyan.Queued] != 1 || m.State != hongyan.Queued {
+			t.Errorf("%s: counts %v, message %s, %v; want one queued", name, counts, m.State, err)
 		}
 	}
 }

@@ -10,12 +10,12 @@ import (
 )
 
 var accountCases = []testCase{
-	{"come back as they were given, found by AppID and by alias", false, accountsRoundTrip},
-	{"keep their creation time when replaced", true, accountsUpdate},
-	{"refuse an AppID or alias that exists", false, accountsConflict},
-	{"are unknown when they are not there", false, accountsUnknown},
-	{"are deleted with what is theirs, but not while messages are under way", false, accountsDelete},
-	{"never show a secret in an error", false, accountsSecrets},
+	{name: "come back as they were given, found by AppID and by alias", run: accountsRoundTrip},
+	{name: "keep their creation time when replaced", bubble: true, run: accountsUpdate},
+	{name: "refuse an AppID or alias that exists", run: accountsConflict},
+	{name: "are unknown when they are not there", run: accountsUnknown},
+	{name: "are deleted with what is theirs, but not while messages are under way", run: accountsDelete},
+	{name: "never show a secret in an error", run: accountsSecrets},
 }
 
 func fullAccount(f *fixture) hongyan.Account {
@@ -109,9 +109,9 @@ func accountsSecrets(f *fixture) {
 }
 
 var templateCases = []testCase{
-	{"come back as they were given, by title", false, templatesRoundTrip},
-	{"are updated by a second put", false, templatesUpdate},
-	{"are unknown with a code of their own", false, templatesUnknown},
+	{name: "come back as they were given, by title", run: templatesRoundTrip},
+	{name: "are updated by a second put", run: templatesUpdate},
+	{name: "are unknown with a code of their own", run: templatesUnknown},
 }
 
 func templatesRoundTrip(f *fixture) {
@@ -150,8 +150,8 @@ func templatesUnknown(f *fixture) {
 }
 
 var tokenCases = []testCase{
-	{"come back as they were given; none is the zero token", false, tokensRoundTrip},
-	{"are saved by one of many nodes that fetched at once", false, tokensRace},
+	{name: "come back as they were given; none is the zero token", run: tokensRoundTrip},
+	{name: "are saved by one of many nodes that fetched at once", run: tokensRace},
 }
 
 func tokensRoundTrip(f *fixture) {
@@ -184,8 +184,8 @@ func tokensRace(f *fixture) {
 }
 
 var keyCases = []testCase{
-	{"are found by hash until they are revoked", false, keysLife},
-	{"refuse an id or hash that exists", false, keysConflict},
+	{name: "are found by hash until they are revoked", run: keysLife},
+	{name: "refuse an id or hash that exists", run: keysConflict},
 }
 
 func keysLife(f *fixture) {

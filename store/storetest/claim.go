@@ -10,17 +10,17 @@ import (
 )
 
 var claimCases = []testCase{
-	{"takes urgent before normal before bulk, then the earlier due", true, claimOrder},
-	{"takes what is due, and what is held with a due time in the past", true, claimDue},
-	{"leases: sending, one attempt more, the first attempt's time", true, claimLease},
-	{"takes no more than wanted, of wanted streams only", false, claimWants},
-	{"leaves what was due before a time, unless it is urgent", true, claimNotBefore},
-	{"gives a message to one of many nodes' workers", false, claimRace},
-	{"of one message does not wait for its due time", false, claimOne},
-	{"of one message is refused when it is not waiting", false, claimOneRefused},
-	{"is undone by a return", true, claimReturn},
-	{"is not undone by a return with a stale fence", false, claimReturnStale},
-	{"streams are listed with their earliest due time", true, claimStreams},
+	{name: "takes urgent before normal before bulk, then the earlier due", bubble: true, run: claimOrder},
+	{name: "takes what is due, and what is held with a due time in the past", bubble: true, run: claimDue},
+	{name: "leases: sending, one attempt more, the first attempt's time", bubble: true, run: claimLease},
+	{name: "takes no more than wanted, of wanted streams only", run: claimWants},
+	{name: "leaves what was due before a time, unless it is urgent", bubble: true, run: claimNotBefore},
+	{name: "gives a message to one of many nodes' workers", run: claimRace},
+	{name: "of one message does not wait for its due time", run: claimOne},
+	{name: "of one message is refused when it is not waiting", run: claimOneRefused},
+	{name: "is undone by a return", bubble: true, run: claimReturn},
+	{name: "is not undone by a return with a stale fence", run: claimReturnStale},
+	{name: "streams are listed with their earliest due time", bubble: true, run: claimStreams},
 }
 
 func claimOrder(f *fixture) {
@@ -189,6 +189,9 @@ func claimStreams(f *fixture) {
 	now := f.s.Now()
 	add := func(appID string, kind hongyan.MessageKind, p hongyan.Priority, due time.Duration) {
 		f.insert(func(m *hongyan.Message) { m.AppID, m.Kind, m.Priority, m.DueAt = appID, kind, p, now.Add(due) })
+	}
+	for _, appID := range []string{"wxheld", "wxleased"} {
+		f.must(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appID}))
 	}
 	add(appB, hongyan.KindTemplate, hongyan.Bulk, time.Second)
 	add(appB, hongyan.KindTemplate, hongyan.Urgent, time.Hour)

@@ -8,11 +8,11 @@ import (
 )
 
 var endCases = []testCase{
-	{"cancel ends what waits", true, endsCancel},
-	{"cancel is refused in every other state", false, endsCancelRefused},
-	{"cancel is refused in doubt", false, endsCancelDoubt},
-	{"expire ends what waited too long", true, endsExpire},
-	{"expire leaves doubt alone and works in portions", true, endsExpireDoubt},
+	{name: "cancel ends what waits", bubble: true, run: endsCancel},
+	{name: "cancel is refused in every other state", run: endsCancelRefused},
+	{name: "cancel is refused in doubt", run: endsCancelDoubt},
+	{name: "expire ends what waited too long", bubble: true, run: endsExpire},
+	{name: "expire leaves doubt alone and works in portions", bubble: true, run: endsExpireDoubt},
 }
 
 func endsCancel(f *fixture) {

@@ -9,10 +9,10 @@ import (
 )
 
 var eventCases = []testCase{
-	{"are pending until finished, oldest first", true, eventsLife},
-	{"are one event however often they are pushed", false, eventsDuplicates},
-	{"apply their receipt once", false, eventsOnce},
-	{"are listed newest first, by account, page by page", false, eventsList},
+	{name: "are pending until finished, oldest first", bubble: true, run: eventsLife},
+	{name: "are one event however often they are pushed", run: eventsDuplicates},
+	{name: "apply their receipt once", run: eventsOnce},
+	{name: "are listed newest first, by account, page by page", run: eventsList},
 }
 
 func eventsLife(f *fixture) {

@@ -9,19 +9,19 @@ import (
 )
 
 var finishCases = []testCase{
-	{"writes everything a result says", true, finishEverything},
-	{"writes the usual acceptance", true, finishAccepted},
-	{"keeps every attempt", true, finishAttempts},
-	{"of several calls in one lease keeps them all", true, finishSeveral},
-	{"without a call leaves no trace of the claim", true, finishUntried},
-	{"applies once; usage is counted once", false, finishOnce},
-	{"with a stale fence changes nothing", false, finishStale},
-	{"holds until released when no due time is given", true, finishHeld},
-	{"queues at once when no due time is given", false, finishQueued},
-	{"answers each result in a mixed batch", false, finishMixed},
-	{"of many results at once applies them all", false, finishMany},
-	{"counts usage by scope and period", true, finishUsage},
-	{"of a message of another account is not applied", false, finishWrongAccount},
+	{name: "writes everything a result says", bubble: true, run: finishEverything},
+	{name: "writes the usual acceptance", bubble: true, run: finishAccepted},
+	{name: "keeps every attempt", bubble: true, run: finishAttempts},
+	{name: "of several calls in one lease keeps them all", bubble: true, run: finishSeveral},
+	{name: "without a call leaves no trace of the claim", bubble: true, run: finishUntried},
+	{name: "applies once; usage is counted once", run: finishOnce},
+	{name: "with a stale fence changes nothing", run: finishStale},
+	{name: "holds until released when no due time is given", bubble: true, run: finishHeld},
+	{name: "queues at once when no due time is given", run: finishQueued},
+	{name: "answers each result in a mixed batch", run: finishMixed},
+	{name: "of many results at once applies them all", run: finishMany},
+	{name: "counts usage by scope and period", bubble: true, run: finishUsage},
+	{name: "of a message of another account is not applied", run: finishWrongAccount},
 }
 
 func finishEverything(f *fixture) {

@@ -8,19 +8,21 @@ import (
 )
 
 var holdCases = []testCase{
-	{"are kept once per account, kind and reason, with the earlier since", true, holdsKept},
-	{"are cleared by kind and reason, or by any", false, holdsCleared},
-	{"show queued messages as held, and only those they cover", true, holdsView},
-	{"count in lists and counters", false, holdsFilters},
-	{"show the longest of several", true, holdsLongest},
-	{"whose time has passed hold nothing", true, holdsLapsed},
-	{"of what was due before a time leave the urgent and the later alone", true, holdsBefore},
-	{"of an account do not stop a claim", false, holdsClaim},
-	{"of a template hold queued messages until released", true, holdsTemplate},
-	{"of a template leave what is in doubt alone", true, holdsTemplateDoubt},
-	{"of a template with an end let go by themselves", true, holdsTemplateUntil},
-	{"of a template work in portions", false, holdsTemplatePortions},
-	{"show in a replay", false, holdsReplay},
+	{name: "are kept once per account, kind and reason, with the earlier since", bubble: true, run: holdsKept},
+	{name: "of one key: the one that lasts longer stays", bubble: true, run: holdsRenewed},
+	{name: "whose time has come are removed, unless they were renewed", bubble: true, run: holdsLapse},
+	{name: "are cleared by kind and reason, or by any", run: holdsCleared},
+	{name: "show queued messages as held, and only those they cover", bubble: true, run: holdsView},
+	{name: "count in lists and counters", run: holdsFilters},
+	{name: "show the longest of several", bubble: true, run: holdsLongest},
+	{name: "whose time has passed hold nothing", bubble: true, run: holdsLapsed},
+	{name: "of what was due before a time leave the urgent and the later alone", bubble: true, run: holdsBefore},
+	{name: "of an account do not stop a claim", run: holdsClaim},
+	{name: "of a template hold queued messages until released", bubble: true, run: holdsTemplate},
+	{name: "of a template leave what is in doubt alone", bubble: true, run: holdsTemplateDoubt},
+	{name: "of a template with an end let go by themselves", bubble: true, run: holdsTemplateUntil},
+	{name: "of a template work in portions", run: holdsTemplatePortions},
+	{name: "show in a replay", run: holdsReplay},
 }
 
 func (f *fixture) hold(h hongyan.Hold) hongyan.Hold {
@@ -42,6 +44,55 @@ func holdsKept(f *fixture) {
 	got, err := f.s.Holds(f.ctx)
 	f.must(err)
 	same(f, "holds", got, []hongyan.Hold{{AppID: appA, Reason: hongyan.HoldQuota, Since: now}, later})
+}
+
+func holdsRenewed(f *fixture) {
+	now := f.s.Now()
+	day := f.hold(hongyan.Hold{AppID: appA, Kind: hongyan.KindTemplate, Reason: hongyan.HoldQuota, Since: now, Until: now.Add(10 * time.Hour),
+		Release: "midnight", Errcode: 45009})
+	minute := day
+	minute.Until, minute.Release, minute.Errcode = now.Add(time.Minute), "the next minute", 45011
+	f.hold(minute)
+	got, err := f.s.Holds(f.ctx)
+	f.must(err)
+	same(f, "after a shorter one", got, []hongyan.Hold{day})
+	again := day
+	again.Since, again.Detail = now.Add(time.Second), "again"
+	f.hold(again)
+	again.Since = now
+	got, err = f.s.Holds(f.ctx)
+	f.must(err)
+	same(f, "after one as long", got, []hongyan.Hold{again})
+	forever := again
+	forever.Until, forever.Detail = time.Time{}, "for ever"
+	f.hold(forever)
+	f.hold(day)
+	got, err = f.s.Holds(f.ctx)
+	f.must(err)
+	same(f, "nothing outlasts one that waits for a person", got, []hongyan.Hold{forever})
+}
+
+func holdsLapse(f *fixture) {
+	now := f.s.Now()
+	first := f.hold(hongyan.Hold{AppID: appA, Reason: hongyan.HoldToken, Since: now, Until: now.Add(time.Minute)})
+	other := f.hold(hongyan.Hold{AppID: appA, Kind: hongyan.KindTemplate, Reason: hongyan.HoldToken, Since: now, Until: now.Add(time.Minute)})
+	paused := f.hold(hongyan.Hold{AppID: appA, Reason: hongyan.HoldPaused, Since: now})
+	time.Sleep(time.Minute)
+	renewed := f.hold(hongyan.Hold{AppID: appA, Reason: hongyan.HoldToken, Since: now, Until: now.Add(2 * time.Minute)})
+	for _, c := range []struct {
+		hold hongyan.Hold
+		want bool
+	}{{first, false}, {other, true}, {other, false}, {hongyan.Hold{AppID: appA, Reason: hongyan.HoldPaused, Until: now}, false}} {
+		gone, err := f.s.LapseHold(f.ctx, c.hold)
+		f.must(err)
+		same(f, "removed", gone, c.want)
+	}
+	got, err := f.s.Holds(f.ctx)
+	f.must(err)
+	same(f, "holds", got, []hongyan.Hold{paused, renewed})
+	gone, err := f.s.LapseHold(f.ctx, renewed)
+	f.must(err)
+	same(f, "the renewed one removed", gone, true)
 }
 
 func holdsCleared(f *fixture) {
@@ -194,17 +245,24 @@ func holdsClaim(f *fixture) {
 	same(f, "state", got[0].State, hongyan.Sending)
 }
 
+// bannedHold is a hold for a banned template of account A, complete.
+func bannedHold(since time.Time) hongyan.Hold {
+	return hongyan.Hold{AppID: appA, Kind: hongyan.KindTemplate, Reason: hongyan.HoldTemplate, Since: since,
+		Release: "sync the templates", Errcode: 43116, Detail: "This template_id is banned"}
+}
+
 func holdsTemplate(f *fixture) {
 	m := f.insert()
 	other := f.insert(func(m *hongyan.Message) { m.TemplateID = "tmpl-2" })
 	leased := f.lease()
-	held, err := f.s.HoldTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, time.Time{}, 10)
+	held, err := f.s.HoldTemplate(f.ctx, "tmpl-1", bannedHold(f.s.Now()), 10)
 	f.must(err)
 	same(f, "held", held, 1)
 	got := f.get(m.ID)
 	same(f, "state", got.State, hongyan.Held)
 	same(f, "reason", got.Reason, hongyan.HoldTemplate)
-	same(f, "hold", got.Hold, &hongyan.Hold{AppID: appA, Reason: hongyan.HoldTemplate, Since: f.s.Now()})
+	want := bannedHold(f.s.Now())
+	same(f, "hold", got.Hold, &want)
 	f.wantState(leased.ID, hongyan.Sending, "")
 	time.Sleep(48 * time.Hour)
 	same(f, "claimable", ids(f.claim(10)), []string{other.ID})
@@ -215,15 +273,14 @@ func holdsTemplate(f *fixture) {
 	released, err = f.s.ReleaseTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, due, 10)
 	f.must(err)
 	same(f, "released", released, 1)
-	want := m
-	want.DueAt, want.UpdatedAt = due, f.s.Now()
-	same(f, "message", f.get(m.ID), want)
+	m.DueAt, m.UpdatedAt = due, f.s.Now()
+	same(f, "message", f.get(m.ID), m)
 }
 
 // A message in doubt must settle inside its window, banned template or not.
 func holdsTemplateDoubt(f *fixture) {
 	m := f.doubtful()
-	n, err := f.s.HoldTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, time.Time{}, 10)
+	n, err := f.s.HoldTemplate(f.ctx, "tmpl-1", bannedHold(f.s.Now()), 10)
 	f.must(err)
 	same(f, "held", n, 0)
 	same(f, "message", f.get(m.ID), m)
@@ -233,7 +290,7 @@ func holdsTemplateUntil(f *fixture) {
 	now := f.s.Now()
 	soon := f.insert()
 	late := f.insert(func(m *hongyan.Message) { m.DueAt = now.Add(2 * time.Hour) })
-	n, err := f.s.HoldTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, now.Add(time.Hour), 10)
+	n, err := f.s.HoldTemplate(f.ctx, "tmpl-1", hongyan.Hold{AppID: appA, Reason: hongyan.HoldTemplate, Until: now.Add(time.Hour)}, 10)
 	f.must(err)
 	same(f, "held", n, 2)
 	same(f, "at once", len(f.claim(10)), 0)
@@ -248,7 +305,7 @@ func holdsTemplatePortions(f *fixture) {
 		f.insert()
 	}
 	for _, want := range []int{40, 30, 0} {
-		n, err := f.s.HoldTemplate(f.ctx, appA, "tmpl-1", hongyan.HoldTemplate, time.Time{}, 40)
+		n, err := f.s.HoldTemplate(f.ctx, "tmpl-1", bannedHold(f.s.Now()), 40)
 		f.must(err)
 		same(f, "held", n, want)
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -30,24 +31,26 @@ func countTrue(f *fixture, n int, act func(ctx context.Context, i int) (bool, er
 }
 
 var insertCases = []testCase{
-	{"gives back the row that is read later", false, insertRoundTrip},
-	{"keeps times to the millisecond in UTC", false, insertMillis},
-	{"numbers rows in order", false, insertOrder},
-	{"leases at once for a node that is alive", true, insertLeased},
-	{"queues for a node that is not alive", false, insertDeadLease},
-	{"answers a repeated idempotency key with the first message as it is now", false, insertReplay},
-	{"refuses an idempotency key with another body", false, insertMismatch},
-	{"keeps idempotency keys of callers apart", false, insertCallers},
-	{"answers an idempotency key repeated within one call", false, insertReplaySameCall},
-	{"forgets an idempotency key after a day", true, insertKeyExpires},
-	{"makes one row of 64 equal requests at once", false, insertStorm},
-	{"takes a caller's client_msg_id once per user and ten minutes", true, insertClientMsgID},
-	{"remembers the key of a duplicate", true, insertDuplicateKey},
-	{"fails alone when a message id exists", false, insertSameID},
-	{"stores a batch larger than any statement", false, insertLarge},
-	{"stores nothing for nothing", false, insertNothing},
-	{"gives up when its context is over", false, insertCancelled},
-	{"answers a known idempotency key without storing anything", true, insertLookup},
+	{name: "gives back the row that is read later", run: insertRoundTrip},
+	{name: "keeps times to the millisecond in UTC", run: insertMillis},
+	{name: "numbers rows in order", run: insertOrder},
+	{name: "leases at once for a node that is alive", bubble: true, run: insertLeased},
+	{name: "queues for a node that is not alive", run: insertDeadLease},
+	{name: "answers a repeated idempotency key with the first message as it is now", run: insertReplay},
+	{name: "refuses an idempotency key with another body", run: insertMismatch},
+	{name: "keeps idempotency keys of callers apart", run: insertCallers},
+	{name: "answers an idempotency key repeated within one call", run: insertReplaySameCall},
+	{name: "forgets an idempotency key after a day", bubble: true, run: insertKeyExpires},
+	{name: "makes one row of 64 equal requests at once", run: insertStorm},
+	{name: "takes a caller's client_msg_id once per user and ten minutes", bubble: true, run: insertClientMsgID},
+	{name: "remembers the key of a duplicate", bubble: true, run: insertDuplicateKey},
+	{name: "fails alone when a message id exists", run: insertSameID},
+	{name: "stores a batch larger than any statement", run: insertLarge},
+	{name: "stores nothing for nothing", run: insertNothing},
+	{name: "gives up when its context is over", run: insertCancelled},
+	{name: "answers a known idempotency key without storing anything", bubble: true, run: insertLookup},
+	{name: "refuses messages of an account that is not there, those alone", run: insertNoAccount},
+	{name: "and a deletion at the same time leave no message without an account", run: insertDeleteRace},
 }
 
 func insertRoundTrip(f *fixture) {
@@ -313,4 +316,50 @@ func insertCancelled(f *fixture) {
 	}
 	_, err := f.s.Message(f.ctx, m.Message.ID)
 	f.wantKind(err, hongyan.NotFound)
+}
+
+func insertNoAccount(f *fixture) {
+	chosen := func(m *hongyan.Message) { m.ClientMsgID, m.CallerMsgID = "order-1", true }
+	first := f.insertNew(f.keyed("k", 1, chosen), store.InsertedNew)
+	_, err := f.s.Cancel(f.ctx, first.ID)
+	f.must(err)
+	f.must(f.s.DeleteAccount(f.ctx, appA))
+	gone, other := f.message(func(m *hongyan.Message) { m.Epoch = f.epoch }), f.message(func(m *hongyan.Message) { m.AppID = appB })
+	out, err := f.s.InsertMessages(f.ctx, []store.NewMessage{gone, other})
+	f.must(err)
+	same(f, "of the deleted account", out[0], store.Inserted{Outcome: store.InsertedNoAccount})
+	same(f, "of another", out[1].Outcome, store.InsertedNew)
+	_, err = f.s.Message(f.ctx, gone.Message.ID)
+	f.wantKind(err, hongyan.NotFound)
+	same(f, "an idempotency key is still answered", f.insertNew(f.keyed("k", 1), store.InsertedReplay).ID, first.ID)
+	f.must(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appA}))
+	f.insert()
+}
+
+// insertDeleteRace deletes accounts while messages come in: whoever is first,
+// no account that is gone is left with a message that has not ended.
+func insertDeleteRace(f *fixture) {
+	const rounds = 40
+	deleted := countTrue(f, 2*rounds, func(ctx context.Context, i int) (bool, error) {
+		appID := fmt.Sprintf("wxrace%010d", i/2)
+		if i%2 == 1 {
+			err := f.s.DeleteAccount(ctx, appID)
+			for hongyan.IsKind(err, hongyan.NotFound) {
+				err = f.s.DeleteAccount(ctx, appID)
+			}
+			return err == nil, nil
+		}
+		if err := f.s.CreateAccount(ctx, hongyan.Account{AppID: appID}); err != nil {
+			return false, err
+		}
+		n := store.NewMessage{Message: hongyan.Message{ID: hongyan.NewMessageID(), AppID: appID, Kind: hongyan.KindTemplate, Payload: []byte("{}"), DueAt: f.s.Now()}}
+		_, err := f.s.InsertMessages(ctx, []store.NewMessage{n})
+		return false, err
+	})
+	accounts, err := f.s.Accounts(f.ctx)
+	f.must(err)
+	same(f, "accounts left", len(accounts), 2+rounds-deleted)
+	counts, err := f.s.Counts(f.ctx)
+	f.must(err)
+	same(f, "accounts with messages", len(nonZero(counts)), rounds-deleted)
 }

@@ -11,10 +11,10 @@ import (
 )
 
 var lifeCases = []testCase{
-	{"the clock is UTC in milliseconds", false, lifeClock},
-	{"ready when it can write", false, lifeReady},
-	{"closed refuses everything", false, lifeClosed},
-	{"random days keep ranks rising and counters true", true, lifeRandom},
+	{name: "the clock is UTC in milliseconds", run: lifeClock},
+	{name: "ready when it can write", run: lifeReady},
+	{name: "closed refuses everything", run: lifeClosed},
+	{name: "random days keep ranks rising and counters true", bubble: true, run: lifeRandom},
 }
 
 func lifeClock(f *fixture) {
@@ -141,7 +141,7 @@ func (w *walker) expire() {
 }
 
 func (w *walker) template() {
-	_, err := w.s.HoldTemplate(w.ctx, w.account(), "tmpl-1", hongyan.HoldTemplate, time.Time{}, 2)
+	_, err := w.s.HoldTemplate(w.ctx, "tmpl-1", hongyan.Hold{AppID: w.account(), Reason: hongyan.HoldTemplate}, 2)
 	w.must(err)
 	_, err = w.s.ReleaseTemplate(w.ctx, w.account(), "tmpl-1", hongyan.HoldTemplate, time.Time{}, 2)
 	w.must(err)

@@ -9,11 +9,11 @@ import (
 )
 
 var listCases = []testCase{
-	{"go from the newest to the oldest, page by page", false, listsPages},
-	{"contain what each filter asks for", true, listsFilters},
-	{"find what a person pastes", false, listsQuery},
-	{"of states go page by page across accounts", false, listsStatePages},
-	{"hold whole messages", false, listsWhole},
+	{name: "go from the newest to the oldest, page by page", run: listsPages},
+	{name: "contain what each filter asks for", bubble: true, run: listsFilters},
+	{name: "find what a person pastes", run: listsQuery},
+	{name: "of states go page by page across accounts", run: listsStatePages},
+	{name: "hold whole messages", run: listsWhole},
 }
 
 func (f *fixture) list(filter store.Filter) store.Page {
@@ -112,6 +112,7 @@ func listsQuery(f *fixture) {
 }
 
 func listsStatePages(f *fixture) {
+	f.must(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: "wxcccc"}))
 	var want []string
 	for i := range 30 {
 		m := f.insert(func(m *hongyan.Message) {

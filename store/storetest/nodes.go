@@ -8,12 +8,12 @@ import (
 )
 
 var nodeCases = []testCase{
-	{"get larger epochs each time", true, nodesEpochs},
-	{"that died are taken over, and their late words do not count", true, nodesTakeOver},
-	{"are taken over in portions", true, nodesTakeOverPortions},
-	{"that left can be taken over at once", true, nodesLeave},
-	{"that are not alive cannot claim, renew or take over", true, nodesFenced},
-	{"that live keep what they hold", true, nodesAlive},
+	{name: "get larger epochs each time", bubble: true, run: nodesEpochs},
+	{name: "that died are taken over, and their late words do not count", bubble: true, run: nodesTakeOver},
+	{name: "are taken over in portions", bubble: true, run: nodesTakeOverPortions},
+	{name: "that left can be taken over at once", bubble: true, run: nodesLeave},
+	{name: "that are not alive cannot claim, renew or take over", bubble: true, run: nodesFenced},
+	{name: "that live keep what they hold", bubble: true, run: nodesAlive},
 }
 
 // die lets the fixture's node die and another join; it returns the epoch of the dead one.

@@ -9,19 +9,21 @@ import (
 )
 
 var receiptCases = []testCase{
-	{"deliver the message that owns the msgid", true, receiptsAfter},
-	{"name why a message was not delivered", false, receiptsUndelivered},
-	{"that come before the answer are joined with it", false, receiptsBefore},
-	{"that come before many answers are all joined", false, receiptsBeforeMany},
-	{"change nothing the second time, even when they contradict", false, receiptsDoubled},
-	{"belong to a msgid of their own account", false, receiptsOtherAccount},
-	{"raise a failed message but never lower one", false, receiptsRank},
-	{"without an owner are listed by age", true, receiptsOrphans},
-	{"given to a message in doubt end it, though it was queued for a retry", true, receiptsJoin},
-	{"given to a message end it while a call is under way; the call is still recorded", true, receiptsJoinSending},
-	{"are given once, to messages without a receipt, of the same account", false, receiptsJoinRefused},
-	{"have candidates near their time", true, receiptsCandidates},
-	{"have no candidates among those that cannot own one", false, receiptsNoCandidates},
+	{name: "deliver the message that owns the msgid", bubble: true, run: receiptsAfter},
+	{name: "name why a message was not delivered", run: receiptsUndelivered},
+	{name: "that come before the answer are joined with it", run: receiptsBefore},
+	{name: "that come before many answers are all joined", run: receiptsBeforeMany},
+	{name: "change nothing the second time, even when they contradict", run: receiptsDoubled},
+	{name: "belong to a msgid of their own account", run: receiptsOtherAccount},
+	{name: "belong to the first of two messages with one msgid", run: receiptsOfTwo},
+	{name: "raise a failed message but never lower one", run: receiptsRank},
+	{name: "without an owner are listed by age", bubble: true, run: receiptsOrphans},
+	{name: "without an owner may be a message's in doubt, or have no msgid", bubble: true, run: receiptsJoinable},
+	{name: "given to a message in doubt end it, though it was queued for a retry", bubble: true, run: receiptsJoin},
+	{name: "given to a message end it while a call is under way; the call is still recorded", bubble: true, run: receiptsJoinSending},
+	{name: "are given once, to messages without a receipt, of the same account", run: receiptsJoinRefused},
+	{name: "have candidates near their time", bubble: true, run: receiptsCandidates},
+	{name: "have no candidates among those that cannot own one", run: receiptsNoCandidates},
 }
 
 // event stores an event and returns its id.
@@ -153,6 +155,14 @@ func receiptsOtherAccount(f *fixture) {
 	same(f, "orphans", len(f.orphans()), 1)
 }
 
+func receiptsOfTwo(f *fixture) {
+	first, second := f.sent(7), f.sent(7)
+	f.receive(f.receipt(7, "success"))
+	f.wantState(first.ID, hongyan.Delivered, "")
+	f.wantState(second.ID, hongyan.Accepted, "")
+	same(f, "orphans", len(f.orphans()), 0)
+}
+
 func receiptsRank(f *fixture) {
 	m := f.lease()
 	r := f.accepted(m, 7)
@@ -182,6 +192,52 @@ func receiptsOrphans(f *fixture) {
 	same(f, "limited", len(few), 1)
 	time.Sleep(22 * time.Hour)
 	same(f, "not older than a day", len(f.orphans()), 4)
+}
+
+func receiptsJoinable(f *fixture) {
+	joinable := func(age time.Duration, after int64, limit int) (msgIDs []int64, last int64) {
+		all, err := f.s.Joinable(f.ctx, age, after, limit)
+		f.must(err)
+		for _, o := range all {
+			msgIDs, last = append(msgIDs, o.Receipt.MsgID), o.ID
+		}
+		return msgIDs, last
+	}
+	doubtful := f.doubtful()
+	f.doubtful() // two to one user: each orphan once
+	f.sent(900)
+	for i, user := range []string{"oStranger", userA, "oStranger", userA} {
+		r := f.receipt(int64(10+i), "success")
+		r.ToUser = user
+		f.receive(r)
+	}
+	other := f.receipt(50, "success")
+	other.AppID = appB
+	f.receive(other)
+	nameless := f.receipt(0, "success")
+	nameless.ToUser = "oStranger"
+	f.receive(nameless)
+	got, _ := joinable(0, 0, 10)
+	same(f, "joinable", got, []int64{11, 13, 0})
+	got, last := joinable(0, 0, 2)
+	same(f, "the first two", got, []int64{11, 13})
+	got, _ = joinable(0, last, 2)
+	same(f, "the rest", got, []int64{0})
+	got, _ = joinable(time.Second, 0, 10)
+	same(f, "a second old", got, nil)
+	time.Sleep(time.Second)
+	got, _ = joinable(time.Second, 0, 10)
+	same(f, "a second later", got, []int64{11, 13, 0})
+	all, err := f.s.Joinable(f.ctx, 0, 0, 1)
+	f.must(err)
+	joined, err := f.s.JoinOrphan(f.ctx, all[0].ID, doubtful.ID)
+	f.must(err)
+	same(f, "joined", joined, true)
+	got, _ = joinable(0, 0, 10)
+	same(f, "while the other is in doubt", got, []int64{13, 0})
+	time.Sleep(24 * time.Hour)
+	got, _ = joinable(0, 0, 10)
+	same(f, "after a day", got, nil)
 }
 
 func receiptsJoin(f *fixture) {
@@ -256,7 +312,10 @@ func receiptsCandidates(f *fixture) {
 	sending := f.lease()
 	uncertain := f.lease()
 	f.finish(store.Settled{Applied: true, State: hongyan.Uncertain}, store.Result{Fence: fenceOf(uncertain), AppID: appA, State: hongyan.Uncertain})
-	all := []string{accepted.ID, doubt.ID, sending.ID, uncertain.ID}
+	givenUp := f.lease()
+	f.finish(store.Settled{Applied: true, State: hongyan.Failed}, store.Result{
+		Fence: fenceOf(givenUp), AppID: appA, State: hongyan.Failed, Reason: "no_answer", DoubtSince: givenUp.FirstAt})
+	all := []string{accepted.ID, doubt.ID, sending.ID, uncertain.ID, givenUp.ID}
 	same(f, "now", candidates(-time.Minute, time.Minute), all)
 	time.Sleep(time.Hour)
 	same(f, "too late", candidates(-time.Minute, time.Minute), []string{})

@@ -25,11 +25,13 @@ type Open func(t testing.TB) store.Store
 
 // Run runs the whole suite against the stores that open makes.
 func Run(t *testing.T, open Open) {
+	for _, c := range accountCases { // they begin without accounts
+		t.Run("accounts/"+c.name, func(t *testing.T) { c.start(t, open) })
+	}
 	groups := []struct {
 		name  string
 		cases []testCase
 	}{
-		{"accounts", accountCases},
 		{"templates", templateCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
@@ -47,6 +49,7 @@ func Run(t *testing.T, open Open) {
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
+				c.accounts = []string{appA, appB}
 				t.Run(c.name, func(t *testing.T) { c.start(t, open) })
 			}
 		})
@@ -58,15 +61,17 @@ type testCase struct {
 	name   string
 	bubble bool
 	run    func(f *fixture)
+
+	accounts []string // there from the start
 }
 
 func (c testCase) start(t *testing.T, open Open) {
 	if !c.bubble {
 		t.Parallel()
-		c.run(newFixture(t, open))
+		c.run(newFixture(t, open, c.accounts))
 		return
 	}
-	synctest.Test(t, func(t *testing.T) { c.run(newFixture(t, open)) })
+	synctest.Test(t, func(t *testing.T) { c.run(newFixture(t, open, c.accounts)) })
 }
 
 // fixture is a store with a node that has joined, and short words for what
@@ -84,8 +89,11 @@ const (
 	userA      = "oUserAAAAAAAAAAAAAAAAAAAAAAA"
 )
 
-func newFixture(t *testing.T, open Open) *fixture {
+func newFixture(t *testing.T, open Open, accounts []string) *fixture {
 	f := &fixture{T: t, ctx: context.Background(), s: open(t)}
+	for _, appID := range accounts {
+		f.must(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appID, Kind: hongyan.ServiceAccount}))
+	}
 	f.epoch = f.join("node-1")
 	return f
 }
@@ -201,7 +209,7 @@ func (f *fixture) accepted(m hongyan.Message, msgID int64) store.Result {
 	now := f.s.Now()
 	return store.Result{
 		Fence: fenceOf(m), AppID: m.AppID, State: hongyan.Accepted, MsgID: msgID, AcceptedAt: now,
-		Attempts: []hongyan.Attempt{{N: m.Attempts, StartedAt: now, EndedAt: now, Outcome: hongyan.Answered, MsgID: msgID}},
+		Attempts: []hongyan.Attempt{{N: m.Attempts, StartedAt: now, EndedAt: now, Outcome: hongyan.Answered, Errmsg: "ok", MsgID: msgID}},
 		Usage:    []store.UsageDelta{{AppID: m.AppID, Scope: "account", Period: "day", PeriodFrom: hongyan.PeriodStart("day", now), N: 1}},
 	}
 }

@@ -144,6 +144,8 @@ CREATE TABLE messages (
 
 CREATE INDEX messages_client ON messages (client_msg_id) WHERE caller_msg_id = 1;
 
+CREATE INDEX messages_doubt ON messages (doubt_since) WHERE doubt_since > 0 AND receipt IS NULL;
+
 CREATE INDEX messages_expiry ON messages (expires_at) WHERE state < 2 AND expires_at > 0;
 
 CREATE INDEX messages_leased ON messages (epoch) WHERE state = 2;
@@ -183,7 +185,11 @@ CREATE TABLE orphans (
 
 CREATE UNIQUE INDEX orphans_msgid ON orphans (msgid, appid) WHERE msgid <> 0;
 
+CREATE INDEX orphans_nameless ON orphans (stored_at) WHERE msgid = 0;
+
 CREATE INDEX orphans_stored ON orphans (stored_at);
+
+CREATE INDEX orphans_touser ON orphans (touser);
 
 CREATE TABLE streams (
     stream INTEGER PRIMARY KEY,
