@@ -394,6 +394,8 @@ func TestConsentsOverTheControlAPI(t *testing.T) {
 	}
 	one := `{"templates":[{"template_id":"` + sandbox.SeedTemplateSubscribePickup + `","accept":true}],"scene":0}`
 	wantControl(t, do(t, s, path, ""), 200, `{"items":[]}`)
+	wantControl(t, do(t, s, path+"?appid=", ""), 200, `{"items":[]}`)
+	wantRefusal(t, do(t, s, path+"?apid=x", ""), "apid")
 	wantControl(t, do(t, s, path, one), 200, left(1))
 	wantControl(t, do(t, s, path+"/revoke", `{"template_ids":["`+sandbox.SeedTemplateSubscribePickup+`"]}`), 200, left(0))
 	for name, bad := range map[string]string{
