@@ -18,6 +18,7 @@ const (
 	pathSend      = "/cgi-bin/message/template/send"
 	pathMini      = "/cgi-bin/message/wxopen/template/send"
 	pathSubscribe = "/cgi-bin/message/subscribe/send"
+	pathOneTime   = "/cgi-bin/message/template/subscribe"
 )
 
 // sent is what a client says of a send.
@@ -36,13 +37,16 @@ func TestClientsSpeakWithTheSandbox(t *testing.T) {
 func tellStories(t *testing.T, c client, at target) {
 	service := c.forService(t, at)
 	t.Run("lists its templates", func(t *testing.T) { storyList(t, service) })
+	t.Run("reads its industries", func(t *testing.T) { storyIndustries(t, service) })
 	t.Run("sends a template message", func(t *testing.T) { storySend(t, c, at, service) })
 	t.Run("learns why a message is refused", func(t *testing.T) { storyRefused(t, c, at, service) })
 	if !c.mini {
 		return
 	}
+	t.Run("sends a one-time message", func(t *testing.T) { storyOneTime(t, at, service) })
 	mini := c.forMini(t, at)
 	t.Run("sends a mini program's template message", func(t *testing.T) { storyMini(t, at, mini) })
+	t.Run("sends a subscribe message", func(t *testing.T) { storySubscribe(t, c, at, mini) })
 }
 
 func storyList(t *testing.T, s *script) {
@@ -52,6 +56,14 @@ func storyList(t *testing.T, s *script) {
 	want := []string{sandbox.SeedTemplateHistorical, sandbox.SeedTemplateOrder, sandbox.SeedTemplateQueue}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("templates (-want +got):\n%s", diff)
+	}
+}
+
+func storyIndustries(t *testing.T, s *script) {
+	var got []string
+	s.must(t, "industries", nil, &got)
+	if diff := cmp.Diff([]string{"互联网|电子商务", "餐饮"}, got); diff != "" {
+		t.Errorf("industries (-want +got):\n%s", diff)
 	}
 }
 
@@ -152,6 +164,58 @@ func storyMini(t *testing.T, at target, s *script) {
 	want := [][]string{{
 		"预约成功通知", "预约项目=理发 (large)", "预约时间=11月20日 10:15", "预约地点=人民路店", "备注=请提前五分钟到店",
 		"→ miniprogram " + at.mini.appID + " pages/visit?id=7",
+	}}
+	if diff := cmp.Diff(want, at.seen(openid)); diff != "" {
+		t.Errorf("the user sees (-want +got):\n%s", diff)
+	}
+}
+
+// storyOneTime: the answer of a one-time message has no msgid.
+func storyOneTime(t *testing.T, at target, s *script) {
+	const template = "OneTimeTemplateOfTheInteropTests00000000007"
+	const scene = 1001
+	openid := sandbox.OpenID("", 4)
+	mustNil(t, at.platform.UpdateAccount(at.service.appID, sandbox.AccountSpec{
+		OneTimeRules: sandbox.OneTimeRules{OneTimeTemplate: template},
+	}))
+	mustNil(t, at.platform.ConfirmOneTime(at.service.appID, openid, scene))
+	var got sent
+	s.must(t, "send_one_time", map[string]any{
+		"openid": openid, "template": template, "url": "https://example.com/ticket", "scene": scene, "title": "取票提醒",
+		"data": fields("content", "您的票已备好，请凭号码 A1001 领取"),
+	}, &got)
+	rows := at.arrived(pathOneTime, openid)
+	if len(rows) != 1 || rows[0].ErrCode != 0 || rows[0].TemplateID != template || got != (sent{}) {
+		t.Errorf("arrived %+v, the client says %+v, want one call with errcode 0 and no msgid", rows, got)
+	}
+	want := [][]string{{"取票提醒", "=您的票已备好，请凭号码 A1001 领取", "→ url https://example.com/ticket"}}
+	if diff := cmp.Diff(want, at.seen(openid)); diff != "" {
+		t.Errorf("the user sees (-want +got):\n%s", diff)
+	}
+}
+
+// storySubscribe: one acceptance is one message, and the second is refused.
+func storySubscribe(t *testing.T, c client, at target, s *script) {
+	openid := sandbox.OpenID("", 5)
+	accepted := []sandbox.ConsentAnswer{{TemplateID: sandbox.SeedTemplateSubscribePickup, Accept: true}}
+	mustNil(t, at.platform.Consent(at.mini.appID, openid, accepted, 0))
+	message := map[string]any{
+		"openid": openid, "template": sandbox.SeedTemplateSubscribePickup, "page": "pages/pickup?id=27",
+		"data": fields("character_string1", "27", "thing2", "人民路店", "time3", "2026年11月20日 10:15"),
+	}
+	var got sent
+	s.must(t, "send_subscribe", message, &got)
+	rows := at.arrived(pathSubscribe, openid)
+	if len(rows) != 1 || rows[0].ErrCode != 0 || rows[0].TemplateID != sandbox.SeedTemplateSubscribePickup {
+		t.Fatalf("arrived %+v, want one call with the pickup template and errcode 0", rows)
+	}
+	if want := (sent{0, c.sees(rows[0].MsgID)}); got != want {
+		t.Errorf("the client says %+v, want %+v (msgid %s)", got, want, rows[0].MsgID)
+	}
+	c.mustBeRefused(t, s.step(t, "send_subscribe", message), "43101")
+	want := [][]string{{
+		"取餐提醒", "取餐号=27", "门店=人民路店", "下单时间=2026年11月20日 10:15",
+		"→ miniprogram " + at.mini.appID + " pages/pickup?id=27",
 	}}
 	if diff := cmp.Diff(want, at.seen(openid)); diff != "" {
 		t.Errorf("the user sees (-want +got):\n%s", diff)

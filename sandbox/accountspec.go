@@ -99,6 +99,7 @@ func (spec *AccountSpec) checkIdentity() error {
 		matches("appid", spec.AppID, appIDPattern, `"wx" and 16 lower-case hexadecimal digits`),
 		matchesSecret("secret", spec.Secret, secretPattern, "32 lower-case hexadecimal digits"),
 		matches("original_id", spec.OriginalID, originalIDPattern, `"gh_" and 12 lower-case hexadecimal digits`),
+		shortText("name", spec.Name),
 		oneOf("kind", spec.Kind, kindService, kindSubscription, kindMiniProgram, kindTest),
 	)
 }
@@ -132,8 +133,8 @@ func (spec *AccountSpec) checkLimits() error {
 		atLeast("token_daily_limit", spec.TokenDailyLimit, 0),
 		atLeast("template_limit", spec.TemplateLimit, 0),
 		atLeast("template_monthly_quota", spec.TemplateMonthlyQuota, 0),
-		atLeast("token_ttl", spec.TokenTTL, 1),
-		atLeast("token_length", spec.TokenLength, 64), atMost("token_length", spec.TokenLength, 4096),
+		inRange("token_ttl", spec.TokenTTL, 1, maxSeconds),
+		inRange("token_length", spec.TokenLength, 64, 4096),
 		checkIPs(spec.IPWhitelist),
 		checkAppIDs(spec.Linked),
 		checkEra(spec.Era),
@@ -181,13 +182,13 @@ func (spec *AccountSpec) checkSwitches() error {
 	return firstError(
 		oneOf("errmsg_suffix", spec.ErrMsgSuffix, suffixRID, suffixHint, suffixBoth, suffixNone),
 		oneOf("duplicate_answer", spec.DuplicateAnswer, duplicateOK, duplicate45065, duplicate44007),
-		atLeast("delivery_delay_ms", spec.DeliveryDelayMS, 0),
-		atLeast("prepay_activation_delay_ms", spec.PrepayActivationDelayMS, 0),
+		millisFrom("delivery_delay_ms", spec.DeliveryDelayMS, 0),
+		millisFrom("prepay_activation_delay_ms", spec.PrepayActivationDelayMS, 0),
 		atLeast("prepay_messages", spec.PrepayMessages, 1),
-		atLeast("push_timeout_ms", spec.PushTimeoutMS, 1),
+		millisFrom("push_timeout_ms", spec.PushTimeoutMS, 1),
 		atLeast("push_deliveries", spec.PushDeliveries, 1),
 		atLeast("mark_fail_after", spec.MarkFailAfter, 0),
-		atLeast("mark_fail_block_ms", spec.MarkFailBlockMS, 0),
+		millisFrom("mark_fail_block_ms", spec.MarkFailBlockMS, 0),
 	)
 }
 
@@ -237,6 +238,22 @@ func atLeast(field string, value *int, floor int) error {
 		return nil
 	}
 	return &ControlError{Field: field, Rule: fmt.Sprintf("must be at least %d", floor), Value: *value}
+}
+
+// maxMillis and maxSeconds are a year: nobody waits longer, and sums of such times
+// cannot overflow.
+const (
+	maxMillis  = 1000 * maxSeconds
+	maxSeconds = 365 * 24 * 60 * 60
+)
+
+func inRange(field string, value *int, floor, ceiling int) error {
+	return firstError(atLeast(field, value, floor), atMost(field, value, ceiling))
+}
+
+// millisFrom bounds a time in milliseconds, which must be at least floor.
+func millisFrom(field string, value *int, floor int) error {
+	return inRange(field, value, floor, maxMillis)
 }
 
 func atMost(field string, value *int, ceiling int) error {

@@ -126,7 +126,7 @@ func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
 		p = s.lock()
 		p.identify(c)
 	}
-	if f := p.faults.pick(p.dice, c); f != nil {
+	if f := p.strike(ep, c); f != nil {
 		p.feed.mark(changedFaults)
 		s.unlock()
 		s.spoil(w, c, ep, f)
@@ -172,29 +172,36 @@ func (c *call) appID() string {
 // answer applies the first steps of the order of checks (spec §2.9), which all
 // endpoints share, and then asks the endpoint.
 func (p *platform) answer(ep endpoint, c *call) answer {
-	if a, refused := p.frontEnd(ep, c); refused {
-		return a
-	}
-	if ep.serve == nil {
+	status, code := p.frontEnd(ep, c)
+	switch {
+	case status != 0:
+		return httpAnswer(status)
+	case code != wechat.CodeOK:
+		return p.fail(c, code)
+	case ep.serve == nil:
 		return p.fail(c, wechat.CodeInvalidURL)
 	}
 	if ep.needsToken {
-		code := p.checkToken(c)
-		if code == wechat.CodeOK {
-			code = c.admit(&ep.api)
+		if code := p.checkToken(c); code != wechat.CodeOK {
+			return p.fail(c, code)
 		}
-		if code == wechat.CodeOK && ep.api.sends && p.busy(c) {
-			code = wechat.CodeSystemError
-		}
-		if code != wechat.CodeOK {
+		if code := p.admit(c, &ep.api); code != wechat.CodeOK {
 			return p.fail(c, code)
 		}
 	}
 	return ep.serve(p, c)
 }
 
-// admit is steps 5 and 6: may the account use this API, and has it calls left?
-func (c *call) admit(api *api) wechat.Code {
+// refusedEarly reports whether the call fails in steps 1 to 4, before anything is
+// known of its account's day.
+func (p *platform) refusedEarly(ep endpoint, c *call) bool {
+	status, code := p.frontEnd(ep, c)
+	return status != 0 || code != wechat.CodeOK || ep.needsToken && p.checkToken(c) != wechat.CodeOK
+}
+
+// admit is steps 5 and 6: may the account use this API, is the platform up to it, and
+// has the account calls left?
+func (p *platform) admit(c *call, api *api) wechat.Code {
 	switch {
 	case c.account.bodyFirst && c.badBody != wechat.CodeOK:
 		return c.badBody
@@ -202,6 +209,8 @@ func (c *call) admit(api *api) wechat.Code {
 		return wechat.CodeAPIUnauthorized
 	case len(c.account.forbiddenAPIs) > 0 && c.account.forbids(c.path):
 		return wechat.CodeAPIForbidden
+	case api.sends && p.busy(c):
+		return wechat.CodeSystemError
 	}
 	if api.limit == nil || api.serves {
 		return wechat.CodeOK
@@ -210,22 +219,23 @@ func (c *call) admit(api *api) wechat.Code {
 	return c.account.charge(c.path, c.now, limits.minute, limits.daily)
 }
 
-// frontEnd is steps 1 and 2: what is refused before anybody looks at the token.
-func (p *platform) frontEnd(ep endpoint, c *call) (answer, bool) {
+// frontEnd is steps 1 and 2: what is refused before anybody looks at the token, by an
+// HTTP status or an errcode.
+func (p *platform) frontEnd(ep endpoint, c *call) (status int, code wechat.Code) {
 	post := c.req.Method == http.MethodPost
 	switch {
 	case post && c.req.ContentLength < 0 && *p.rules.Chunked412:
-		return httpAnswer(http.StatusPreconditionFailed), true
+		return http.StatusPreconditionFailed, wechat.CodeOK
 	case ep.form && *p.rules.JSONForm415 && strings.HasPrefix(c.req.Header.Get("Content-Type"), "application/json"):
-		return httpAnswer(http.StatusUnsupportedMediaType), true
+		return http.StatusUnsupportedMediaType, wechat.CodeOK
 	case c.tooLong:
-		return httpAnswer(http.StatusRequestEntityTooLarge), true
+		return http.StatusRequestEntityTooLarge, wechat.CodeOK
 	case *p.rules.RequireHTTPS && c.req.TLS == nil:
-		return p.fail(c, wechat.CodeRequireHTTPS), true
+		return 0, wechat.CodeRequireHTTPS
 	case ep.post && !post:
-		return p.fail(c, wechat.CodeRequirePOST), true
+		return 0, wechat.CodeRequirePOST
 	}
-	return answer{}, false
+	return 0, wechat.CodeOK
 }
 
 // httpAnswer is a refusal by the front end, with a page instead of an errcode.

@@ -92,7 +92,10 @@ func TestTheClientSendsTheSuccessors(t *testing.T) {
 	message := &wechat.SubscribeMessage{ToUser: user, TemplateID: id, State: wechat.StateTrial, Lang: "zh_CN",
 		Data: wechat.Data{"character_string1": {Value: "27"}, "enum4": {Value: "堂食"}}}
 	_, err = c.SendSubscribeMessage(ctx, message)
-	wantWeChatCode(t, "never asked", err, wechat.CodeUserRefused)
+	wantWeChatCode(t, "never asked", err, wechat.CodeOK)
+	mustNil(t, s.Sandbox.Consent("", user, []sandbox.ConsentAnswer{{TemplateID: id}}, 0))
+	_, err = c.SendSubscribeMessage(ctx, message)
+	wantWeChatCode(t, "refused", err, wechat.CodeUserRefused)
 	mustNil(t, s.Sandbox.Consent("", user, accept(id), 0))
 	sent, err := c.SendSubscribeMessage(ctx, message)
 	if err != nil || itoa(sent.MsgID) != lastRow(t, s).MsgID {

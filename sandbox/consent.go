@@ -103,7 +103,8 @@ func (p *platform) consent(key consentKey) *consent {
 
 // RevokeConsent lets the user switch subscribe messages off in the account's settings:
 // what was accepted is gone, and subscribe_msg_change_event is pushed. No template
-// named means all that he was ever asked about. An error is a [*ControlError].
+// named means all that he was ever asked about, or is taken to have accepted. An error
+// is a [*ControlError].
 func (s *Sandbox) RevokeConsent(appid, openid string, templateIDs ...string) error {
 	if err := checkOpenID(openid); err != nil {
 		return err
@@ -120,9 +121,7 @@ func (s *Sandbox) RevokeConsent(appid, openid string, templateIDs ...string) err
 		}
 	}
 	if len(templateIDs) == 0 {
-		for _, state := range p.consentsOf(a, openid) {
-			templateIDs = append(templateIDs, state.TemplateID)
-		}
+		templateIDs = p.revocable(a, openid)
 	}
 	if len(templateIDs) == 0 {
 		return nil // nothing changes, so nothing is told
@@ -133,6 +132,16 @@ func (s *Sandbox) RevokeConsent(appid, openid string, templateIDs ...string) err
 	p.feed.mark(changedUsers)
 	p.emit(a, nil, changeEvent(a, openid, templateIDs, p.clock.now()))
 	return nil
+}
+
+// revocable are the templates that a user can switch off, in the order of the account.
+func (p *platform) revocable(a *account, openid string) (ids []string) {
+	for _, t := range a.templates {
+		if t.family == familySubscribe && (a.consentAssumed || p.consents[consentKey{a, openid, t.id}] != nil) {
+			ids = append(ids, t.id)
+		}
+	}
+	return ids
 }
 
 // Consents returns what the user's acceptances still allow account appid, "" = all

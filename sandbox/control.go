@@ -109,7 +109,7 @@ func answering(h controlHandler) http.HandlerFunc {
 	}
 }
 
-// guard lets only loopback in.
+// guard lets in whom Admits does.
 func (s *Sandbox) guard(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.Admits(r); err != nil {

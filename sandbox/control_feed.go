@@ -53,29 +53,38 @@ func (f *TrafficFilter) set(name, value string) (err error) {
 	case "openid":
 		f.OpenID = value
 	case "after":
-		f.After, err = parseSeq(name, value)
+		err = parseSeq(&f.After, name, value)
 	case "limit":
-		f.Limit, err = parseLimit(name, value, trafficLimit)
+		err = parseLimit(&f.Limit, name, value, trafficLimit)
 	default:
 		return &ControlError{Field: name, Rule: "is unknown here"}
 	}
 	return err
 }
 
-func parseSeq(name, value string) (int64, error) {
+// parseSeq and parseLimit leave what is there when the value is empty.
+func parseSeq(dst *int64, name, value string) error {
+	if value == "" {
+		return nil
+	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 {
-		return 0, &ControlError{Field: name, Rule: "must be a seq, 0 or more", Value: value}
+		return &ControlError{Field: name, Rule: "must be a seq, 0 or more", Value: value}
 	}
-	return n, nil
+	*dst = n
+	return nil
 }
 
-func parseLimit(name, value string, highest int) (int, error) {
+func parseLimit(dst *int, name, value string, highest int) error {
+	if value == "" {
+		return nil
+	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > highest {
-		return 0, &ControlError{Field: name, Rule: fmt.Sprintf("must be from 1 to %d", highest), Value: value}
+		return &ControlError{Field: name, Rule: fmt.Sprintf("must be from 1 to %d", highest), Value: value}
 	}
-	return n, nil
+	*dst = n
+	return nil
 }
 
 // serveEvents is GET /sandbox/v1/events: the notices of Watch as server-sent

@@ -139,7 +139,7 @@ func (s *Sandbox) controlPayment(r *http.Request) (any, error) {
 	if err := readControl(r, &req); err != nil {
 		return nil, err
 	}
-	if err := atLeast("activation_delay_ms", req.ActivationDelayMS, 0); err != nil {
+	if err := millisFrom("activation_delay_ms", req.ActivationDelayMS, 0); err != nil {
 		return nil, err
 	}
 	delay := time.Duration(-1)
@@ -283,9 +283,9 @@ func (f *LedgerFilter) set(name, value string) (err error) {
 	case "client_msg_id":
 		f.ClientMsgID = value
 	case "after":
-		f.After, err = parseSeq(name, value)
+		err = parseSeq(&f.After, name, value)
 	case "limit":
-		f.Limit, err = parseLimit(name, value, maxLedgerPage)
+		err = parseLimit(&f.Limit, name, value, maxLedgerPage)
 	default:
 		return &ControlError{Field: name, Rule: "is unknown here"}
 	}

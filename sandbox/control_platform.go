@@ -27,7 +27,18 @@ func (s *Sandbox) controlClearQuota(r *http.Request) (any, error) {
 }
 
 func (s *Sandbox) controlConsents(r *http.Request) (any, error) {
-	states, err := s.Consents(r.URL.Query().Get("appid"), r.PathValue("openid"))
+	appid := ""
+	err := eachParameter(r.URL.Query(), func(name, value string) error {
+		if name != "appid" {
+			return &ControlError{Field: name, Rule: "is unknown here"}
+		}
+		appid = value
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	states, err := s.Consents(appid, r.PathValue("openid"))
 	return list[ConsentState]{states}, err
 }
 

@@ -90,7 +90,7 @@ func TestTheControlAPIIsForLoopbackOnly(t *testing.T) {
 		{"127.0.0.1:5000", false, 200}, {"[::1]:5000", false, 200}, {"[::ffff:127.0.0.1]:5000", false, 200},
 		{"192.0.2.1:5000", false, 403}, {"192.0.2.1:5000", true, 200},
 	} {
-		r := httptest.NewRequest(http.MethodGet, control+"stats", nil)
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:7900"+control+"stats", nil)
 		r.RemoteAddr = tt.remote
 		w := httptest.NewRecorder()
 		sandbox.New(sandbox.Options{AllowRemote: tt.allow}).Handler().ServeHTTP(w, r)

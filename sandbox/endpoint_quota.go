@@ -119,6 +119,9 @@ type wireRateLimit struct {
 // shown as the largest 32-bit number, a rate limit as zeros.
 func (p *platform) serveQuotaGet(c *call) answer {
 	path, code := c.quotaPath()
+	if code == wechat.CodeOK && !c.account.lookUps {
+		code = wechat.CodeCGIPathNotFound
+	}
 	if code != wechat.CodeOK {
 		return p.fail(c, code)
 	}

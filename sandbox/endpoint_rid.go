@@ -97,7 +97,7 @@ func (p *platform) findRID(c *call, rid string) (*sighting, wechat.Code) {
 	}
 	s := p.rids.byRID[rid]
 	switch {
-	case s == nil:
+	case s == nil, !c.account.lookUps:
 		return nil, wechat.CodeRIDNotFound
 	case s.appID != c.account.appID:
 		return nil, wechat.CodeRIDNoPermission

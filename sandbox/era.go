@@ -68,7 +68,7 @@ var profiles = map[wechat.Era]*profile{
 	},
 	wechat.EraD: {
 		templateLimit: 25, dailyQuota: 100_000,
-		suffix: suffixHint, knowsJump: true, dedupe: true, library: libraryHistorical, valueRules: valuesTyped,
+		suffix: suffixHint, knowsJump: true, dedupe: true, library: libraryHistorical, valueRules: valuesFree,
 		argumentText: argument2020, subscribeLimit: 25,
 	},
 	wechat.EraE: {

@@ -9,6 +9,7 @@ import (
 
 	"hongyan/sandbox"
 	"hongyan/sandbox/sandboxtest"
+	"hongyan/wechat"
 )
 
 // eraOnTheWire is what an era changes, seen from outside.
@@ -59,7 +60,6 @@ var erasOnTheWire = map[string]eraOnTheWire{
 	"D": {
 		TemplateLimit: 25, DailyQuota: 100_000, SubscribeLimit: 25,
 		BadOpenID: "invalid openid" + hintSuffix, DeadToken: credential + hintSuffix, UsedUp: "reach max api daily quota limit" + hintSuffix,
-		BadValue:  "argument invalid!" + hintSuffix + " data.character_string1.value i",
 		BadNotice: "argument invalid!" + hintSuffix + " data.character_string1.value is emtpy", MsgIDDigits: 19,
 		Unlinked: 40013, Deduped: true, AddTyped: 40037, First: "您好", Color: "#173177", TapWithoutURL: "none", TapProgram: "miniprogram",
 	},
@@ -160,6 +160,32 @@ func (out *eraOnTheWire) look(t *testing.T, s *sandboxtest.Server, send func(str
 	}
 	out.TapWithoutURL = card.Jump.Kind
 	out.TapProgram = s.Sandbox.Inbox(jumping)[0].Jump.Kind
+}
+
+// The sandbox takes values as package wechat's linter does.
+func TestAnErasValueRulesAreThoseOfPackageWechat(t *testing.T) {
+	typed := wechat.ParseContent("订单编号：{{character_string1.DATA}}")
+	for _, era := range wechat.Eras() {
+		s := sandboxtest.New(t)
+		setService(t, s, sandbox.AccountSpec{Era: era.String()})
+		want := "free"
+		if wechat.RulesFor(era, typed) == wechat.RulesTemplate {
+			want = "typed"
+		}
+		if got := s.Sandbox.Accounts()[0].ValueRules; got != want {
+			t.Errorf("era %s: value_rules %s, want %s", era, got, want)
+		}
+	}
+}
+
+// Until 2023 the detail was cut after 30 bytes on template/send (spec §4.3).
+func TestTheOldWordingOf47003(t *testing.T) {
+	s := sandboxtest.New(t)
+	setService(t, s, sandbox.AccountSpec{Era: "D", EraRules: sandbox.EraRules{ValueRules: "typed"}})
+	got := errmsg(t, do(t, s, with(pathSend, plainToken(t, s).AccessToken), body(toUser, toOrder, badData)))
+	if want := "argument invalid!" + hintSuffix + " data.character_string1.value i"; got != want {
+		t.Errorf("errmsg = %q, want %q", got, want)
+	}
 }
 
 func TestFieldsBesideTheEraGoBeforeIt(t *testing.T) {

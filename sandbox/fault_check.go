@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -58,14 +59,20 @@ func (n CutShort) apply(a answer) answer {
 // replaces reports that the rule answers in the platform's place: nothing is processed.
 func (f *Fault) replaces() bool { return f.ErrCode != 0 || f.HTTPStatus != 0 || f.HTML != "" }
 
+// bodiless are the HTTP statuses whose answers have no body; net/http refuses to write one.
+var bodiless = []int{http.StatusNoContent, http.StatusNotModified}
+
 // page is the answer of a rule with http_status or html.
 func (f *Fault) page() answer {
 	a := httpAnswer(200)
 	if f.HTTPStatus != 0 {
 		a = httpAnswer(f.HTTPStatus)
 	}
-	if f.HTML != "" {
+	switch {
+	case f.HTML != "":
 		a.body = []byte(f.HTML)
+	case slices.Contains(bodiless, f.HTTPStatus):
+		a.body = nil
 	}
 	return a
 }
@@ -76,8 +83,8 @@ func (f *Fault) check() error {
 	}
 	return firstError(
 		f.checkEffect(), f.checkSense(), f.EventFault.check(),
-		atLeast("nth", &f.Nth, 0), atLeast("delay_ms", &f.DelayMS, 0),
-		atLeast("times", &f.Times, 0), atLeast("hang_ms", &f.HangMS, 0), atLeast("drip_ms", &f.DripMS, 0),
+		atLeast("nth", &f.Nth, 0), atLeast("times", &f.Times, 0),
+		millisFrom("delay_ms", &f.DelayMS, 0), millisFrom("hang_ms", &f.HangMS, 0), millisFrom("drip_ms", &f.DripMS, 0),
 		oneOf("reset", f.Reset, resetBefore, resetAfter),
 		f.checkRanges(), f.checkBurst(),
 	)
@@ -141,7 +148,7 @@ func (f *Fault) checkRanges() error {
 	if f.HTTPStatus != 0 && (f.HTTPStatus < 200 || f.HTTPStatus > 599) {
 		return &ControlError{Field: "http_status", Rule: "must be from 200 to 599", Value: f.HTTPStatus}
 	}
-	if f.HTML != "" && slices.Contains([]int{204, 304}, f.HTTPStatus) {
+	if f.HTML != "" && slices.Contains(bodiless, f.HTTPStatus) {
 		return &ControlError{Field: "html", Rule: "cannot go with a status that has no body", Value: f.HTTPStatus}
 	}
 	if f.Rate != nil && (*f.Rate < 0 || *f.Rate > 1) {

@@ -13,9 +13,6 @@ const (
 	spellingUpper  = "upper"  // "SUCCESS", "FAILED:USER BLOCK"
 )
 
-// maxLateMS is a year: nobody waits longer, and sums of it cannot overflow.
-const maxLateMS = 365 * 24 * 60 * 60 * 1000
-
 // EventFault bends the event of the message that a struck call sends; the call
 // itself goes on as if nothing were. An event without an answer is DropAnswer.
 type EventFault struct {
@@ -46,7 +43,7 @@ func (f *EventFault) check() error {
 		return &ControlError{Field: "late_event_ms", Rule: "cannot go with early_event", Value: f.LateEventMS}
 	}
 	return firstError(
-		atLeast("late_event_ms", &f.LateEventMS, 0), atMost("late_event_ms", &f.LateEventMS, maxLateMS),
+		millisFrom("late_event_ms", &f.LateEventMS, 0),
 		oneOf("event_status", f.EventStatus, spellingSpaced, spellingTight, spellingBare, spellingUpper),
 	)
 }

@@ -170,3 +170,42 @@ func TestARateIsRepeatable(t *testing.T) {
 		t.Errorf("hits = %d, then %d, want the same near 50", first, second)
 	}
 }
+
+func TestAStatusWithoutABodyIsAnsweredAllTheSame(t *testing.T) {
+	s := sandboxtest.New(t)
+	for _, status := range []int{http.StatusNoContent, http.StatusNotModified} {
+		s.Sandbox.ClearFaults()
+		s.Sandbox.AddFault(sandbox.Fault{Path: pathDomainIP, HTTPStatus: status})
+		got := do(t, s, pathDomainIP, "")
+		if row := lastRow(t, s); got.status != status || got.body != "" || !row.Answered || row.ErrCode != status {
+			t.Errorf("%d: answered %d %q; ledger: %+v", status, got.status, got.body, row)
+		}
+	}
+	for _, status := range []string{"204", "304"} {
+		wantRefusal(t, do(t, s, control+"settings", `{"business_status":`+status+`}`), "business_status")
+	}
+}
+
+// An errcode comes from behind the front end and the token's check; a call that fails
+// there is not the rule's business. What a proxy does strikes before.
+func TestAnErrcodeStrikesBehindTheTokensCheck(t *testing.T) {
+	s := sandboxtest.New(t)
+	token := plainToken(t, s).AccessToken
+	s.Sandbox.AddFault(sandbox.Fault{Path: pathSend, ErrCode: 45009, Times: 1})
+	wantCode(t, do(t, s, pathSend, orderBody(user, "")), 41001)
+	wantCode(t, do(t, s, with(pathSend, "92_x"), orderBody(user, "")), 40001)
+	wantCode(t, do(t, s, with(pathSend, token), ""), 43002)
+	chunked, err := try(s, http.MethodPost, with(pathSend, token), io.MultiReader(strings.NewReader("{}")))
+	mustNil(t, err)
+	if got := s.Sandbox.Faults()[0]; chunked.status != 412 || got.Matched != 0 || got.Hits != 0 {
+		t.Errorf("chunked: %d; the rule matched %d and struck %d calls, want 412 and none", chunked.status, got.Matched, got.Hits)
+	}
+	wantCode(t, do(t, s, with(pathSend, token), "no json"), 45009)
+	wantCode(t, do(t, s, with(pathSend, token), "no json"), 47001)
+
+	s.Sandbox.ClearFaults()
+	s.Sandbox.AddFault(sandbox.Fault{Path: pathSend, HTTPStatus: 502})
+	if got := do(t, s, pathSend, orderBody(user, "")); got.status != 502 {
+		t.Errorf("http_status on a call without a token: %d, want 502", got.status)
+	}
+}

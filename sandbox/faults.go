@@ -89,11 +89,16 @@ type faults struct {
 	made  int
 }
 
-// pick returns a copy of the rule that strikes the call, or nil. Every rule that
-// fits before it counts the call, too.
-func (fs *faults) pick(d *dice, c *call) *Fault {
-	for _, f := range fs.rules {
-		if f.fits(c) && f.strikes(d) {
+// strike returns a copy of the rule that strikes the call, or nil. Every rule that
+// fits before it counts the call, too. An errcode comes from behind the front end and
+// the check of the token: what is refused there does not fit a rule with one.
+func (p *platform) strike(ep endpoint, c *call) *Fault {
+	if len(p.faults.rules) == 0 {
+		return nil
+	}
+	early := p.refusedEarly(ep, c)
+	for _, f := range p.faults.rules {
+		if f.fits(c) && !(early && f.ErrCode != 0) && f.strikes(p.dice) {
 			return new(*f)
 		}
 	}

@@ -37,7 +37,7 @@ func (p *platform) jump(d time.Duration) Fired {
 	pushes := p.pushesDue(before.Add(d))
 	p.clock.offset += d
 	now := p.clock.now()
-	p.fireDue(now, noLimit)
+	p.fireMoved(now, d)
 	fired := Fired{
 		Delivered: int(p.stats.delivered - was.delivered), Undelivered: int(p.stats.undelivered - was.undelivered),
 		Redelivered: pushes, Days: int(day(now) - day(before)),

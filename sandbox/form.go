@@ -50,7 +50,7 @@ func (p *platform) submitForm(a *account, openid string) FormGrant {
 // pay is a user paying; delay < 0 means the account's setting.
 func (p *platform) pay(a *account, openid string, delay time.Duration) FormGrant {
 	if delay < 0 {
-		delay = a.prepayDelay
+		delay = a.prepayDelay + p.jitter(a.prepayJitter)
 	}
 	now := p.clock.now()
 	f := &form{account: a, openid: openid, active: now.Add(delay), expires: now.Add(formLife), left: a.prepayMessages}

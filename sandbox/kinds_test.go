@@ -34,3 +34,29 @@ func TestEachKindOfAccountHasItsAPIs(t *testing.T) {
 		}
 	}
 }
+
+// What each kind is held to (spec §3.1, §4.1, §4.6, §6.2).
+func TestEachKindOfAccountHasItsLimits(t *testing.T) {
+	for _, tt := range []struct {
+		kind                             string
+		fetches, templates, sends, sendA int
+	}{
+		{"service", 2000, 25, 100_000, 10_000},
+		{"subscription", 2000, 25, 100_000, 10_000},
+		{"test", 200, 10, 100_000, 10_000},
+		{"mini_program", 2000, 25, 1_000_000, 1_000_000},
+	} {
+		s := sandboxtest.New(t)
+		const appid = "wxc3c3c3c3c3c3c3c3"
+		mustNil(t, s.Sandbox.AddAccount(sandbox.AccountSpec{AppID: appid, Kind: tt.kind}))
+		got := s.Sandbox.Accounts()[2]
+		if *got.TokenDailyLimit != tt.fetches || *got.TemplateLimit != tt.templates || *got.DailyQuota != tt.sends {
+			t.Errorf("%s: %d fetches, %d templates, %d sends; want %d, %d, %d", tt.kind,
+				*got.TokenDailyLimit, *got.TemplateLimit, *got.DailyQuota, tt.fetches, tt.templates, tt.sends)
+		}
+		mustNil(t, s.Sandbox.UpdateAccount(appid, sandbox.AccountSpec{Era: "A"}))
+		if got := *s.Sandbox.Accounts()[2].DailyQuota; got != tt.sendA {
+			t.Errorf("%s in era A: %d sends a day, want %d", tt.kind, got, tt.sendA)
+		}
+	}
+}

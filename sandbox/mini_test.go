@@ -103,3 +103,63 @@ func TestTheEmphasisAndThePageReachThePhone(t *testing.T) {
 		}
 	}
 }
+
+func TestAFormIDIsOfOneMiniProgramAndOneUser(t *testing.T) {
+	s := sandboxtest.New(t)
+	const other = "wxd4d4d4d4d4d4d4d4"
+	mustNil(t, s.Sandbox.AddAccount(sandbox.AccountSpec{AppID: other, Kind: "mini_program"}))
+	token := miniToken(t, s)
+	send := func(openid, form string) reply {
+		return do(t, s, with(pathMiniSend, token), miniBody(openid, form, ""))
+	}
+	wantCode(t, send(user, s.Sandbox.GiveForm(other, user)), 41028)
+	form := s.Sandbox.GiveForm("", user)
+	wantCode(t, send(user, form), 0)
+	wantCode(t, send(sandbox.OpenID("", 2), form), 41028) // to a stranger it is unknown, not used
+	wantCode(t, send(user, form), 41029)
+}
+
+func TestAPrepayIDEndsAfterSevenDays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandboxtest.NewInMemory(t)
+		first, second := s.Sandbox.GivePayment(user, 0), s.Sandbox.GivePayment(user, 0)
+		send := func(id string) reply { return do(t, s, with(pathMiniSend, miniToken(t, s)), miniBody(user, id, "")) }
+		advance(t, s, 7*24*time.Hour-time.Second)
+		wantCode(t, send(first), 0)
+		advance(t, s, time.Second)
+		wantCode(t, send(second), 41028)
+	})
+}
+
+func TestThePrepayJitter(t *testing.T) {
+	s := sandboxtest.New(t)
+	setMini(t, s, sandbox.AccountSpec{WireRules: sandbox.WireRules{PrepayJitterMS: new(15_000)},
+		Switches: sandbox.Switches{PrepayActivationDelayMS: new(0)}})
+	active := func() (n int) {
+		token := miniToken(t, s)
+		for i := range 20 {
+			openid := sandbox.OpenID("", i)
+			if codeOf(t, do(t, s, with(pathMiniSend, token), miniBody(openid, s.Sandbox.GivePayment(openid, -1), ""))) == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	if got := active(); got > 10 {
+		t.Errorf("%d of 20 payments work at once, want few: up to 15 s are drawn", got)
+	}
+	setMini(t, s, sandbox.AccountSpec{WireRules: sandbox.WireRules{PrepayJitterMS: new(0)}})
+	if got := active(); got != 20 {
+		t.Errorf("%d of 20 payments work at once without jitter, want all", got)
+	}
+}
+
+func TestAFrozenUserGetsNoMiniProgramMessage(t *testing.T) {
+	s := sandboxtest.New(t)
+	openid := sandbox.OpenID("FROZE", 1)
+	form := s.Sandbox.GiveForm("", openid)
+	token := miniToken(t, s)
+	wantBody(t, do(t, s, with(pathMiniSend, token), miniBody(openid, form, "")), `{"errcode":50002,"errmsg":"user limited rid"}`)
+	mustNil(t, s.Sandbox.Unfreeze(openid))
+	wantCode(t, do(t, s, with(pathMiniSend, token), miniBody(openid, form, "")), 0)
+}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -77,8 +78,8 @@ func (ps *Preset) check() error {
 	}
 	return firstError(
 		notYours("faults", ps.Faults != nil), notYours("rounds", ps.Rounds != 0),
-		atLeast("every_ms", ps.EveryMS, 1000), atMost("every_ms", ps.EveryMS, maxLateMS),
-		oneOf("endpoint", ps.Endpoint, "plain", "stable"), atLeast("remaining", ps.Remaining, 0),
+		millisFrom("every_ms", ps.EveryMS, 1000),
+		oneOf("endpoint", ps.Endpoint, "plain", "stable"), inRange("remaining", ps.Remaining, 0, math.MaxInt32),
 	)
 }
 

@@ -33,6 +33,8 @@ type push struct {
 	event   sealed
 	nonce   uint32 // of the first delivery; drawn beforehand, for deliveries happen side by side
 	tries   int
+	offset  time.Duration // of the clock that its deliveries keep to, however far that is moved meanwhile
+	late    bool          // the next delivery was due before it was planned, because the clock was moved
 	told    chan struct{} // closed after the first delivery; nil = nobody waits
 }
 
@@ -54,18 +56,26 @@ type pushQueue struct {
 	blockedUntil time.Time
 }
 
-// next takes the first push out, if there is one and somebody goes on.
-func (q *pushQueue) next(goOn bool) (job *push, ok bool) {
-	if !goOn {
-		return nil, false
-	}
-	if job, ok = q.waiting.pop(); ok {
-		if q.underWay == nil {
-			q.underWay = map[*push]struct{}{}
+// nextPush takes the account's first push out, nil if there is none or nobody goes on.
+// An account that has no server any more loses those that still wait.
+func (p *platform) nextPush(a *account, goOn bool) *push {
+	q := &a.pushes
+	for goOn {
+		job, ok := q.waiting.pop()
+		switch {
+		case !ok:
+			return nil
+		case a.serverURL == "":
+			p.lose(job)
+		default:
+			if q.underWay == nil {
+				q.underWay = map[*push]struct{}{}
+			}
+			q.underWay[job] = struct{}{}
+			return job
 		}
-		q.underWay[job] = struct{}{}
 	}
-	return job, ok
+	return nil
 }
 
 // relist sees to it that what a worker leaves behind is started on again.
@@ -88,15 +98,17 @@ func (p *platform) newPush(a *account, row *LedgerEntry, ev event) *push {
 	if a.serverURL == "" {
 		return nil
 	}
-	return &push{account: a, openid: ev.openid, row: row, name: ev.name(), nonce: p.dice.rand.Uint32(), event: p.seal(a, ev)}
+	return &push{
+		account: a, openid: ev.openid, row: row, name: ev.name(), nonce: p.dice.rand.Uint32(), event: p.seal(a, ev),
+		offset: p.clock.offset - p.timers.behind,
+	}
 }
 
 // enqueue loses the push while MarkFail blocks the account (spec §5.3).
 func (p *platform) enqueue(job *push) {
 	q := &job.account.pushes
 	if p.clock.now().Before(q.blockedUntil) {
-		p.stats.lost++
-		job.tell()
+		p.lose(job)
 		return
 	}
 	q.waiting.push(job)
@@ -106,8 +118,20 @@ func (p *platform) enqueue(job *push) {
 	}
 }
 
-// fire is a delivery after a failed one.
-func (job *push) fire(p *platform, _ time.Time) { p.enqueue(job) }
+func (p *platform) lose(job *push) {
+	p.stats.lost++
+	job.tell()
+}
+
+// fire is a delivery after a failed one, or the first of an event that comes late.
+func (job *push) fire(p *platform, at time.Time) {
+	behind := p.timers.behind
+	if job.late {
+		behind = p.clock.now().Sub(at)
+	}
+	job.offset, job.late = p.clock.offset-behind, false
+	p.enqueue(job)
+}
 
 // startPushers starts workers for the accounts that have pushes waiting. The
 // caller holds the mutex.
@@ -128,15 +152,14 @@ func (s *Sandbox) startPushers(ctx context.Context, p *platform, workers *sync.W
 func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 	for {
 		s.lock()
-		job, ok := a.pushes.next(ctx.Err() == nil && p == s.p)
-		if !ok {
+		job := p.nextPush(a, ctx.Err() == nil && p == s.p)
+		if job == nil {
 			a.pushes.workers--
 			p.relist(a)
 			s.mu.Unlock()
 			return
 		}
-		start := p.clock.now()
-		d := job.sign(start)
+		d := job.sign(p.clock)
 		timeout := a.pushTimeout
 		s.mu.Unlock()
 
@@ -157,7 +180,8 @@ func (s *Sandbox) pushLoop(ctx context.Context, p *platform, a *account) {
 
 // attempt is one delivery of a push: what is sent, then what came back.
 type attempt struct {
-	start            time.Time // by the sandbox's clock
+	start            time.Time     // by the sandbox's clock
+	offset           time.Duration // of that clock
 	url              string
 	token            string // the callback token that signs
 	timestamp, nonce string
@@ -170,10 +194,10 @@ type attempt struct {
 const nonceStep = 0x9e3779b1
 
 // sign makes the signed query (spec §5.2, §5.4).
-func (job *push) sign(now time.Time) *attempt {
-	a := job.account
+func (job *push) sign(c clock) *attempt {
+	a, now := job.account, c.now()
 	d := &attempt{
-		start: now, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10),
+		start: now, offset: c.offset, url: a.serverURL, token: a.callbackToken, timestamp: strconv.FormatInt(now.Unix(), 10),
 		nonce: strconv.FormatUint(uint64(job.nonce+uint32(job.tries)*nonceStep), 10),
 	}
 	q := url.Values{}
@@ -255,7 +279,8 @@ func (p *platform) followUp(job *push, d *attempt) (next time.Time) {
 	}
 	p.stats.failed++
 	if job.tries < job.account.pushDeliveries {
-		next = d.start.Add(job.account.pushTimeout)
+		next = d.start.Add(job.account.pushTimeout - (d.offset - job.offset))
+		job.late = p.clock.offset != job.offset && next.Before(p.clock.now())
 		p.timers.add(next, job)
 		return next
 	}

@@ -270,7 +270,9 @@ func TestFollowingAndUnfollowingArePushed(t *testing.T) {
 func TestWhatTheUserIsAtDeliveryDecides(t *testing.T) {
 	for want, change := range map[string]sandbox.UserState{
 		"user_block": {Blocked: new(true)}, "system_failed": {Follows: new(false)},
+		"system_failed, being frozen": {Frozen: new(true)},
 	} {
+		want, _, _ := strings.Cut(want, ",")
 		synctest.Test(t, func(t *testing.T) {
 			s := sandboxtest.NewInMemory(t)
 			token := plainToken(t, s).AccessToken

@@ -138,3 +138,24 @@ func TestTheCallbackCheck(t *testing.T) {
 		{"1440 a day", pathQuotaGet, cgiPath(pathCheck), quotaBody(1440, 6, 0)},
 	})
 }
+
+// Row 17 of spec §10: look-ups that know nothing of simulated calls.
+func TestTheLookUpsCanBeTurnedOff(t *testing.T) {
+	s := sandboxtest.New(t)
+	do(t, s, with(pathSend, serviceToken(t, s)()), "{}")
+	rid := lastExchange(t, s).RID
+	lookUps := func(on bool) sandbox.AccountSpec {
+		return sandbox.AccountSpec{WireRules: sandbox.WireRules{LookUps: &on}}
+	}
+	for _, tt := range []struct {
+		on         bool
+		quota, rid int
+	}{{true, 0, 0}, {false, 76021, 76001}, {true, 0, 0}} {
+		setService(t, s, lookUps(tt.on))
+		exchangeAll(t, s, serviceToken(t, s), []exchange{
+			{"quota", pathQuotaGet, cgiPath(pathSend), itoa(int64(tt.quota))},
+			{"rid", "/cgi-bin/openapi/rid/get", body(member("rid", rid)), itoa(int64(tt.rid))},
+			{"clearing works on", pathQuotaClear, cgiPath(pathSend), `0`},
+		})
+	}
+}

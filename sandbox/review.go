@@ -76,7 +76,20 @@ func (p *platform) decide(r *review, approve bool, at time.Time) {
 		return
 	}
 	m.row.Fate = refusedFate
-	a.blocked = append(a.blocked, blockedMessage{id: int64(len(a.blocked)) + 1, message: m, sent: r.at})
+	a.block(blockedMessage{message: m, sent: r.at})
+}
+
+// maxBlocked bounds the refused messages that are remembered; the oldest go first.
+const maxBlocked = 10_000
+
+func (r *sendRules) block(b blockedMessage) {
+	b.id = 1
+	if n := len(r.blocked); n > 0 {
+		b.id = r.blocked[n-1].id + 1
+	}
+	if r.blocked = append(r.blocked, b); len(r.blocked) > maxBlocked {
+		r.blocked = r.blocked[1:]
+	}
 }
 
 // Review is a message under review.

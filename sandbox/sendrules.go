@@ -60,9 +60,9 @@ func (spec *SendRules) check() error {
 		return &ControlError{Field: "busy_rate", Rule: "must be from 0 to 1", Value: *spec.BusyRate}
 	}
 	return firstError(
-		atLeast("latency_ms", spec.LatencyMS, 0), atLeast("early_quota_at", spec.EarlyQuotaAt, 0),
-		atLeast("user_limit", spec.UserLimit, 0), atLeast("user_window_ms", spec.UserWindowMS, 1),
-		atLeast("review_ms", spec.ReviewMS, 0),
+		millisFrom("latency_ms", spec.LatencyMS, 0), atLeast("early_quota_at", spec.EarlyQuotaAt, 0),
+		atLeast("user_limit", spec.UserLimit, 0), millisFrom("user_window_ms", spec.UserWindowMS, 1),
+		millisFrom("review_ms", spec.ReviewMS, 0),
 		oneOf("review", spec.Review, reviewNone, reviewApprove, reviewRefuse, reviewWait),
 		checkWords("illegal_words", spec.IllegalWords), checkWords("review_words", spec.ReviewWords),
 	)

@@ -124,8 +124,7 @@ func TestLatencyDelaysEveryCall(t *testing.T) {
 
 func TestSubscribeMessagesHaveIllegalWordsToo(t *testing.T) {
 	s := sandboxtest.New(t)
-	setMini(t, s, sandbox.AccountSpec{SubscribeRules: sandbox.SubscribeRules{ConsentAssumed: new(true)},
-		SendRules: sandbox.SendRules{IllegalWords: &[]string{"人民路"}}})
+	setMini(t, s, rules(sandbox.SendRules{IllegalWords: &[]string{"人民路"}}))
 	exchangeAll(t, s, miniTokens(t, s), []exchange{{"on", pathSubscribe, pickupBody(user, ""), `{"errcode":45168,"errmsg":"keyword in blacklist rid"}`}})
 	setMini(t, s, rules(sandbox.SendRules{IllegalWords: &[]string{}}))
 	exchangeAll(t, s, miniTokens(t, s), []exchange{{"off", pathSubscribe, pickupBody(user, ""), `0`}})
@@ -217,5 +216,31 @@ func TestReviewsAreDecidedOverTheControlAPI(t *testing.T) {
 	wantControl(t, do(t, s, path, `{"approve":false}`), 200, `{"items":[]}`)
 	if fate := rowOf(t, s, ids[0]).Fate; fate != "refused" {
 		t.Errorf("fate = %s, want refused", fate)
+	}
+}
+
+func TestBusyAnswersOfEverySendCostNothing(t *testing.T) {
+	s := sandboxtest.New(t)
+	used := func(token func() string, path string) int {
+		var v struct{ Quota struct{ Used int } }
+		mustDecode(t, do(t, s, with(pathQuotaGet, token()), cgiPath(path)), &v)
+		return v.Quota.Used
+	}
+	setService(t, s, rules(sandbox.SendRules{BusyRate: new(1.0)}))
+	setMini(t, s, rules(sandbox.SendRules{BusyRate: new(1.0)}))
+	for _, tt := range []struct {
+		path, body string
+		token      func() string
+	}{
+		{pathSend, orderBody(user, ""), serviceToken(t, s)},
+		{pathBizSend, orderBody(user, ""), serviceToken(t, s)},
+		{pathOneTime, orderBody(user, ""), serviceToken(t, s)},
+		{pathMiniSend, miniBody(user, "x", ""), miniTokens(t, s)},
+		{pathSubscribe, pickupBody(user, ""), miniTokens(t, s)},
+	} {
+		wantCode(t, do(t, s, with(tt.path, tt.token()), tt.body), -1)
+		if got := used(tt.token, tt.path); got != 0 {
+			t.Errorf("%s: %d calls used after one that answered -1, want 0", tt.path, got)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package sandbox
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Settings are the behaviours that cannot belong to an account, because the
 // platform shows them before it knows whose call it is. nil leaves what is there.
@@ -45,10 +48,10 @@ func (s *Sandbox) Configure(change Settings) Settings {
 }
 
 func (change *Settings) check() error {
-	return firstError(
-		atLeast("business_status", change.BusinessStatus, http.StatusOK),
-		atMost("business_status", change.BusinessStatus, 599),
-	)
+	if status := change.BusinessStatus; status != nil && slices.Contains(bodiless, *status) {
+		return &ControlError{Field: "business_status", Rule: "must be one of an answer with a body", Value: *status}
+	}
+	return inRange("business_status", change.BusinessStatus, http.StatusOK, 599)
 }
 
 func (p *platform) configure(change Settings) {

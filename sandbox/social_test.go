@@ -269,3 +269,14 @@ func TestNamesAreChecked(t *testing.T) {
 		t.Errorf("a name of 64 characters: %s", got.body)
 	}
 }
+
+func TestAClientMsgIDIsKnownByItsAccount(t *testing.T) {
+	s := sandboxtest.New(t, sandbox.Options{DeliveryDelay: -1})
+	second, templateID := addSecond(t, s)
+	do(t, s, with(pathSend, plainToken(t, s).AccessToken), orderBody(user, clientID("order-1")))
+	first := lastRow(t, s).MsgID
+	do(t, s, with(pathSend, second), secondBody(user, templateID, clientID("order-1")))
+	if row := lastRow(t, s); row.DuplicateOf != "" || row.MsgID == first || row.Fate != "shown" {
+		t.Errorf("the same client_msg_id of another account: msgid %s, duplicate of %q, fate %s; want a message of its own", row.MsgID, row.DuplicateOf, row.Fate)
+	}
+}

@@ -81,7 +81,7 @@ func TestANewAddressNeedsAnAdministrator(t *testing.T) {
 	}
 	decide := func(accept bool) {
 		t.Helper()
-		r := httptest.NewRequest(http.MethodPost, control+"accounts/"+sandbox.SeedServiceAppID+"/ip_requests",
+		r := httptest.NewRequest(http.MethodPost, "http://localhost"+control+"accounts/"+sandbox.SeedServiceAppID+"/ip_requests",
 			strings.NewReader(`{"ip":"203.0.113.7","accept":`+map[bool]string{true: "true", false: "false"}[accept]+`}`))
 		r.RemoteAddr = "127.0.0.1:1"
 		w := httptest.NewRecorder()

@@ -49,7 +49,7 @@ func (l *life) do(target, body string) string {
 	if body != "" {
 		method = http.MethodPost
 	}
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r := httptest.NewRequest(method, "http://localhost"+target, strings.NewReader(body))
 	r.RemoteAddr = "127.0.0.1:1"
 	w := httptest.NewRecorder()
 	l.box.Handler().ServeHTTP(w, r)

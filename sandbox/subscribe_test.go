@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -53,7 +54,6 @@ func miniBubble(t *testing.T, format string, f func(t *testing.T, s *sandboxtest
 func TestOneAcceptanceIsOneMessage(t *testing.T) {
 	s := sandboxtest.New(t, sandbox.Options{DeliveryDelay: -1})
 	send := pickupBody(user, "")
-	exchangeAll(t, s, miniTokens(t, s), []exchange{{"never asked", pathSubscribe, send, refused}})
 	mustNil(t, s.Sandbox.Consent("", user, accept(sandbox.SeedTemplateSubscribePickup), 0))
 	mustNil(t, s.Sandbox.Consent("", user, accept(sandbox.SeedTemplateSubscribePickup, sandbox.SeedTemplateSubscribeRefund), 0))
 	exchangeAll(t, s, miniTokens(t, s), []exchange{
@@ -77,11 +77,77 @@ func TestOneAcceptanceIsOneMessage(t *testing.T) {
 	}
 }
 
+// Users are taken to have accepted until they answer; consent_assumed off is the
+// platform's own strictness.
+func TestAcceptancesAreCountedFromTheFirstAnswerOn(t *testing.T) {
+	pickup, refund := sandbox.SeedTemplateSubscribePickup, sandbox.SeedTemplateSubscribeRefund
+	said := func(accept bool) []sandbox.ConsentAnswer {
+		return []sandbox.ConsentAnswer{{TemplateID: pickup, Accept: accept}}
+	}
+	for _, tt := range []struct {
+		name    string
+		answers [][]sandbox.ConsentAnswer
+		revoke  bool
+		assumed string // errcodes of three sends while consent is assumed
+		strict  string // and while it is not
+	}{
+		{"never asked", nil, false, "0 0 0", "43101 43101 43101"},
+		{"asked for another template", [][]sandbox.ConsentAnswer{accept(refund)}, false, "0 0 0", "43101 43101 43101"},
+		{"accepted once", [][]sandbox.ConsentAnswer{said(true)}, false, "0 43101 43101", "0 43101 43101"},
+		{"accepted twice", [][]sandbox.ConsentAnswer{said(true), said(true)}, false, "0 0 43101", "0 0 43101"},
+		{"refused", [][]sandbox.ConsentAnswer{said(false)}, false, "43101 43101 43101", "43101 43101 43101"},
+		{"refused, then accepted", [][]sandbox.ConsentAnswer{said(false), said(true)}, false, "0 43101 43101", "0 43101 43101"},
+		{"switched off without ever being asked", nil, true, "43101 43101 43101", "43101 43101 43101"},
+	} {
+		for assumed, want := range map[bool]string{true: tt.assumed, false: tt.strict} {
+			s := sandboxtest.New(t)
+			if !assumed {
+				setMini(t, s, sandbox.AccountSpec{SubscribeRules: sandbox.SubscribeRules{ConsentAssumed: new(false)}})
+			}
+			for _, answers := range tt.answers {
+				mustNil(t, s.Sandbox.Consent("", user, answers, 0))
+			}
+			if tt.revoke {
+				mustNil(t, s.Sandbox.RevokeConsent("", user))
+			}
+			var got []string
+			for range 3 {
+				got = append(got, strconv.Itoa(codeOf(t, do(t, s, with(pathSubscribe, miniToken(t, s)), pickupBody(user, "")))))
+			}
+			if got := strings.Join(got, " "); got != want {
+				t.Errorf("%s, assumed %t: errcodes %s, want %s", tt.name, assumed, got, want)
+			}
+		}
+	}
+}
+
+func TestErasLeaveTheAssumedConsentAlone(t *testing.T) {
+	s := sandboxtest.New(t)
+	for _, assumed := range []bool{true, false} {
+		setMini(t, s, sandbox.AccountSpec{SubscribeRules: sandbox.SubscribeRules{ConsentAssumed: &assumed}})
+		setMini(t, s, sandbox.AccountSpec{Era: "D"})
+		if got := *s.Sandbox.Accounts()[1].ConsentAssumed; got != assumed {
+			t.Errorf("consent_assumed after naming an era = %t, want %t", got, assumed)
+		}
+	}
+}
+
+func TestSwitchingOffWhatWasNeverAskedTellsTheServer(t *testing.T) {
+	miniBubble(t, "", func(t *testing.T, s *sandboxtest.Server, g *gateway) {
+		mustNil(t, s.Sandbox.RevokeConsent("", user))
+		item := func(id string) string {
+			return "<List><TemplateId><![CDATA[" + id + "]]></TemplateId>\n<SubscribeStatusString><![CDATA[reject]]></SubscribeStatusString>\n</List>"
+		}
+		wantEvent(t, g, "<SubscribeMsgChangeEvent>"+item(sandbox.SeedTemplateSubscribePickup)+item(sandbox.SeedTemplateSubscribeRefund)+
+			"</SubscribeMsgChangeEvent>\n</xml>")
+	})
+}
+
 func TestWhoMayNotBeSentASubscribeMessage(t *testing.T) {
 	s := sandboxtest.New(t)
 	never := sandbox.OpenID("NOSUB", 1)
 	mustNil(t, s.Sandbox.Consent("", never, accept(sandbox.SeedTemplateSubscribePickup), 0))
-	setMini(t, s, sandbox.AccountSpec{Pages: &[]string{"index"}, SubscribeRules: sandbox.SubscribeRules{ConsentAssumed: new(true)}})
+	setMini(t, s, sandbox.AccountSpec{Pages: &[]string{"index"}})
 	withTemplate := func(id string) string { return body(toUser, member("template_id", id), badData) }
 	exchangeAll(t, s, miniTokens(t, s), []exchange{
 		{"assumed to have accepted", pathSubscribe, pickupBody(user, ""), `0`},
@@ -167,7 +233,6 @@ func TestAFailedSubscribeMessageHasAnErrorCode(t *testing.T) {
 		"SYSFL": "<ErrorCode>-1</ErrorCode>\n<ErrorStatus><![CDATA[system error]]>",
 	} {
 		miniBubble(t, "xml", func(t *testing.T, s *sandboxtest.Server, g *gateway) {
-			setMini(t, s, sandbox.AccountSpec{SubscribeRules: sandbox.SubscribeRules{ConsentAssumed: new(true)}})
 			do(t, s, with(pathSubscribe, miniToken(t, s)), pickupBody(sandbox.OpenID(fate, 1), ""))
 			synctest.Wait()
 			if got := g.got(); len(got) != 1 || !strings.Contains(got[0].body, want) {
@@ -329,6 +394,8 @@ func TestConsentsOverTheControlAPI(t *testing.T) {
 	}
 	one := `{"templates":[{"template_id":"` + sandbox.SeedTemplateSubscribePickup + `","accept":true}],"scene":0}`
 	wantControl(t, do(t, s, path, ""), 200, `{"items":[]}`)
+	wantControl(t, do(t, s, path+"?appid=", ""), 200, `{"items":[]}`)
+	wantRefusal(t, do(t, s, path+"?apid=x", ""), "apid")
 	wantControl(t, do(t, s, path, one), 200, left(1))
 	wantControl(t, do(t, s, path+"/revoke", `{"template_ids":["`+sandbox.SeedTemplateSubscribePickup+`"]}`), 200, left(0))
 	for name, bad := range map[string]string{

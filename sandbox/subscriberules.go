@@ -8,7 +8,8 @@ type SubscribeRules struct {
 	SubscribeBanned        *bool `json:"subscribe_banned,omitzero"`         // sends answer 43107; default false
 	// AddTemplatePunished: newtmpl/addtemplate answers 43106 or 200011; default none.
 	AddTemplatePunished string `json:"add_template_punished,omitzero"`
-	// ConsentAssumed: users who were never asked count as having accepted. Default false.
+	// ConsentAssumed: a user who never answered a prompt for a template has accepted it for
+	// good; from the first answer on his acceptances of it are counted. Default true.
 	ConsentAssumed *bool `json:"consent_assumed,omitzero"`
 }
 
@@ -20,7 +21,7 @@ type subscribeRules struct {
 }
 
 func newSubscribeRules() subscribeRules {
-	return subscribeRules{subscribeQuota: 10_000_000, addPunished: notPunished} // spec §7.1
+	return subscribeRules{subscribeQuota: 10_000_000, consentAssumed: true, addPunished: notPunished} // spec §7.1
 }
 
 // Values of add_template_punished.

@@ -93,3 +93,26 @@ func TestAddingIsRefused(t *testing.T) {
 	}
 	wantCode(t, add(`{"template_id_short":"TM00015"}`), 45026) // ten at once in era A
 }
+
+// Each list shows its own family, and each call deletes of it alone.
+func TestFamiliesOfTemplatesAreKeptApart(t *testing.T) {
+	s := sandboxtest.New(t)
+	token, mini := plainToken(t, s).AccessToken, miniToken(t, s)
+	var notice struct{ PriTmplID string }
+	mustDecode(t, newtmpl(t, s, token, "", "tid=401&kidList[0]=1&kidList[1]=2"), &notice)
+	for _, tt := range []struct{ name, path, token, body, has, lacks string }{
+		{"template messages", pathList, token, "", sandbox.SeedTemplateOrder, notice.PriTmplID},
+		{"notices", pathPrivate, token, "", notice.PriTmplID, sandbox.SeedTemplateOrder},
+		{"messages by form_id", "/cgi-bin/wxopen/template/list", mini, `{"offset":0,"count":20}`, sandbox.SeedTemplateMini, sandbox.SeedTemplateSubscribePickup},
+		{"subscribe messages", pathPrivate, mini, "", sandbox.SeedTemplateSubscribePickup, sandbox.SeedTemplateMini},
+	} {
+		got := do(t, s, with(tt.path, tt.token), tt.body)
+		if !strings.Contains(got.body, tt.has) || strings.Contains(got.body, tt.lacks) {
+			t.Errorf("%s: %s, want %s and not %s", tt.name, got.body, tt.has, tt.lacks)
+		}
+	}
+	exchangeAll(t, s, func() string { return token }, []exchange{
+		{"a notice is no template message", pathDelete, body(member("template_id", notice.PriTmplID)), `40037`},
+		{"nor the other way round", pathNewDel, body(member("priTmplId", sandbox.SeedTemplateOrder)), `20001`},
+	})
+}

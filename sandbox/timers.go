@@ -24,6 +24,8 @@ type timers struct {
 	seq  uint64
 	// planned is when Run means to look next; zero while it is awake or not running.
 	planned time.Time
+	// behind is how far Advance has moved the clock beyond the timer that it fires.
+	behind time.Duration
 }
 
 func (t *timers) add(at time.Time, what timed) {
@@ -58,9 +60,6 @@ func (h *timerHeap) Pop() any {
 	return last
 }
 
-// noLimit makes fireDue fire everything.
-const noLimit = int(^uint(0) >> 1)
-
 // fireDue fires at most limit timers that are due, in order, and reports whether
 // none is left.
 func (p *platform) fireDue(now time.Time, limit int) bool {
@@ -72,6 +71,19 @@ func (p *platform) fireDue(now time.Time, limit int) bool {
 		heap.Pop(&p.timers.heap).(timer).what.fire(p, at)
 	}
 	return false
+}
+
+// fireMoved is fireDue after the clock was moved by d to now.
+func (p *platform) fireMoved(now time.Time, d time.Duration) {
+	for {
+		at, ok := p.timers.next()
+		if !ok || at.After(now) {
+			break
+		}
+		p.timers.behind = min(d, now.Sub(at))
+		p.fireDue(at, 1)
+	}
+	p.timers.behind = 0
 }
 
 // needsRun reports whether Run must wake before the time it planned.

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -291,4 +292,66 @@ func TestTheSameSeedGivesTheSameIds(t *testing.T) {
 	if got := plainToken(t, other).AccessToken; got == want {
 		t.Error("another seed gave the same token")
 	}
+}
+
+func TestMiniProgramsAreExemptFromTheWhitelist(t *testing.T) {
+	s := sandboxtest.New(t)
+	setMini(t, s, sandbox.AccountSpec{IPWhitelist: &[]string{"203.0.113.0/24"}})
+	wantCode(t, do(t, s, tokenTarget(sandbox.SeedMiniAppID, sandbox.SeedMiniSecret), ""), 0)
+}
+
+func TestARIDBeginsWithTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandboxtest.NewInMemory(t)
+		for _, later := range []time.Duration{0, 1000 * time.Second} {
+			advance(t, s, later)
+			got := do(t, s, pathDomainIP, "")
+			if want := fmt.Sprintf(" rid: %08x-", time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(later).Unix()); !strings.Contains(got.body, want) {
+				t.Errorf("after %v: %s, want%s…", later, got.body, want)
+			}
+		}
+	})
+}
+
+func TestStableTokenIsLimitedByTheMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := sandbox.New(sandbox.Options{})
+		h := box.Handler()
+		fetch := func() int {
+			return codeOf(t, served(h, httptest.NewRequest(http.MethodPost, pathStable, strings.NewReader(stableBody(false)))))
+		}
+		for n := range 10_000 {
+			if got := fetch(); got != 0 {
+				t.Fatalf("fetch %d: errcode %d, want 0", n+1, got)
+			}
+		}
+		if got := fetch(); got != 45011 {
+			t.Errorf("fetch 10001 of the minute: errcode %d, want 45011", got)
+		}
+		mustNil(t, box.Advance(time.Minute))
+		if got := fetch(); got != 0 {
+			t.Errorf("a minute later: errcode %d, want 0", got)
+		}
+	})
+}
+
+// What the platform says of a replaced token whose own end comes before that of the
+// five minutes (spec §3.4, the simulator rule).
+func TestAReplacedTokenPastItsOwnEndIsNotTheLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sandboxtest.NewInMemory(t)
+		first := plainToken(t, s).AccessToken
+		time.Sleep(2*time.Hour - time.Minute)
+		plainToken(t, s)
+		time.Sleep(time.Minute - time.Second)
+		wantCode(t, do(t, s, with(pathDomainIP, first), ""), 0)
+		time.Sleep(time.Second)
+		wantCode(t, do(t, s, with(pathDomainIP, first), ""), 40001)
+
+		current := plainToken(t, s).AccessToken
+		time.Sleep(2 * time.Hour)
+		wantCode(t, do(t, s, with(pathDomainIP, current), ""), 42001)
+		plainToken(t, s)
+		wantCode(t, do(t, s, with(pathDomainIP, current), ""), 40001)
+	})
 }

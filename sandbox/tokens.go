@@ -58,7 +58,9 @@ func (p *platform) mint(a *account, sp *tokenSpace, now time.Time, grace time.Du
 		sp.previous.dead = true
 	}
 	if old := sp.current; old != nil {
-		old.until = now.Add(grace)
+		if old.until = now.Add(grace); old.expires.Before(old.until) {
+			old.until = old.expires
+		}
 	}
 	sp.previous = sp.current
 	sp.current = &token{text: p.dice.accessToken(a.tokenLength), account: a, expires: now.Add(a.tokenTTL)}

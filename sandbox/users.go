@@ -104,7 +104,7 @@ func (s *Sandbox) controlUsers(r *http.Request) (any, error) {
 		case "q":
 			f.Q = value
 		case "limit":
-			f.Limit, err = parseLimit(name, value, maxUserPage)
+			err = parseLimit(&f.Limit, name, value, maxUserPage)
 		default:
 			err = &ControlError{Field: name, Rule: "is unknown here"}
 		}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -23,13 +24,19 @@ func (c *call) unmarshal(v any) wechat.Code {
 	if len(c.body) == 0 {
 		return wechat.CodeEmptyBody
 	}
-	if err := json.Unmarshal(c.body, v, wireOptions); err != nil {
+	err := json.Unmarshal(c.body, v, wireOptions)
+	if err != nil || !isObject(c.body) {
 		if !utf8.Valid(c.body) {
 			return wechat.CodeInvalidCharset
 		}
 		return wechat.CodeDataFormatError
 	}
 	return wechat.CodeOK
+}
+
+// isObject tells an object from null, which would be read as an empty one.
+func isObject(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
 }
 
 // wireText is a string member; anything that is no string reads as empty.

@@ -35,3 +35,15 @@ func serviceToken(t *testing.T, s *sandboxtest.Server) func() string {
 func miniTokens(t *testing.T, s *sandboxtest.Server) func() string {
 	return func() string { t.Helper(); return miniToken(t, s) }
 }
+
+func TestABodyMustBeAnObject(t *testing.T) {
+	s := sandboxtest.New(t)
+	for _, body := range []string{"null", " null\n", "[]", `"x"`, "1", "true"} {
+		for _, path := range []string{pathSend, pathAdd, pathQuotaGet} {
+			wantCode(t, do(t, s, with(path, serviceToken(t, s)()), body), 47001)
+		}
+		wantCode(t, do(t, s, pathStable, body), 47001)
+		wantCode(t, do(t, s, pathClearV2, body), 47001)
+	}
+	wantCode(t, do(t, s, with(pathSend, serviceToken(t, s)()), "\r\n\t "+orderBody(user, "")), 0)
+}

@@ -171,15 +171,18 @@ func (r *renderer) line(line []Segment) {
 	r.keys = append(r.keys, keys)
 }
 
-// isFrame tells the keys of the two lines around the keywords.
-func isFrame(key string) bool { return key == "first" || key == "remark" }
+// isFrame tells the keys of the two lines around the keywords. Old templates spell them
+// with a capital, too: TM00015 has Remark.
+func isFrame(key string) bool { return isFirst(key) || strings.EqualFold(key, "remark") }
+
+func isFirst(key string) bool { return strings.EqualFold(key, "first") }
 
 // frame fills First or Remark, the two lines around the keywords.
 func (r *renderer) frame(key string, line []Segment) {
 	spans := r.fill(line)
 	switch {
 	case r.trim: // filled for its warnings only
-	case key == "first":
+	case isFirst(key):
 		r.card.First, r.card.FirstColor = joined(spans), firstColor(spans)
 	default:
 		r.card.Remark, r.card.RemarkColor = joined(spans), firstColor(spans)

@@ -312,3 +312,21 @@ func checkLine(t *testing.T, line CardLine, trimmed bool) {
 		}
 	}
 }
+
+// TM00015 spells its last line Remark; free keys of old templates may be First, too.
+func TestRenderKnowsTheFrameBySpellingWithACapital(t *testing.T) {
+	content := ParseContent("{{First.DATA}}\n金额：{{orderMoneySum.DATA}}\n{{Remark.DATA}}")
+	data := Data{"First": {Value: "您好", Color: "#FF0000"}, "orderMoneySum": {Value: "39.8元"}, "Remark": {Value: "谢谢", Color: "#173177"}}
+	for _, tt := range []struct {
+		era  Era
+		want Card
+	}{
+		{EraA, Card{First: "您好", FirstColor: "#FF0000", Remark: "谢谢", RemarkColor: "#173177", Lines: []CardLine{{Label: "金额", Value: "39.8元"}}}},
+		{EraF, Card{Lines: []CardLine{{Label: "金额", Value: "39.8元"}}, Warnings: []string{
+			"First is not shown: dropped at delivery since 2023-05-04", "Remark is not shown: dropped at delivery since 2023-05-04"}}},
+	} {
+		if diff := cmp.Diff(tt.want, Render(RenderInput{Content: content, Data: data, Era: tt.era})); diff != "" {
+			t.Errorf("era %s (-want +got):\n%s", tt.era, diff)
+		}
+	}
+}

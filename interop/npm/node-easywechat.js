@@ -28,6 +28,10 @@ steps({
     const answer = await client.get('/cgi-bin/template/get_all_private_template');
     return answer.toObject().template_list.map((t) => t.template_id);
   },
+  industries: async () => {
+    const answer = (await client.get('/cgi-bin/template/get_industry')).toObject();
+    return [answer.primary_industry.second_class, answer.secondary_industry.second_class];
+  },
   send: (m) =>
     post('/cgi-bin/message/template/send', {
       touser: m.openid, template_id: m.template, url: m.url, color: m.color, miniprogram: m.miniprogram, data: m.data,
@@ -38,4 +42,8 @@ steps({
     }),
   send_subscribe: (m) =>
     post('/cgi-bin/message/subscribe/send', { touser: m.openid, template_id: m.template, page: m.page, data: m.data }),
+  send_one_time: (m) =>
+    post('/cgi-bin/message/template/subscribe', {
+      touser: m.openid, template_id: m.template, url: m.url, scene: m.scene, title: m.title, data: m.data,
+    }),
 });

@@ -17,6 +17,10 @@ steps({
     return { usable: token.isValid() };
   },
   list: async () => (await call('getAllPrivateTemplate')).template_list.map((t) => t.template_id),
+  industries: async () => {
+    const answer = await call('getIndustry');
+    return [answer.primary_industry.second_class, answer.secondary_industry.second_class];
+  },
   send: async (m) => {
     const answer = await call('sendTemplate', m.openid, m.template, { url: m.url, miniprogram: m.miniprogram }, m.data);
     return { errcode: answer.errcode, msgid: String(answer.msgid) };

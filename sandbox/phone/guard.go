@@ -1,10 +1,6 @@
 package phone
 
-import (
-	"net"
-	"net/http"
-	"net/netip"
-)
+import "net/http"
 
 // policy lets the page load what is embedded here and nothing else. Values in
 // colour therefore use the attributes of font and svg: a style attribute would
@@ -12,9 +8,8 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guard lets in whom the control API lets in, under a name of this machine, and
-// refuses what a page of another origin sends. A browser on this machine is on
-// loopback whatever page it shows, so the address alone proves nothing.
+// guard lets in whom the control API lets in, and refuses what a page of another origin
+// sends also where others are allowed.
 func (s *site) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -27,30 +22,10 @@ func (s *site) guard(next http.Handler) http.Handler {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}
-		if !s.box.AllowsRemote() && !localName(r.Host) {
-			http.Error(w, "phone: the page is served as localhost or a loopback address only (--allow-remote lifts this)", http.StatusForbidden)
-			return
-		}
 		if err := s.origin.Check(r); err != nil || r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.URL.Path != "/" {
 			http.Error(w, "phone: refused, the request comes from a page of another origin", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// localName reports whether a Host header names this machine. A name that
-// somebody points at 127.0.0.1 for the occasion does not.
-func localName(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if host == "localhost" {
-		return true
-	}
-	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
-		host = host[1 : n-1]
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
