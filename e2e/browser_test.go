@@ -162,11 +162,11 @@ func (r *reader) reload() {
 	r.awaits("#live[data-state=open]")
 }
 
-// prefersDark makes the reader's system a dark one.
-func (r *reader) prefersDark() {
+// prefers makes the reader's system a dark or a light one.
+func (r *reader) prefers(scheme string) {
 	r.t.Helper()
 	_, err := chromedp.Call(r.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
 	mustNil(r.t, err)
 }
