@@ -11,9 +11,9 @@ FUZZTIME ?= 30s
 ARGS     ?=
 
 # What the tests of PKG need besides the code: Node for clients that others wrote, a
-# browser for what the phone shows.
+# browser for what the phone shows and for the whole seen through it.
 NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
-	$(if $(filter ./... ./sandbox/...% ./sandbox/phone%,$(PKG)),chromium)
+	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium)
 
 .PHONY: help check fmt vet staticcheck test race fuzz golden run demo screenshots bench
 

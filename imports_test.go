@@ -67,6 +67,8 @@ var layers = []layer{
 	{folder: "prove", imports: []string{"", "server", "client", "sandbox", "store"}},
 	// The root is here for the exit codes: the command maps hongyan.Kind to them.
 	{folder: "cmd/hongyan", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "demo", "bench", "prove"}},
+	// Tests only: the program itself, and a browser in front of its phone.
+	{folder: "e2e"},
 }
 
 func TestImportsPointDown(t *testing.T) {
