@@ -25,6 +25,36 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestTheChineseEditionNamesTheSame keeps the translation of the longest page
+// complete: what the original sets in code (fields, values, paths, flags) does
+// not change with the language.
+func TestTheChineseEditionNamesTheSame(t *testing.T) {
+	const original, edition = "docs/sandbox.md", "docs/sandbox.zh-CN.md"
+	translated := codeSpans(readDocument(t, os.DirFS("."), edition))
+	for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {
+		if !translated[span] {
+			t.Errorf("%s does not have `%s`, which is in %s", edition, span, original)
+		}
+	}
+}
+
+// TestTheRecipesShowTestsThatRun: a test shown on the page is one of the file it names.
+func TestTheRecipesShowTestsThatRun(t *testing.T) {
+	tree := os.DirFS(".")
+	source := readDocument(t, tree, "sandbox/sandboxtest/recipe_test.go")
+	for _, page := range []string{"docs/sandbox-recipes.md", "docs/sandbox-recipes.zh-CN.md"} {
+		shown := goTest.FindAllStringSubmatch(readDocument(t, tree, page), -1)
+		if len(shown) == 0 {
+			t.Errorf("%s shows no test", page)
+		}
+		for _, found := range shown {
+			if !strings.Contains(source, found[1]) {
+				t.Errorf("%s shows a test that recipe_test.go does not have:\n%s", page, found[1])
+			}
+		}
+	}
+}
+
 // TestLinkProblems shows that the checker sees what it is there to see.
 func TestLinkProblems(t *testing.T) {
 	tests := []struct {
@@ -122,6 +152,7 @@ var (
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	codeSpan = regexp.MustCompile("`([^`\n]+)`")
 	fence    = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	goTest   = regexp.MustCompile("(?ms)^```go\n(func Test.*?)^```")
 	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?)\s*$`)
 )
 
@@ -136,6 +167,14 @@ func readDocument(t *testing.T, tree fs.FS, file string) string {
 
 // prose is the document without its blocks of code.
 func prose(text string) string { return fence.ReplaceAllString(text, "") }
+
+func codeSpans(text string) map[string]bool {
+	spans := map[string]bool{}
+	for _, found := range codeSpan.FindAllStringSubmatch(prose(text), -1) {
+		spans[found[1]] = true
+	}
+	return spans
+}
 
 // anchors are the names that GitHub gives a document's headings: small letters and
 // digits of any language, hyphens for spaces, a number where a name comes again.
