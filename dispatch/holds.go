@@ -51,7 +51,9 @@ func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error 
 	h.AppID, h.Since = a.AppID, e.cfg.Store.Now()
 	err := e.cfg.Store.PutHold(ctx, h)
 	e.mu.Lock()
-	renewed := slices.ContainsFunc(a.holds, func(old hongyan.Hold) bool { return old.Kind == h.Kind && old.Reason == h.Reason && old.Detail == h.Detail })
+	renewed := slices.ContainsFunc(a.holds, func(old hongyan.Hold) bool {
+		return old.Kind == h.Kind && old.Reason == h.Reason && old.Detail == h.Detail
+	})
 	e.changes++
 	a.saved(h, err)
 	e.mu.Unlock()

@@ -154,14 +154,12 @@ func (f *flooder) upTo(n int) uint64 {
 }
 
 // TestMemoryStaysFlat: once the ledger is full, ten times as many messages to as many
-// users make the heap no larger.
+// users make the heap no larger. Were they kept, it would be some ten times as large;
+// the rest of the bound is for what the collector leaves.
 func TestMemoryStaysFlat(t *testing.T) {
-	if testing.Short() {
-		t.Skip("200,000 sends")
-	}
 	f := newFlooder(t, 10_000)
 	early, late := f.upTo(20_000), f.upTo(200_000)
-	if late > early+early/5 {
+	if late > 2*early {
 		t.Errorf("the heap grew from %d to %d bytes", early, late)
 	}
 }

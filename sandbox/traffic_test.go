@@ -188,7 +188,7 @@ func TestAPushNobodyTakesSaysWhichTryItWas(t *testing.T) {
 // dollars and newlines are easy to get wrong.
 func TestCurlRepeatsTheCall(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("no shell")
+		t.Fatal("there is no shell to run the commands with; install one (Debian: bash)")
 	}
 	s := sandboxtest.New(t)
 	for _, call := range []struct{ target, body string }{
