@@ -125,7 +125,7 @@ func baseURLFault(raw string) string {
 	}
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil:
+	case err != nil || u.Opaque != "" || strings.Contains(raw, "@") && u.User == nil:
 		return "not an absolute URL such as https://api.weixin.qq.com"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return fmt.Sprintf("the URL of host %q must have no user, query or fragment", clip(u.Host))

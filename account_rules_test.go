@@ -62,6 +62,20 @@ func TestCheckRepeatsNoSecret(t *testing.T) {
 	}
 }
 
+// A URL that is none may have its password anywhere.
+func TestABaseURLThatIsNoneIsNotRepeated(t *testing.T) {
+	for _, url := range []string{
+		"admin:s3cret@proxy.example", "https:admin:s3cret@h", "https:/admin:s3cret@h", "https://h/?token=s3cret", "ftp:s3cret",
+	} {
+		a := good()
+		a.BaseURL = url
+		broken := a.Check()
+		if len(broken) != 1 || strings.Contains(broken[0].Detail, "s3cret") {
+			t.Errorf("%s: got %v, want one rule broken and no secret repeated", url, broken)
+		}
+	}
+}
+
 func TestOneOfWritesWords(t *testing.T) {
 	for value, want := range map[string]string{
 		"hold":   "",

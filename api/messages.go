@@ -183,7 +183,7 @@ func (a *API) refusedAct(ctx context.Context, id, done string, err error) error 
 	case "in_doubt":
 		said.Message = fmt.Sprintf("message %s is %s, may have been sent already and cannot be %s", id, m.State, done)
 	case "account_held":
-		said.Message = fmt.Sprintf("message %s is held with its account (%s) and cannot be %s", id, m.Reason, done)
+		said.Message = e.Message // it names the account's hold; the message may show one of its own
 		said.Hint = "Resume the account instead."
 	default:
 		return err

@@ -89,7 +89,7 @@ type Message struct {
 	// ErrcodeInfo explains Errcode.
 	ErrcodeInfo *ErrcodeInfo `json:"errcode_info" doc:"What errcode means and what to do; null while there is none, and for 0."`
 
-	DueAt      *Time `json:"due_at" doc:"Not before this; null while it waits to be released."`
+	DueAt      *Time `json:"due_at" doc:"Not before this; null while a message that was due waits to be released."`
 	ExpiresAt  *Time `json:"expires_at"`
 	CreatedAt  Time  `json:"created_at"`
 	UpdatedAt  Time  `json:"updated_at"`

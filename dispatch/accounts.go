@@ -134,7 +134,11 @@ func (e *Engine) loadStreams(ctx context.Context) error {
 		if before := a.quietBefore(w.Kind, now); due.Before(before) {
 			due = now.Add(pollEvery) // what is behind the quiet hours' messages is found by looking again
 		}
-		e.streamOf(a, w.Kind).scheduled(due, now)
+		s := e.streamOf(a, w.Kind)
+		s.scheduled(due, now)
+		if a.outage(w.Kind, now) { // left by another process, or by a hold that could not be cleared
+			s.needProbe = true
+		}
 		e.mu.Unlock()
 	}
 	return nil

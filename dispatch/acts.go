@@ -70,8 +70,11 @@ func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 	if h := a.stoppedBy(m.Kind, now); h != nil {
 		return nil, accountHeld(m, h)
 	}
-	if rule := a.meter.usedUp(m.TemplateID, now); rule != nil {
+	switch rule, over := a.meter.usedUp(m.TemplateID, now); {
+	case over:
 		return nil, limitUsedUp(m, rule, now)
+	case rule != nil:
+		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "calls under way may use up the account's own limit of %d a %s: try again in a moment", rule.Limit, rule.Period)
 	}
 	if e.epoch.Load() == 0 || e.stopping || e.broken || e.slots >= e.cfg.Slots {
 		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
@@ -82,7 +85,7 @@ func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 }
 
 func accountHeld(m *hongyan.Message, h *hongyan.Hold) error {
-	return hongyan.Errorf(hongyan.Conflict, "account_held", "message %s waits because its account is held (%s): resume the account instead", m.ID, h.Reason)
+	return hongyan.Errorf(hongyan.Conflict, "account_held", "message %s is held with its account (%s) and cannot be released", m.ID, h.Reason)
 }
 
 func limitUsedUp(m *hongyan.Message, rule *hongyan.QuotaRule, now time.Time) error {

@@ -33,38 +33,57 @@ func (a *account) setHolds(stored []hongyan.Hold, now time.Time) {
 	}
 }
 
+// onItsWay returns the place of h among what is on its way to the store, -1 when
+// it is not there (any more).
+func (a *account) onItsWay(h hongyan.Hold) int {
+	return slices.IndexFunc(a.unsaved, func(u unsaved) bool {
+		return u.Kind == h.Kind && u.Reason == h.Reason && u.Until.Equal(h.Until)
+	})
+}
+
 // saved takes note that the store has h, or (err) that it would not take it.
 func (a *account) saved(h hongyan.Hold, err error) {
-	for i, u := range a.unsaved {
-		if u.Kind != h.Kind || u.Reason != h.Reason || !u.Until.Equal(h.Until) {
-			continue
-		}
-		if a.unsaved[i].failed = true; err == nil {
-			a.unsaved = slices.Delete(a.unsaved, i, i+1)
-		}
+	i := a.onItsWay(h)
+	if i < 0 {
 		return
+	}
+	if a.unsaved[i].failed = true; err == nil {
+		a.unsaved = slices.Delete(a.unsaved, i, i+1)
 	}
 }
 
-// addHold records a hold and stops the streams it covers.
+// known reports whether a hold of that key and cause was there before, in the
+// store: it has been said then.
+func (a *account) known(h hongyan.Hold) bool {
+	return a.holdWhere(func(old *hongyan.Hold) bool {
+		return old.Kind == h.Kind && old.Reason == h.Reason && old.Detail == h.Detail && a.onItsWay(*old) < 0
+	}) != nil
+}
+
+// addHold records a hold and stops the streams it covers. One that holds already
+// (holdAtOnce) and was cleared while it was written stays cleared.
 func (e *Engine) addHold(ctx context.Context, a *account, h hongyan.Hold) error {
 	h.AppID, h.Since = a.AppID, e.cfg.Store.Now()
+	e.mu.Lock()
+	atOnce, known := a.onItsWay(h) >= 0, a.known(h)
+	e.mu.Unlock()
 	err := e.cfg.Store.PutHold(ctx, h)
 	e.mu.Lock()
-	renewed := slices.ContainsFunc(a.holds, func(old hongyan.Hold) bool {
-		return old.Kind == h.Kind && old.Reason == h.Reason && old.Detail == h.Detail
-	})
+	cleared := atOnce && a.onItsWay(h) < 0
 	e.changes++
 	a.saved(h, err)
 	e.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("hold %s (%s): %w", a.AppID, h.Reason, err)
+	case cleared:
+		return e.clearHold(ctx, a, h.Kind, h.Reason)
 	}
 	if err := e.readHolds(ctx, a); err != nil {
 		return err
 	}
 	level := slog.LevelWarn
-	if renewed {
+	if known {
 		level = slog.LevelDebug // said when it began
 	}
 	e.log.Log(ctx, level, "account held", "appid", a.AppID, "kind", kindWords(h.Kind), "reason", h.Reason, "errcode", h.Errcode, "until", untilWords(h.Until), "release", h.Release)

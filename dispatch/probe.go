@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"time"
 
 	"hongyan"
@@ -18,6 +19,9 @@ func (e *Engine) startProbes(now time.Time) {
 		return
 	}
 	for _, s := range e.order {
+		if s.account.stoppedBy(s.key.kind, now) != nil {
+			continue // nothing may leave, whatever the answer
+		}
 		if !s.needProbe || s.probing || now.Before(s.gateUntil) || !s.backlog && s.nextDue.IsZero() {
 			continue
 		}
@@ -28,11 +32,11 @@ func (e *Engine) startProbes(now time.Time) {
 
 // probe opens the stream half, at one call at a time, when WeChat answers at all.
 func (e *Engine) probe(s *stream) {
-	answered := false
+	answered, asked := false, false
 	token, err := e.cfg.Tokens.AccessToken(e.sendCtx, s.key.appID)
 	if err == nil {
 		_, err = s.account.settings().client.Do(e.sendCtx, wechat.Call{Endpoint: wechat.EndpointAPIDomainIP, AccessToken: token})
-		answered = wechat.OutcomeOf(err) == wechat.OutcomeAnswered
+		answered, asked = wechat.OutcomeOf(err) == wechat.OutcomeAnswered, true
 	}
 	now := e.cfg.Store.Now()
 	e.mu.Lock()
@@ -40,13 +44,32 @@ func (e *Engine) probe(s *stream) {
 	if answered {
 		s.needProbe, s.failures, s.limit = false, gateAfter-1, 1
 	} else {
+		s.needProbe = true // a resume during the call took it for over
 		s.failures++
 		s.closeGate(now.Add(gateWait(s.failures)), hongyan.HoldUnreachable)
 	}
 	until := s.gateUntil
 	e.mu.Unlock()
-	e.showOutage(s, answered, until)
+	if te, ok := errors.AsType[*hongyan.TokenError](err); ok && !asked {
+		e.showTokenlessProbe(s, te)
+	} else {
+		e.showOutage(s, answered, until)
+	}
 	e.poke()
+}
+
+// showTokenlessProbe says what is in the way of a probe that was never made: no
+// token, and that says nothing of the network.
+func (e *Engine) showTokenlessProbe(s *stream, te *hongyan.TokenError) {
+	err := e.clearHold(e.sendCtx, s.account, s.key.kind, hongyan.HoldUnreachable)
+	if err == nil && te.Stopped {
+		err = e.readHolds(e.sendCtx, s.account) // somebody else wrote one
+	} else if err == nil {
+		err = e.showTokenTrouble(e.sendCtx, s.account, te)
+	}
+	if err != nil && e.sendCtx.Err() == nil {
+		e.log.Error("show what is in the way of a probe", "appid", s.key.appID, "err", err)
+	}
 }
 
 // outageShown is how long a hold for an outage outlives the wait before the next

@@ -144,12 +144,15 @@ func (m *meter) forbids(templateID string, now time.Time) *hongyan.QuotaRule {
 }
 
 // usedUp returns the rule, of the account or of the template, that lets no call
-// of a template go; nil when one may.
-func (m *meter) usedUp(templateID string, now time.Time) *hongyan.QuotaRule {
-	if room, rule := m.room(now); room == 0 {
-		return rule
+// of a template go; nil when one may. over says that recorded calls alone reach
+// it: what is under way may yet come back.
+func (m *meter) usedUp(templateID string, now time.Time) (rule *hongyan.QuotaRule, over bool) {
+	t := &m.account
+	room, rule := m.room(now)
+	if room > 0 {
+		t, rule = m.template(templateID), m.forbids(templateID, now)
 	}
-	return m.forbids(templateID, now)
+	return rule, rule != nil && t.at(rule.Period, now).used >= rule.Limit
 }
 
 // full lists the template_ids of which no call may go.

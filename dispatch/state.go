@@ -55,7 +55,7 @@ var transitions = []transition{
 	{ActExpire, waiting, hongyan.Expired, "expires_at passed and no attempt is in doubt"},
 	{ActExpire, sending, hongyan.Expired, "found expired when its turn came"},
 	{ActCancel, waiting, hongyan.Cancelled, "no attempt is in doubt"},
-	{ActRelease, waiting, hongyan.Sending, "due at once, whatever its hold"},
+	{ActRelease, waiting, hongyan.Sending, "due at once, whatever its hold; a pause, a stopped account and a limit of the account's own refuse it"},
 	{ActDeliver, unsettled, hongyan.Delivered, "TEMPLATESENDJOBFINISH success"},
 	{ActUndeliver, unsettled, hongyan.Undelivered, "user_block, system_failed, freq_limit, other"},
 }

@@ -218,6 +218,13 @@ func (a *account) heldBy(k hongyan.MessageKind, now time.Time) *hongyan.Hold {
 	return a.holdWhere(func(h *hongyan.Hold) bool { return h.Before.IsZero() && h.Covers(k, hongyan.Normal, now, now) })
 }
 
+// outage reports whether a hold says that WeChat does not answer calls of kind k.
+func (a *account) outage(k hongyan.MessageKind, now time.Time) bool {
+	return a.holdWhere(func(h *hongyan.Hold) bool {
+		return h.Reason == hongyan.HoldUnreachable && h.Covers(k, hongyan.Normal, now, now)
+	}) != nil
+}
+
 func (a *account) holdWhere(is func(*hongyan.Hold) bool) *hongyan.Hold {
 	for i := range a.holds {
 		if is(&a.holds[i]) {

@@ -42,9 +42,10 @@ func (f *gatewayFlags) client(w *surroundings) (*client.Client, error) {
 	return client.New(base, key), nil
 }
 
-// quotedURL shows what was given, without a password in it; "" when it is no URL at all.
+// quotedURL shows what was given, without a password in it; "" when it is no URL at
+// all, or one of a form in which a password may stand anywhere.
 func quotedURL(u *url.URL) string {
-	if u == nil {
+	if u == nil || u.Opaque != "" || u.RawQuery != "" || u.User == nil && strings.Contains(u.String(), "@") {
 		return ""
 	}
 	return fmt.Sprintf(": %q", u.Redacted())
