@@ -156,7 +156,10 @@ func (s *Sandbox) controlInbox(r *http.Request) (any, error) {
 
 func (s *Sandbox) controlStats(*http.Request) (any, error) { return s.Stats(), nil }
 
-func (s *Sandbox) controlReset(*http.Request) (any, error) {
+func (s *Sandbox) controlReset(r *http.Request) (any, error) {
+	if err := readControl(r, &struct{}{}); err != nil {
+		return nil, err
+	}
 	s.Reset()
 	return done{true}, nil
 }
@@ -186,6 +189,9 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	}
 	defer s.unlock()
 	p := s.lock()
+	if f.AppID != "" && p.accounts[f.AppID] == nil {
+		return nil, &ControlError{Field: "appid", Rule: "must be an account of this sandbox", Value: f.AppID}
+	}
 	p.addFault(f)
 	return *p.faults.rules[len(p.faults.rules)-1], nil
 }

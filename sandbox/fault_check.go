@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -82,12 +83,30 @@ func (f *Fault) check() error {
 		return &ControlError{Field: "path", Rule: `must be a path such as /cgi-bin/message/template/send, or "*"`, Value: f.Path}
 	}
 	return firstError(
-		f.checkEffect(), f.checkSense(), f.EventFault.check(),
+		f.checkTarget(), f.checkEffect(), f.checkSense(), f.EventFault.check(),
 		atLeast("nth", &f.Nth, 0), atLeast("times", &f.Times, 0),
 		millisFrom("delay_ms", &f.DelayMS, 0), millisFrom("hang_ms", &f.HangMS, 0), millisFrom("drip_ms", &f.DripMS, 0),
 		oneOf("reset", f.Reset, resetBefore, resetAfter),
 		f.checkRanges(), f.checkBurst(),
 	)
+}
+
+// maxErrCode bounds an errcode; the platform's longest have seven digits (1119003).
+const maxErrCode = 9_999_999
+
+// checkTarget refuses what could never strike: a test with such a rule would be
+// green and prove nothing.
+func (f *Fault) checkTarget() error {
+	if i := strings.IndexByte(f.Path, '*'); i >= 0 && i != len(f.Path)-1 {
+		return &ControlError{Field: "path", Rule: `takes a "*" at its end only`, Value: f.Path}
+	}
+	if f.OpenID != "" && !validOpenID(f.OpenID) {
+		return &ControlError{Field: "openid", Rule: "must be an openid: 28 characters, an o first", Value: f.OpenID}
+	}
+	if f.ErrCode < -maxErrCode || f.ErrCode > maxErrCode {
+		return &ControlError{Field: "errcode", Rule: fmt.Sprintf("must be from -%d to %d", maxErrCode, maxErrCode), Value: f.ErrCode}
+	}
+	return nil
 }
 
 // effect is a field of a rule, and whether it is set.

@@ -97,6 +97,9 @@ func (s *Sandbox) grant(appid, openid string, give func(*platform, *account, str
 	if err != nil {
 		return FormGrant{}, err
 	}
+	if !a.isMini() {
+		return FormGrant{}, &ControlError{Field: "appid", Rule: "must be a mini program: only they have forms and payments to send with", Value: appid}
+	}
 	p.known.see(openid)
 	p.feed.mark(changedUsers)
 	return give(p, a, openid), nil
