@@ -49,18 +49,24 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// TestAPlayThatGoesWrongIsSeen changes what one scene expects, and what the
-// user of another must have seen: both must come out as wrong.
-func TestAPlayThatGoesWrongIsSeen(t *testing.T) {
+func newTestWorld(t *testing.T) *World {
+	t.Helper()
 	w, err := Start(t.Context(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return w
+}
+
+// TestAPlayThatGoesWrongIsSeen changes what one scene expects, and what the
+// user of another must have seen: both must come out as wrong.
+func TestAPlayThatGoesWrongIsSeen(t *testing.T) {
+	w := newTestWorld(t)
 	p := &play{world: w}
 	scenes := []scene{
 		{name: "sent twice to one user", want: delivered(), seen: 2, message: always(order(follower(1)))},
@@ -91,18 +97,10 @@ func TestAPlayThatGoesWrongIsSeen(t *testing.T) {
 // TestAMessageWithoutAnEventIsSeenAMomentLater examines a mini program's
 // message the moment WeChat takes it: what the user sees must be waited for.
 func TestAMessageWithoutAnEventIsSeenAMomentLater(t *testing.T) {
-	w, err := Start(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	w := newTestWorld(t)
 	p := &play{world: w}
 	user := follower(1)
-	err = p.send(t.Context(), &scene{
+	err := p.send(t.Context(), &scene{
 		name: "accepted, then shown", want: Fate{State: "accepted"}, seen: 1, settle: true,
 		message: func(ctx context.Context) (client.MessageRequest, error) {
 			form, err := w.submitForm(ctx, user)
