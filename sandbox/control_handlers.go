@@ -184,16 +184,10 @@ func (s *Sandbox) controlAddFault(r *http.Request) (any, error) {
 	if err := readControl(r, &f); err != nil {
 		return nil, err
 	}
-	if err := firstError(f.notGiven(), f.check()); err != nil {
+	if err := f.notGiven(); err != nil {
 		return nil, err
 	}
-	defer s.unlock()
-	p := s.lock()
-	if f.AppID != "" && p.accounts[f.AppID] == nil {
-		return nil, &ControlError{Field: "appid", Rule: "must be an account of this sandbox", Value: f.AppID}
-	}
-	p.addFault(f)
-	return *p.faults.rules[len(p.faults.rules)-1], nil
+	return s.tryFault(f)
 }
 
 // notGiven refuses what the sandbox keeps.
