@@ -26,8 +26,9 @@ type TokenSource string
 
 // The token sources.
 const (
-	TokenStable TokenSource = "stable" // POST /cgi-bin/stable_token; the default
-	TokenPlain  TokenSource = "plain"  // GET /cgi-bin/token
+	TokenStable   TokenSource = "stable"   // POST /cgi-bin/stable_token; the default
+	TokenPlain    TokenSource = "plain"    // GET /cgi-bin/token
+	TokenExternal TokenSource = "external" // from a central server (中控服务器) the team runs already: fetched from TokenURL, or pushed to us
 )
 
 // UncertainPolicy says what becomes of a message whose outcome cannot be known.
@@ -50,6 +51,10 @@ type Account struct {
 	Secret          Secret // AppSecret
 	Callback        Callback
 	TokenSource     TokenSource
+	TokenURL        Secret // TokenExternal: where the token is fetched, in the form GET /cgi-bin/token answers; "" = it is pushed to us. A secret, because its query may hold one
+	EgressProxy     Secret // http, https or socks5 URL of the proxy that calls to WeChat go through; "" = none. A secret, because it may hold a password
+	Paths           PathRules
+	Downstreams     []Downstream // in the order the operator gave
 	RatePerSecond   float64 // 0 = no limit of ours
 	MaxInFlight     int     // concurrent calls; 0 = the default of 50
 	Quotas          []QuotaRule
@@ -130,22 +135,6 @@ type Token struct {
 	Previous    Secret // the token it replaced; "" = none
 	Fetches     int64  // fetches so far
 }
-
-// Key is a caller's API key. Only its hash is stored.
-type Key struct {
-	ID         string // key_…
-	Name       string
-	Hash       []byte   // SHA-256 of the key
-	Hint       string   // its first characters, to recognise it by
-	Role       string   // "admin", "sender", "reader"
-	AppIDs     []string // accounts it may act on; empty = all
-	CreatedAt  time.Time
-	RevokedAt  time.Time
-	LastUsedAt time.Time
-}
-
-// NewKeyID returns a new id for a key.
-func NewKeyID() string { return newID("key_") }
 
 // Event is one push of WeChat, stored raw before it is answered.
 type Event struct {

@@ -87,12 +87,21 @@ type Message struct {
 	Tries      int       // transient answers so far
 	DoubtSince time.Time // start of the first unanswered attempt; zero = no doubt
 	MsgID      int64     // WeChat's msgid; 0 = none
+	OwnMsgID   int64     // the number a caller was answered with because WeChat's was not known in time (OwnMsgID); 0 = none
 	AcceptedAt time.Time
 
 	InReview     bool     // errcode 40252: WeChat reviews it and delivers it itself if it passes
 	MayDuplicate bool     // resent after its window closed, by the account's policy
 	Receipt      *Receipt // what the event said; nil = none yet
 }
+
+// ownMsgIDs is where the numbers begin that we answer with ourselves. WeChat's
+// own have been seen up to about 4e18; 2e17 messages fit below 9.2e18 (design §3.3).
+const ownMsgIDs = 9_000_000_000_000_000_000
+
+// OwnMsgID returns the msgid we answer with for the message with that Seq while
+// WeChat's is not known.
+func OwnMsgID(seq int64) int64 { return ownMsgIDs + seq }
 
 // Final reports whether the message has ended.
 func (m *Message) Final() bool { return m.State.Final(m.Kind) }

@@ -13,7 +13,7 @@ func TestEventsOfEveryAccountTheKeyCovers(t *testing.T) {
 	g.seed()
 	for n, appID := range []string{sandbox.SeedServiceAppID, sandbox.SeedMiniAppID, sandbox.SeedServiceAppID, "wx0f1e2d3c4b5a6978"} {
 		e := hongyan.Event{AppID: appID, DedupeKey: string(rune('a' + n)), Type: "subscribe", OpenID: string(rune('a' + n)), ReceivedAt: g.store.Now()}
-		if _, err := g.store.InsertEvent(t.Context(), e); err != nil {
+		if _, _, err := g.store.InsertEvent(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -50,7 +50,7 @@ func TestMetricsSayWhetherAnythingIsStuck(t *testing.T) {
 		}
 		at := g.store.Now()
 		event := hongyan.Event{AppID: sandbox.SeedServiceAppID, DedupeKey: "k", Type: "subscribe", ReceivedAt: at}
-		if _, err := g.store.InsertEvent(t.Context(), event); err != nil {
+		if _, _, err := g.store.InsertEvent(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(90 * time.Second)

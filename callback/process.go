@@ -66,14 +66,14 @@ func (c *Callback) processOnce(ctx context.Context) (int, error) {
 	}
 	done := make([]store.EventDone, len(events))
 	for i := range events {
-		done[i] = store.EventDone{EventID: events[i].ID, Receipt: c.receiptIn(ctx, &events[i])}
+		done[i] = store.EventDone{EventID: events[i].ID, Receipts: c.receiptsIn(ctx, &events[i])}
 	}
 	return len(events), c.store.FinishEvents(ctx, done)
 }
 
-// receiptIn reads the receipt in an event, nil when it has none. Other events
+// receiptsIn reads the receipts in an event, nil when it has none. Other events
 // are only marked processed.
-func (c *Callback) receiptIn(ctx context.Context, stored *hongyan.Event) *hongyan.Receipt {
+func (c *Callback) receiptsIn(ctx context.Context, stored *hongyan.Event) []hongyan.Receipt {
 	e, err := wechat.ParseEvent(stored.Body)
 	if err != nil {
 		c.log.WarnContext(ctx, "a push cannot be read; it is kept", "appid", stored.AppID, "event", stored.ID, "err", err)
@@ -86,10 +86,10 @@ func (c *Callback) receiptIn(ctx context.Context, stored *hongyan.Event) *hongya
 	if at.IsZero() {
 		at = stored.ReceivedAt
 	}
-	return &hongyan.Receipt{
+	return []hongyan.Receipt{{
 		AppID: stored.AppID, MsgID: max(e.MsgID, 0), ToUser: e.FromUserName,
 		Status: e.Delivery().String(), Raw: e.Status, At: at,
-	}
+	}}
 }
 
 // pause waits for d or the end of ctx.

@@ -96,7 +96,7 @@ func keepUnreadable(r *http.Request, body []byte, push wechat.Push, err error) (
 // record stores the event and answers.
 func (c *Callback) record(w http.ResponseWriter, r *http.Request, rec *receiver, event hongyan.Event) {
 	event.AppID, event.ReceivedAt = rec.appID, hongyan.Millis(c.store.Now())
-	isNew, err := c.store.InsertEvent(r.Context(), event)
+	_, isNew, err := c.store.InsertEvent(r.Context(), event)
 	if err != nil {
 		c.observe(rec.appID, event.Type, "store_failed")
 		c.log.ErrorContext(r.Context(), "a push could not be stored; WeChat will push again", "appid", rec.appID, "type", event.Type, "err", err)

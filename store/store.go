@@ -26,9 +26,11 @@ type Store interface {
 	Templates
 	Tokens
 	Keys
+	Audit
 	Messages
 	Nodes
 	Events
+	Deliveries
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
@@ -36,7 +38,8 @@ type Store interface {
 	// read-only, newer schema), nil when it can. It tries a real write.
 	Ready(ctx context.Context) error
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
-	// keys past their 24 hours and dead node rows. It returns how many rows went.
+	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
+	// tokens replaced 30 days ago and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
 	// Close waits for writes under way and closes the database.
 	Close() error
@@ -52,7 +55,7 @@ type Accounts interface {
 	Account(ctx context.Context, appID string) (hongyan.Account, error)
 	// Accounts lists all, by AppID.
 	Accounts(ctx context.Context) ([]hongyan.Account, error)
-	// DeleteAccount removes the account with its templates, token and holds.
+	// DeleteAccount removes the account with its templates, tokens, holds and deliveries.
 	// Conflict while any message of it is not final.
 	DeleteAccount(ctx context.Context, appID string) error
 
@@ -88,8 +91,22 @@ type Tokens interface {
 	// Token returns the stored token; the zero Token when there is none.
 	Token(ctx context.Context, appID string) (hongyan.Token, error)
 	// SaveToken stores t if the stored generation is t.Generation-1, and reports
-	// whether it did. Another node may have been first.
+	// whether it did. Another node may have been first. The token's hash is
+	// remembered as issued, and those issued before it become replaced now.
 	SaveToken(ctx context.Context, t hongyan.Token) (bool, error)
+	// IssuedToken finds a token that is or was current by its hash (HashKey);
+	// NotFound when none such was stored, or its memory has gone (Sweep).
+	IssuedToken(ctx context.Context, hash []byte) (hongyan.IssuedToken, error)
+	// LeaseRefresh reserves asking WeChat for the account's token for holder until d
+	// from now, and reports whether it did: false while another holder's lease lasts.
+	LeaseRefresh(ctx context.Context, appID, holder string, d time.Duration) (bool, error)
+	// ReleaseRefresh ends holder's lease at once; nothing happens if it is not holder's.
+	ReleaseRefresh(ctx context.Context, appID, holder string) error
+	// NoteTokenCallers adds to the record of who asked for tokens: Requests and
+	// Forced are added, the latest LastAt wins with its Remote, the earliest FirstAt stays.
+	NoteTokenCallers(ctx context.Context, asked []hongyan.TokenCaller) error
+	// TokenCallers lists an account's, latest first.
+	TokenCallers(ctx context.Context, appID string) ([]hongyan.TokenCaller, error)
 }
 
 // Keys keeps callers' API keys, as hashes.
@@ -102,6 +119,24 @@ type Keys interface {
 	RevokeKey(ctx context.Context, id string) error
 	// TouchKeys records when keys were last used.
 	TouchKeys(ctx context.Context, used map[string]time.Time) error
+}
+
+// Audit keeps who changed what, and who was refused.
+type Audit interface {
+	// AppendAudit adds entries; a zero At is now, a zero Count 1.
+	AppendAudit(ctx context.Context, entries []hongyan.AuditEntry) error
+	// AuditLog lists entries newest first.
+	AuditLog(ctx context.Context, f AuditFilter) ([]hongyan.AuditEntry, error)
+}
+
+// AuditFilter selects entries. Zero fields do not filter.
+type AuditFilter struct {
+	Actor  string
+	Action string // exact, or a noun with a dot at the end: "account."
+	Target string
+	Since  time.Time
+	Before int64 // ID < Before, the cursor; 0 = from the newest
+	Limit  int   // 1..1000
 }
 
 // Messages keeps messages, their attempts and their receipts. The table is the
@@ -170,6 +205,17 @@ type Messages interface {
 	// due (zero = now), or later if they were held without an end and scheduled for later.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
 
+	// AnswerMsgID sets OwnMsgID of a message that has no MsgID yet and has not ended,
+	// and returns the message as it is then; NotFound when there is none.
+	AnswerMsgID(ctx context.Context, id string) (hongyan.Message, error)
+	// HandedOnMsgID returns the number under which the caller knows the message that a
+	// receipt is about: its OwnMsgID, 0 when the receipt's own msgID is right. open says
+	// that this cannot be told yet: no message has that msgID, and one to that user, not
+	// older than 24 h, was answered with an own number and still waits for WeChat's.
+	HandedOnMsgID(ctx context.Context, appID string, msgID int64, toUser string) (own int64, open bool, err error)
+
+	// AddUsage counts calls that are not messages' own.
+	AddUsage(ctx context.Context, deltas []UsageDelta) error
 	// Usage returns the counted calls of an account for the periods that contain now.
 	Usage(ctx context.Context, appID string) ([]hongyan.QuotaUsage, error)
 	// Counts returns how many messages are in each state, by account. It reads an
@@ -281,7 +327,7 @@ type Filter struct {
 	States     []hongyan.State
 	Since      time.Time // CreatedAt >= Since
 	Until      time.Time // CreatedAt < Until
-	Query      string    // exact id, client_msg_id, msgid or openid
+	Query      string    // exact id, client_msg_id, msgid (WeChat's or ours) or openid
 	Before     int64     // Seq < Before, the cursor; 0 = from the newest
 	Limit      int       // 1..1000
 }
@@ -311,13 +357,13 @@ type Nodes interface {
 // Events keeps what WeChat pushed, and the receipts found in it.
 type Events interface {
 	// InsertEvent stores e unless an event with its DedupeKey exists for the
-	// account (then its Duplicates grow) and reports whether it was new.
-	// Concurrent calls share a commit.
-	InsertEvent(ctx context.Context, e hongyan.Event) (bool, error)
+	// account (then its Duplicates grow), and returns the ID of the stored one and
+	// whether it was new. Concurrent calls share a commit.
+	InsertEvent(ctx context.Context, e hongyan.Event) (id int64, isNew bool, err error)
 	// PendingEvents lists up to limit events not processed yet, oldest first.
 	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
-	// FinishEvents marks events processed and applies the receipts found in them,
-	// in one transaction: a receipt is stored by (AppID, MsgID), the first wins;
+	// FinishEvents marks events processed, adds their deliveries and applies the
+	// receipts found in them, in one transaction: a delivery that exists stays as it is; a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
 	// msgid the first owns it: WeChat showed one, and answered a client_msg_id that
@@ -345,10 +391,18 @@ type Events interface {
 	JoinOrphan(ctx context.Context, orphan int64, messageID string) (bool, error)
 }
 
-// EventDone is a processed event and the receipt in it, nil for other events.
+// EventDone is a processed event, the receipts in it, and whom it is to be handed on to.
 type EventDone struct {
-	EventID int64
-	Receipt *hongyan.Receipt
+	EventID    int64
+	Receipts   []hongyan.Receipt
+	Deliveries []NewDelivery
+}
+
+// NewDelivery is a delivery to begin, with the event's AppID and Type.
+type NewDelivery struct {
+	Target string
+	Key    string
+	DueAt  time.Time // zero = now
 }
 
 // Orphan is a stored receipt that nobody owns.
@@ -356,4 +410,93 @@ type Orphan struct {
 	ID       int64
 	StoredAt time.Time
 	Receipt  hongyan.Receipt
+}
+
+// Deliveries keeps which event has reached which target.
+type Deliveries interface {
+	// DueTargets lists every target with pending deliveries and when the earliest of
+	// them is due. It costs in targets, not in deliveries.
+	DueTargets(ctx context.Context) ([]TargetDue, error)
+	// ClaimDeliveries takes up to c.Max pending deliveries of a target that are due,
+	// oldest first: their Attempts grow by one, LastAt is now, and they are due again
+	// after c.Lease should nobody finish them.
+	ClaimDeliveries(ctx context.Context, c DeliveryClaim) ([]ClaimedDelivery, error)
+	// FinishDeliveries writes what came of claimed deliveries, each only if its
+	// Attempts are still as claimed. Concurrent calls share a commit.
+	FinishDeliveries(ctx context.Context, rs []DeliveryResult) error
+	// AnswerDelivery records that target took the event at once, whether its delivery
+	// is there already or not; the rest of d is as in Delivery. Nothing happens to one that has ended.
+	AnswerDelivery(ctx context.Context, d hongyan.Delivery) error
+	// ReplayDeliveries makes deliveries of a target pending again, or new where there
+	// are none, in small batches: it returns how many, and the ID of the last event
+	// it looked at, 0 when there are no more.
+	ReplayDeliveries(ctx context.Context, r Replay) (n int, last int64, err error)
+	// DropDeliveries removes up to limit deliveries of a target, whatever their state.
+	DropDeliveries(ctx context.Context, target string, limit int) (int, error)
+	// ListDeliveries lists newest first.
+	ListDeliveries(ctx context.Context, f DeliveryFilter) ([]hongyan.Delivery, error)
+	// DeliveryCounts counts an account's deliveries by target.
+	DeliveryCounts(ctx context.Context, appID string) (map[string]DeliveryCount, error)
+}
+
+// TargetDue is a target with pending deliveries.
+type TargetDue struct {
+	Target string
+	DueAt  time.Time // the earliest
+}
+
+// DeliveryClaim asks for due deliveries of a target.
+type DeliveryClaim struct {
+	Target  string
+	Ordered bool // of the pending ones with one Key only the oldest may be taken; those without Key are free
+	Max     int
+	Lease   time.Duration
+}
+
+// ClaimedDelivery is a delivery and what is to be delivered.
+type ClaimedDelivery struct {
+	hongyan.Delivery
+	Event hongyan.Event
+}
+
+// DeliveryResult is what came of one claimed delivery.
+type DeliveryResult struct {
+	ID       int64
+	Attempts int // as claimed
+	State    hongyan.DeliveryState
+	DueAt    time.Time // of DeliveryPending
+	Status   int
+	Error    string
+	Took     time.Duration
+	// Untried: nothing was sent; Attempts go back by one and the last attempt stays what it was.
+	Untried bool
+}
+
+// Replay asks for events to be delivered once more.
+type Replay struct {
+	AppID  string
+	Target string
+	Types  []string  // empty = all
+	From   time.Time // ReceivedAt >= From
+	Until  time.Time // ReceivedAt < Until; zero = now
+	After  int64     // events with a larger ID: last of the batch before
+	Limit  int       // events looked at in one batch
+}
+
+// DeliveryFilter selects deliveries for a list. Zero fields do not filter.
+type DeliveryFilter struct {
+	AppID   string
+	Target  string
+	EventID int64
+	States  []hongyan.DeliveryState
+	Before  int64 // ID < Before; 0 = from the newest
+	Limit   int   // 1..1000
+}
+
+// DeliveryCount is how a target does.
+type DeliveryCount struct {
+	Pending int64
+	Done    int64
+	GaveUp  int64
+	Oldest  time.Time // CreatedAt of the oldest pending one; zero = none
 }

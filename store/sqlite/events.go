@@ -21,9 +21,8 @@ func collectEvents(all *[]hongyan.Event) func(*row) error {
 }
 
 // InsertEvent stores a push of WeChat; see store.Events. A zero ReceivedAt is now.
-func (s *Store) InsertEvent(ctx context.Context, e hongyan.Event) (bool, error) {
-	var isNew bool
-	err := s.write(ctx, func(t *tx) error {
+func (s *Store) InsertEvent(ctx context.Context, e hongyan.Event) (id int64, isNew bool, err error) {
+	err = s.write(ctx, func(t *tx) error {
 		received := millis(e.ReceivedAt)
 		if received == 0 {
 			received = t.now
@@ -31,12 +30,21 @@ func (s *Store) InsertEvent(ctx context.Context, e hongyan.Event) (bool, error) 
 		n, err := t.exec(`INSERT INTO events (appid, dedupe_key, type, openid, create_time, msgid, received_at, processed_at, duplicates, body)
 			VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, coalesce(?, x'')) ON CONFLICT (appid, dedupe_key) DO NOTHING`,
 			e.AppID, e.DedupeKey, e.Type, e.OpenID, millis(e.CreateTime), e.MsgID, received, e.Body)
-		if isNew = n == 1; err != nil || isNew {
+		if err != nil {
 			return err
 		}
-		return t.execAll(1, "UPDATE events SET duplicates = duplicates + 1 WHERE appid = ? AND dedupe_key = ?", e.AppID, e.DedupeKey)
+		if isNew = n == 1; !isNew {
+			err = t.execAll(1, "UPDATE events SET duplicates = duplicates + 1 WHERE appid = ? AND dedupe_key = ?", e.AppID, e.DedupeKey)
+		}
+		if err == nil {
+			_, err = t.queryOne(func(r *row) error {
+				id = r.int64()
+				return nil
+			}, "SELECT id FROM events WHERE appid = ? AND dedupe_key = ?", e.AppID, e.DedupeKey)
+		}
+		return err
 	})
-	return isNew, err
+	return id, isNew, err
 }
 
 // PendingEvents lists events not processed yet, oldest first.
@@ -64,12 +72,16 @@ func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error 
 
 func (t *tx) finishEvent(d store.EventDone) error {
 	n, err := t.exec("UPDATE events SET processed_at = ? WHERE id = ? AND processed_at = 0", t.now, d.EventID)
-	if err != nil || n == 0 || d.Receipt == nil {
+	if err != nil || n == 0 {
 		return err
 	}
-	r := *d.Receipt
-	r.At = hongyan.Millis(r.At)
-	return t.arrive(r)
+	for _, r := range d.Receipts {
+		r.At = hongyan.Millis(r.At)
+		if err := t.arrive(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Events lists events newest first; an empty appID means every account.

@@ -18,7 +18,7 @@ var eventCases = []testCase{
 func eventsLife(f *fixture) {
 	now := f.s.Now()
 	e := hongyan.Event{AppID: appA, DedupeKey: "k1", Type: "templatesendjobfinish", OpenID: userA, CreateTime: now, MsgID: 5, Body: []byte("<xml>你好</xml>"), ReceivedAt: now}
-	isNew, err := f.s.InsertEvent(f.ctx, e)
+	_, isNew, err := f.s.InsertEvent(f.ctx, e)
 	f.must(err)
 	same(f, "new", isNew, true)
 	f.event("k2")
@@ -42,11 +42,12 @@ func eventsLife(f *fixture) {
 
 func eventsDuplicates(f *fixture) {
 	inserted := countTrue(f, 20, func(ctx context.Context, _ int) (bool, error) {
-		return f.s.InsertEvent(ctx, hongyan.Event{AppID: appA, DedupeKey: "same"})
+		_, isNew, err := f.s.InsertEvent(ctx, hongyan.Event{AppID: appA, DedupeKey: "same"})
+		return isNew, err
 	})
 	same(f, "new", inserted, 1)
 	f.event("other key")
-	isNew, err := f.s.InsertEvent(f.ctx, hongyan.Event{AppID: appB, DedupeKey: "same"})
+	_, isNew, err := f.s.InsertEvent(f.ctx, hongyan.Event{AppID: appB, DedupeKey: "same"})
 	f.must(err)
 	same(f, "new for another account", isNew, true)
 	all, err := f.s.Events(f.ctx, "", 0, 10)
@@ -59,14 +60,14 @@ func eventsOnce(f *fixture) {
 	id := f.event("k")
 	r := f.receipt(0, "success")
 	for range 3 {
-		f.must(f.s.FinishEvents(f.ctx, []store.EventDone{{EventID: id, Receipt: &r}}))
+		f.must(f.s.FinishEvents(f.ctx, []store.EventDone{{EventID: id, Receipts: []hongyan.Receipt{r}}}))
 	}
 	same(f, "orphans", len(f.orphans()), 1)
 }
 
 func eventsList(f *fixture) {
 	for i := range 5 {
-		_, err := f.s.InsertEvent(f.ctx, hongyan.Event{AppID: []string{appA, appB}[i%2], DedupeKey: fmt.Sprint(i)})
+		_, _, err := f.s.InsertEvent(f.ctx, hongyan.Event{AppID: []string{appA, appB}[i%2], DedupeKey: fmt.Sprint(i)})
 		f.must(err)
 	}
 	keys := func(appID string, limit int) []string {

@@ -29,7 +29,7 @@ var receiptCases = []testCase{
 // event stores an event and returns its id.
 func (f *fixture) event(key string) int64 {
 	f.Helper()
-	isNew, err := f.s.InsertEvent(f.ctx, hongyan.Event{AppID: appA, DedupeKey: key, Type: "templatesendjobfinish", Body: []byte("<xml/>")})
+	_, isNew, err := f.s.InsertEvent(f.ctx, hongyan.Event{AppID: appA, DedupeKey: key, Type: "templatesendjobfinish", Body: []byte("<xml/>")})
 	f.must(err)
 	same(f, "new event", isNew, true)
 	all, err := f.s.PendingEvents(f.ctx, 1000)
@@ -42,7 +42,7 @@ func (f *fixture) receive(r hongyan.Receipt) {
 	f.Helper()
 	f.n++
 	id := f.event(fmt.Sprint("event-", f.n))
-	f.must(f.s.FinishEvents(f.ctx, []store.EventDone{{EventID: id, Receipt: &r}}))
+	f.must(f.s.FinishEvents(f.ctx, []store.EventDone{{EventID: id, Receipts: []hongyan.Receipt{r}}}))
 }
 
 func (f *fixture) receipt(msgID int64, status string) hongyan.Receipt {
