@@ -44,9 +44,6 @@ func (d *Desk) Refuse(ctx context.Context, r Refusal) {
 	d.Record(ctx, hongyan.AuditEntry{Remote: r.Remote, Action: r.Action, Target: r.Target, Outcome: Refused, Detail: r.Detail})
 }
 
-// recordTimeout bounds the write of one entry.
-const recordTimeout = 5 * time.Second
-
 // Record notes in the audit log what somebody did; a zero At is now, an empty
 // Outcome OK. An entry that is OK is in the store when Record returns, whether
 // the caller's ctx has ended or not. Others are gathered and written by Run
@@ -61,8 +58,6 @@ func (d *Desk) Record(ctx context.Context, e hongyan.AuditEntry) {
 		d.gathered.add(e, time.Now())
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
 	d.append(ctx, []hongyan.AuditEntry{e})
 }
 
@@ -76,9 +71,14 @@ func (d *Desk) writeGathered(ctx context.Context, all bool) {
 	}
 }
 
-// append writes entries. What cannot be written goes to the log in its place,
-// so that it is somewhere.
+// writeTimeout bounds one write.
+const writeTimeout = 2 * time.Second
+
+// append writes entries, though ctx may have ended: they tell what has happened.
+// What cannot be written goes to the log in its place, so that it is somewhere.
 func (d *Desk) append(ctx context.Context, entries []hongyan.AuditEntry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	err := d.store.AppendAudit(ctx, entries)
 	if err == nil {
 		return
