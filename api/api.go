@@ -35,6 +35,9 @@ type Config struct {
 	Changed func(appID string)
 	// Templates syncs, adds and deletes templates at WeChat.
 	Templates *template.Shelf
+	// Deliveries sends pushes to downstreams again, and drops what waits for those
+	// that are gone; nil = nobody hands anything on.
+	Deliveries Deliveries
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.
@@ -44,13 +47,14 @@ type Config struct {
 
 // API answers HTTP. It is safe for concurrent use.
 type API struct {
-	cfg     Config
-	log     *slog.Logger
-	keys    *keyCache
-	metrics *metrics
-	ready   readiness
-	handler http.Handler
-	docs    documents
+	cfg      Config
+	changing chan struct{} // holds one: the change of an account that is under way
+	log      *slog.Logger
+	keys     *keyCache
+	metrics  *metrics
+	ready    readiness
+	handler  http.Handler
+	docs     documents
 }
 
 // New builds the API. It starts nothing; see Run.
@@ -65,9 +69,10 @@ func New(cfg Config) *API {
 		cfg.Version = "dev"
 	}
 	a := &API{
-		cfg:  cfg,
-		log:  cfg.Logger,
-		keys: newKeyCache(cfg.Store, cfg.AdminKeyHash),
+		cfg:      cfg,
+		changing: make(chan struct{}, 1),
+		log:      cfg.Logger,
+		keys:     newKeyCache(cfg.Store, cfg.AdminKeyHash),
 	}
 	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()

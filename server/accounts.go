@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"hongyan"
 	"hongyan/store"
@@ -19,6 +20,10 @@ func applyAccounts(ctx context.Context, s store.Accounts, accounts []AccountConf
 		switch {
 		case errors.Is(err, errNoSecret):
 			ps.noSecret(i)
+		case hongyan.IsKind(err, hongyan.Invalid): // with what the file leaves to the store
+			if e, ok := errors.AsType[*hongyan.Error](err); ok {
+				ps.broken(fmt.Sprintf("accounts[%d]", i), e.Fields)
+			}
 		case hongyan.IsKind(err, hongyan.Conflict): // an alias that another account has
 			ps.check(false, fmt.Sprintf("accounts[%d]", i), err.Error(), "choose another alias")
 		case err != nil:
@@ -61,23 +66,58 @@ var errNoSecret = errors.New("no secret")
 func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error {
 	a, _ := c.account()
 	stored, err := s.Account(ctx, a.AppID)
-	switch {
-	case hongyan.IsKind(err, hongyan.NotFound):
-		if a.Secret == "" {
-			return errNoSecret
-		}
-		return s.CreateAccount(ctx, a)
-	case err != nil:
+	unknown := hongyan.IsKind(err, hongyan.NotFound)
+	if err != nil && !unknown {
 		return err
 	}
 	if a.Secret == "" {
 		a.Secret = stored.Secret
+	}
+	if a.Secret == "" {
+		return errNoSecret
+	}
+	c.keepStored(&a, &stored)
+	if broken := a.Check(); len(broken) > 0 {
+		return &hongyan.Error{Kind: hongyan.Invalid, Code: "invalid_account", Message: "with what is stored", Fields: broken}
+	}
+	if unknown {
+		return s.CreateAccount(ctx, a)
 	}
 	keepRotation(&a.Callback, stored.Callback)
 	if err := s.UpdateAccount(ctx, a); err != nil || a.Secret == stored.Secret {
 		return err
 	}
 	return liftHolds(ctx, s, a.AppID)
+}
+
+// keepStored fills in what the file leaves to the store. A stored token_url goes
+// when its token_source does.
+func (c *AccountConfig) keepStored(a, stored *hongyan.Account) {
+	if c.TokenURL == nil && a.TokenSource == hongyan.TokenExternal {
+		a.TokenURL = stored.TokenURL
+	}
+	if c.EgressProxy == nil {
+		a.EgressProxy = stored.EgressProxy
+	}
+	for i := range a.Downstreams {
+		c.Downstreams[i].keepStored(&a.Downstreams[i], stored.Downstreams)
+	}
+}
+
+func (c *DownstreamConfig) keepStored(d *hongyan.Downstream, stored []hongyan.Downstream) {
+	same := slices.IndexFunc(stored, func(s hongyan.Downstream) bool { return s.Name == d.Name })
+	if same < 0 {
+		return
+	}
+	if c.Paused == nil {
+		d.Paused = stored[same].Paused
+	}
+	if c.Token == nil {
+		d.Token = stored[same].Token
+	}
+	if c.AESKey == nil {
+		d.AESKey = stored[same].AESKey
+	}
 }
 
 // liftHolds removes what another AppSecret may have cured, as a change through
@@ -126,11 +166,32 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		ExpireAfter:     life,
 		QuietHours:      quiet,
 		CutValues:       c.CutValues,
+		TokenURL:        given(c.TokenURL),
+		EgressProxy:     given(c.EgressProxy),
+		Paths:           hongyan.PathRules(c.Paths),
+	}
+	for i := range c.Downstreams {
+		a.Downstreams = append(a.Downstreams, c.Downstreams[i].downstream())
 	}
 	for _, q := range c.Quotas {
 		a.Quotas = append(a.Quotas, hongyan.QuotaRule{Scope: q.Scope, Period: q.Period, Limit: q.Limit})
 	}
 	return a, broken
+}
+
+func (c *DownstreamConfig) downstream() hongyan.Downstream {
+	return hongyan.Downstream{
+		Name: c.Name, URL: c.URL, Sync: c.Sync, Ordered: c.Ordered, Paused: given(c.Paused), Events: c.Events,
+		Mode: c.Mode, Token: given(c.Token), AESKey: given(c.AESKey),
+	}
+}
+
+// given is the value of a key that may be left out, the zero value then.
+func given[T any](value *T) (zero T) {
+	if value == nil {
+		return zero
+	}
+	return *value
 }
 
 func orDefault[T ~string](value, otherwise T) T {
