@@ -55,8 +55,8 @@ type Account struct {
 	EgressProxy     Secret // http, https or socks5 URL of the proxy that calls to WeChat go through; "" = none. A secret, because it may hold a password
 	Paths           PathRules
 	Downstreams     []Downstream // in the order the operator gave
-	RatePerSecond   float64 // 0 = no limit of ours
-	MaxInFlight     int     // concurrent calls; 0 = the default of 50
+	RatePerSecond   float64      // 0 = no limit of ours
+	MaxInFlight     int          // concurrent calls; 0 = the default of 50
 	Quotas          []QuotaRule
 	UncertainPolicy UncertainPolicy
 	ExpireAfter     time.Duration // default life of a message after send_at; 0 = 24 h

@@ -418,8 +418,8 @@ type Deliveries interface {
 	// them is due. It costs in targets, not in deliveries.
 	DueTargets(ctx context.Context) ([]TargetDue, error)
 	// ClaimDeliveries takes up to c.Max pending deliveries of a target that are due,
-	// oldest first: their Attempts grow by one, LastAt is now, and they are due again
-	// after c.Lease should nobody finish them.
+	// those due longest first: their Attempts grow by one, LastAt is now, and they are
+	// due again after c.Lease should nobody finish them.
 	ClaimDeliveries(ctx context.Context, c DeliveryClaim) ([]ClaimedDelivery, error)
 	// FinishDeliveries writes what came of claimed deliveries, each only if its
 	// Attempts are still as claimed. Concurrent calls share a commit.
@@ -427,9 +427,11 @@ type Deliveries interface {
 	// AnswerDelivery records that target took the event at once, whether its delivery
 	// is there already or not; the rest of d is as in Delivery. Nothing happens to one that has ended.
 	AnswerDelivery(ctx context.Context, d hongyan.Delivery) error
-	// ReplayDeliveries makes deliveries of a target pending again, or new where there
-	// are none, in small batches: it returns how many, and the ID of the last event
-	// it looked at, 0 when there are no more.
+	// ReplayDeliveries makes deliveries of a target pending again that have ended, or
+	// new ones where there are none, with the event's OpenID as Key, in small batches:
+	// it returns how many, and the ID of the last event it looked at, 0 when there are
+	// no more. One made pending again begins anew: due now, Attempts 0, CreatedAt now.
+	// NotFound when there is no such account.
 	ReplayDeliveries(ctx context.Context, r Replay) (n int, last int64, err error)
 	// DropDeliveries removes up to limit deliveries of a target, whatever their state.
 	DropDeliveries(ctx context.Context, target string, limit int) (int, error)
@@ -443,12 +445,15 @@ type Deliveries interface {
 type TargetDue struct {
 	Target string
 	DueAt  time.Time // the earliest
+	// OrderedDueAt is the earliest that an ordered claim can take: of those with one
+	// Key only the first counts, so it may be later than DueAt.
+	OrderedDueAt time.Time
 }
 
 // DeliveryClaim asks for due deliveries of a target.
 type DeliveryClaim struct {
 	Target  string
-	Ordered bool // of the pending ones with one Key only the oldest may be taken; those without Key are free
+	Ordered bool // of the pending ones with one Key only that of the earliest event may be taken; those without Key are free
 	Max     int
 	Lease   time.Duration
 }
@@ -479,7 +484,7 @@ type Replay struct {
 	Types  []string  // empty = all
 	From   time.Time // ReceivedAt >= From
 	Until  time.Time // ReceivedAt < Until; zero = now
-	After  int64     // events with a larger ID: last of the batch before
+	After  int64     // events behind that with this ID: last of the batch before; 0 = from the start
 	Limit  int       // events looked at in one batch
 }
 

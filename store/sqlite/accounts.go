@@ -12,14 +12,15 @@ import (
 )
 
 const accountColumns = `appid, kind, name, alias, base_url, secret, callback_token, callback_previous_token,
-	callback_aes_key, callback_previous_aes, callback_mode, token_source, rate_per_second, max_in_flight, quotas,
+	callback_aes_key, callback_previous_aes, token_url, egress_proxy, downstreams, paths, callback_mode, token_source, rate_per_second, max_in_flight, quotas,
 	uncertain_policy, expire_after, quiet_hours, cut_values, created_at, updated_at`
 
 // sealedColumns are the account's secrets, in the order accountSecrets gives them.
-var sealedColumns = [...]string{"secret", "callback_token", "callback_previous_token", "callback_aes_key", "callback_previous_aes"}
+var sealedColumns = [...]string{"secret", "callback_token", "callback_previous_token", "callback_aes_key", "callback_previous_aes", "token_url", "egress_proxy"}
 
 func accountSecrets(a *hongyan.Account) [len(sealedColumns)]*hongyan.Secret {
-	return [...]*hongyan.Secret{&a.Secret, &a.Callback.Token, &a.Callback.PreviousToken, &a.Callback.AESKey, &a.Callback.PreviousAESKey}
+	return [...]*hongyan.Secret{&a.Secret, &a.Callback.Token, &a.Callback.PreviousToken, &a.Callback.AESKey, &a.Callback.PreviousAESKey,
+		&a.TokenURL, &a.EgressProxy}
 }
 
 // accountAAD names the place of an account's secret, to which it is sealed.
@@ -39,7 +40,8 @@ func accountArgs(keys *store.Keyring, a *hongyan.Account) []any {
 	if len(a.Quotas) > 0 {
 		quotas = mustJSON(a.Quotas)
 	}
-	return append(args, a.Callback.Mode, string(a.TokenSource), a.RatePerSecond, a.MaxInFlight, quotas,
+	downstreams := keys.Seal(encodeDownstreams(a.Downstreams), accountAAD("downstreams", a.AppID))
+	return append(args, downstreams, mustJSON(a.Paths), a.Callback.Mode, string(a.TokenSource), a.RatePerSecond, a.MaxInFlight, quotas,
 		string(a.UncertainPolicy), a.ExpireAfter.Milliseconds(), quiet, a.CutValues, millis(a.CreatedAt), millis(a.UpdatedAt))
 }
 
@@ -53,12 +55,19 @@ func scanAccount(keys *store.Keyring, r *row) (a hongyan.Account, err error) {
 		}
 		*secret = hongyan.Secret(plain)
 	}
+	if a.Downstreams, err = openDownstreams(keys, r.bytes(), a.AppID); err != nil {
+		return a, fmt.Errorf("account %s: %w", a.AppID, err)
+	}
+	paths := r.text()
 	a.Callback.Mode, a.TokenSource = r.text(), hongyan.TokenSource(r.text())
 	a.RatePerSecond, a.MaxInFlight = r.float(), r.int()
 	quotas := r.text()
 	a.UncertainPolicy, a.ExpireAfter = hongyan.UncertainPolicy(r.text()), time.Duration(r.int64())*time.Millisecond
 	quiet := r.text()
 	a.CutValues, a.CreatedAt, a.UpdatedAt = r.bool(), r.time(), r.time()
+	if err = json.Unmarshal([]byte(paths), &a.Paths); err != nil {
+		return a, fmt.Errorf("account %s: read its paths: %w", a.AppID, err)
+	}
 	if quotas != "[]" {
 		if err = json.Unmarshal([]byte(quotas), &a.Quotas); err != nil {
 			return a, fmt.Errorf("account %s: read its quotas: %w", a.AppID, err)
@@ -85,7 +94,7 @@ func (s *Store) CreateAccount(ctx context.Context, a hongyan.Account) error {
 		}
 		stamped := a
 		stampAccount(&stamped, t.now)
-		if _, err = t.exec("INSERT INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 20)+")", accountArgs(s.keys, &stamped)...); err != nil {
+		if _, err = t.exec("INSERT INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 24)+")", accountArgs(s.keys, &stamped)...); err != nil {
 			return err
 		}
 		t.accounts = maps.Clone(t.accounts) // the transaction may be undone
@@ -146,7 +155,7 @@ func (s *Store) UpdateAccount(ctx context.Context, a hongyan.Account) error {
 		if !found {
 			return unknownAccount(a.AppID)
 		}
-		_, err = t.exec("REPLACE INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 20)+")", accountArgs(s.keys, &updated)...)
+		_, err = t.exec("REPLACE INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 24)+")", accountArgs(s.keys, &updated)...)
 		return err
 	})
 }
@@ -182,10 +191,11 @@ func (s *Store) Accounts(ctx context.Context) (all []hongyan.Account, err error)
 	return all, err
 }
 
-// DeleteAccount removes an account; see store.Accounts. Its messages and its
-// usage stay.
+// DeleteAccount removes an account; see store.Accounts. Its messages, its events
+// and its usage stay. Its deliveries may be very many, so they go afterwards in
+// small batches; what a crash leaves of them, Sweep removes.
 func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
-	return s.write(ctx, func(t *tx) error {
+	err := s.write(ctx, func(t *tx) error {
 		if err := t.checkEnded(appID); err != nil {
 			return err
 		}
@@ -196,7 +206,7 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 		if n == 0 {
 			return unknownAccount(appID)
 		}
-		for _, table := range []string{"templates", "tokens", "holds"} {
+		for _, table := range []string{"templates", "tokens", "holds", "issued_tokens", "refreshes", "token_callers"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE appid = ?", appID); err != nil {
 				return err
 			}
@@ -205,6 +215,10 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 		delete(t.accounts, appID)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.dropAccountDeliveries(ctx, appID)
 }
 
 // checkEnded refuses while messages of the account have not ended, counting

@@ -91,21 +91,44 @@ func (s *stmt) unbind() {
 // exec runs a statement that returns no rows and reports how many rows it
 // changed. An argument is nil, int, int64, bool, float64, string or []byte.
 func (c *conn) exec(query string, args ...any) (int, error) {
-	s, err := c.prepare(query)
+	res, err := c.result(query, args)
 	if err != nil {
 		return 0, err
 	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// insert is exec for a statement that inserts one row or, on a conflict, none. It
+// returns the row's number, and whether there is one.
+func (c *conn) insert(query string, args ...any) (id int64, inserted bool, err error) {
+	res, err := c.result(query, args)
+	if err != nil {
+		return 0, false, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return 0, false, err // SQLite would name the row inserted before
+	}
+	id, err = res.LastInsertId()
+	return id, true, err
+}
+
+func (c *conn) result(query string, args []any) (driver.Result, error) {
+	s, err := c.prepare(query)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.bind(query, args); err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer s.unbind()
 	// Background: an operation inside a transaction completes.
 	res, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), s.args)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", firstLine(query), err)
+		return nil, fmt.Errorf("%s: %w", firstLine(query), err)
 	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	return res, nil
 }
 
 // query calls each for every row. The row is valid during the call only.

@@ -7,16 +7,21 @@ import (
 	"hongyan/store"
 )
 
-const eventColumns = "id, appid, dedupe_key, type, openid, create_time, msgid, received_at, processed_at, duplicates, body"
+const eventColumns = `events.id, events.appid, events.dedupe_key, events.type, events.openid, events.create_time,
+	events.msgid, events.received_at, events.processed_at, events.duplicates, events.body`
 
 func collectEvents(all *[]hongyan.Event) func(*row) error {
 	return func(r *row) error {
-		*all = append(*all, hongyan.Event{
-			ID: r.int64(), AppID: r.text(), DedupeKey: r.text(), Type: r.text(), OpenID: r.text(),
-			CreateTime: r.time(), MsgID: r.int64(), ReceivedAt: r.time(), ProcessedAt: r.time(),
-			Duplicates: r.int(), Body: r.bytes(),
-		})
+		*all = append(*all, scanEvent(r))
 		return nil
+	}
+}
+
+func scanEvent(r *row) hongyan.Event {
+	return hongyan.Event{
+		ID: r.int64(), AppID: r.text(), DedupeKey: r.text(), Type: r.text(), OpenID: r.text(),
+		CreateTime: r.time(), MsgID: r.int64(), ReceivedAt: r.time(), ProcessedAt: r.time(),
+		Duplicates: r.int(), Body: r.bytes(),
 	}
 }
 
@@ -27,22 +32,16 @@ func (s *Store) InsertEvent(ctx context.Context, e hongyan.Event) (id int64, isN
 		if received == 0 {
 			received = t.now
 		}
-		n, err := t.exec(`INSERT INTO events (appid, dedupe_key, type, openid, create_time, msgid, received_at, processed_at, duplicates, body)
+		id, isNew, err = t.insert(`INSERT INTO events (appid, dedupe_key, type, openid, create_time, msgid, received_at, processed_at, duplicates, body)
 			VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, coalesce(?, x'')) ON CONFLICT (appid, dedupe_key) DO NOTHING`,
 			e.AppID, e.DedupeKey, e.Type, e.OpenID, millis(e.CreateTime), e.MsgID, received, e.Body)
-		if err != nil {
+		if err != nil || isNew {
 			return err
 		}
-		if isNew = n == 1; !isNew {
-			err = t.execAll(1, "UPDATE events SET duplicates = duplicates + 1 WHERE appid = ? AND dedupe_key = ?", e.AppID, e.DedupeKey)
-		}
-		if err == nil {
-			_, err = t.queryOne(func(r *row) error {
-				id = r.int64()
-				return nil
-			}, "SELECT id FROM events WHERE appid = ? AND dedupe_key = ?", e.AppID, e.DedupeKey)
-		}
-		return err
+		return t.change(func(r *row) error {
+			id = r.int64()
+			return nil
+		}, "UPDATE events SET duplicates = duplicates + 1 WHERE appid = ? AND dedupe_key = ? RETURNING id", e.AppID, e.DedupeKey)
 	})
 	return id, isNew, err
 }
@@ -57,10 +56,15 @@ func (s *Store) PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, 
 	return all, err
 }
 
-// FinishEvents marks events processed and applies their receipts; see
-// store.Events. An event that was processed already changes nothing again.
+// FinishEvents marks events processed, applies their receipts and begins their
+// deliveries; see store.Events. An event that was processed already changes
+// nothing again, and one of an account that is gone is handed on to nobody.
 func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error {
-	return s.submit(ctx, &op{weight: len(done), run: func(t *tx) error {
+	weight := len(done)
+	for _, d := range done {
+		weight += len(d.Receipts) + len(d.Deliveries)
+	}
+	return s.submit(ctx, &op{weight: weight, run: func(t *tx) error {
 		for _, d := range done {
 			if err := t.finishEvent(d); err != nil {
 				return err
@@ -71,13 +75,26 @@ func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error 
 }
 
 func (t *tx) finishEvent(d store.EventDone) error {
-	n, err := t.exec("UPDATE events SET processed_at = ? WHERE id = ? AND processed_at = 0", t.now, d.EventID)
-	if err != nil || n == 0 {
+	e := hongyan.Event{ID: d.EventID}
+	finished := false
+	err := t.change(func(r *row) error {
+		e.AppID, e.Type, finished = r.text(), r.text(), true
+		return nil
+	}, "UPDATE events SET processed_at = ? WHERE id = ? AND processed_at = 0 RETURNING appid, type", t.now, d.EventID)
+	if err != nil || !finished {
 		return err
 	}
 	for _, r := range d.Receipts {
 		r.At = hongyan.Millis(r.At)
 		if err := t.arrive(r); err != nil {
+			return err
+		}
+	}
+	if !t.accounts[e.AppID] {
+		return nil
+	}
+	for _, n := range d.Deliveries {
+		if _, err := t.deliver(newSQL, &e, n); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,11 +10,11 @@ import (
 	"hongyan"
 )
 
-const keyColumns = "id, name, hash, hint, role, appids, created_at, revoked_at, last_used_at"
+const keyColumns = "id, kind, name, hash, hint, role, appids, created_at, revoked_at, last_used_at"
 
 func collectKeys(all *[]hongyan.Key) func(*row) error {
 	return func(r *row) error {
-		k := hongyan.Key{ID: r.text(), Name: r.text(), Hash: r.bytes(), Hint: r.text(), Role: r.text()}
+		k := hongyan.Key{ID: r.text(), Kind: hongyan.KeyKind(r.text()), Name: r.text(), Hash: r.bytes(), Hint: r.text(), Role: r.text()}
 		appIDs := r.text()
 		k.CreatedAt, k.RevokedAt, k.LastUsedAt = r.time(), r.time(), r.time()
 		if appIDs != "[]" {
@@ -26,20 +27,21 @@ func collectKeys(all *[]hongyan.Key) func(*row) error {
 	}
 }
 
-// CreateKey adds an API key; Conflict when its id or hash exists. A zero
-// CreatedAt is now.
+// CreateKey adds a key; Conflict when its id or hash exists. A zero CreatedAt is
+// now, an empty Kind KeyAPI.
 func (s *Store) CreateKey(ctx context.Context, k hongyan.Key) error {
 	return s.write(ctx, func(t *tx) error {
 		created := millis(k.CreatedAt)
 		if created == 0 {
 			created = t.now
 		}
+		kind := cmp.Or(k.Kind, hongyan.KeyAPI)
 		appIDs := "[]"
 		if len(k.AppIDs) > 0 {
 			appIDs = mustJSON(k.AppIDs)
 		}
-		n, err := t.exec("INSERT INTO keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-			k.ID, k.Name, k.Hash, k.Hint, k.Role, appIDs, created, millis(k.RevokedAt), millis(k.LastUsedAt))
+		n, err := t.exec("INSERT INTO keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			k.ID, string(kind), k.Name, k.Hash, k.Hint, k.Role, appIDs, created, millis(k.RevokedAt), millis(k.LastUsedAt))
 		if err == nil && n == 0 {
 			err = hongyan.Errorf(hongyan.Conflict, "key_exists", "the key %s exists already", k.ID)
 		}
@@ -51,7 +53,7 @@ func (s *Store) CreateKey(ctx context.Context, k hongyan.Key) error {
 func (s *Store) KeyByHash(ctx context.Context, hash []byte) (hongyan.Key, error) {
 	all, err := s.listKeys(ctx, "WHERE hash = ? AND revoked_at = 0", hash)
 	if err == nil && len(all) == 0 {
-		err = hongyan.Errorf(hongyan.NotFound, "unknown_key", "there is no such API key, or it was revoked")
+		err = hongyan.Errorf(hongyan.NotFound, "unknown_key", "there is no such key, or it was revoked")
 	}
 	if err != nil {
 		return hongyan.Key{}, err

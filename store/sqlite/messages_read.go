@@ -64,9 +64,11 @@ func (s *Store) Attempts(ctx context.Context, id string) ([]hongyan.Attempt, err
 // maxPage is the most a page holds.
 const maxPage = 1000
 
+func pageSize(limit int) int { return min(max(limit, 1), maxPage) }
+
 // Messages lists messages newest first; see store.Messages.
 func (s *Store) Messages(ctx context.Context, f store.Filter) (store.Page, error) {
-	f.Limit = min(max(f.Limit, 1), maxPage)
+	f.Limit = pageSize(f.Limit)
 	f.Before = beforeOrNewest(f.Before)
 	var page store.Page
 	err := s.snapshot(ctx, func(c *conn) error {
@@ -107,7 +109,7 @@ func list(ctx context.Context, c *conn, holds holdIndex, f store.Filter) (all []
 	case f.Query != "":
 		q.from = "messages"
 		msgID, _ := strconv.ParseInt(f.Query, 10, 64)
-		q.and(wordSQL, f.Query, f.Query, msgID, f.Query)
+		q.and(wordSQL, f.Query, f.Query, msgID, msgID-hongyan.OwnMsgID(0), msgID, f.Query)
 	case f.ToUser != "":
 		q.from = "messages INDEXED BY messages_touser"
 	case len(f.AppIDs) > 0 || len(f.States) > 0:
@@ -130,10 +132,11 @@ func list(ctx context.Context, c *conn, holds holdIndex, f store.Filter) (all []
 }
 
 // wordSQL finds rows by what a person pastes: an id, a client_msg_id (ours is
-// the id), a msgid or an openid. Each arm has its index.
+// the id), a msgid (WeChat's or ours, which tells the row) or an openid. Each arm has its index.
 const wordSQL = `seq IN (SELECT seq FROM messages WHERE id = ?
 		UNION SELECT seq FROM messages INDEXED BY messages_client WHERE client_msg_id = ? AND caller_msg_id = 1
 		UNION SELECT seq FROM messages INDEXED BY messages_msgid WHERE msgid = ? AND msgid <> 0
+		UNION SELECT seq FROM messages WHERE seq = ? AND own_msgid = ? AND own_msgid <> 0
 		UNION SELECT seq FROM messages INDEXED BY messages_touser WHERE touser = ?)`
 
 // shownSQL compares the state as shown, with the view of holds, to a mask.
@@ -161,6 +164,13 @@ func (q *listQuery) and(condition string, args ...any) {
 	q.args = append(q.args, args...)
 }
 
+// andIfSet adds a condition on a text unless it is empty.
+func (q *listQuery) andIfSet(condition, text string) {
+	if text != "" {
+		q.and(condition, text)
+	}
+}
+
 // filter adds the conditions that are checked row by row on every road.
 func (q *listQuery) filter(f store.Filter) {
 	if f.TemplateID != "" {
@@ -175,6 +185,9 @@ func (q *listQuery) filter(f store.Filter) {
 }
 
 // sql returns the statement; its last two arguments are the cursor and the limit.
-func (q *listQuery) sql(columns string) string {
-	return "SELECT " + columns + " FROM " + q.from + " WHERE " + q.where + "seq < ? ORDER BY seq DESC LIMIT ? + 0"
+func (q *listQuery) sql(columns string) string { return q.sqlBy("seq", columns) }
+
+// sqlBy is sql for a table whose rows are numbered by another column than seq.
+func (q *listQuery) sqlBy(number, columns string) string {
+	return "SELECT " + columns + " FROM " + q.from + " WHERE " + q.where + number + " < ? ORDER BY " + number + " DESC LIMIT ? + 0"
 }

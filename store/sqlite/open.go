@@ -120,6 +120,9 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := checkKey(ctx, c, o.Keyring); err != nil {
 		return nil, err
 	}
+	if err := rememberTokens(ctx, c, o.Keyring); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, explain(err))
+	}
 	memory, err := loadMemory(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, explain(err))

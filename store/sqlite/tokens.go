@@ -54,8 +54,10 @@ func (s *Store) SaveToken(ctx context.Context, k hongyan.Token) (bool, error) {
 			k.AppID, string(k.Source), s.keys.Seal(k.AccessToken.Reveal(), tokenAAD("access_token", k.AppID)), k.Generation,
 			millis(k.FetchedAt), millis(k.ExpiresAt), k.FetchedBy, s.keys.Seal(k.Previous.Reveal(), tokenAAD("previous", k.AppID)), k.Fetches,
 			k.AppID, k.Generation-1)
-		saved = n == 1
-		return err
+		if saved = n == 1; err != nil || !saved {
+			return err
+		}
+		return t.issued(&k)
 	})
 	return saved, err
 }

@@ -24,6 +24,17 @@ func (t *tx) use(deltas []store.UsageDelta) {
 	}
 }
 
+// AddUsage counts calls that are not messages' own; see store.Messages.
+func (s *Store) AddUsage(ctx context.Context, deltas []store.UsageDelta) error {
+	if len(deltas) == 0 {
+		return nil
+	}
+	return s.submit(ctx, &op{weight: len(deltas), run: func(t *tx) error {
+		t.use(deltas)
+		return nil
+	}})
+}
+
 // flushUsage writes the noted calls.
 func (t *tx) flushUsage() error {
 	for k, n := range t.usage {

@@ -266,6 +266,23 @@ func (t *tx) exec(query string, args ...any) (int, error) {
 	return n, err
 }
 
+// insert counts like exec.
+func (t *tx) insert(query string, args ...any) (id int64, inserted bool, err error) {
+	id, inserted, err = t.conn.insert(query, args...)
+	if inserted {
+		t.writes++
+	}
+	return id, inserted, err
+}
+
+// change is query for a statement that changes rows and returns them.
+func (t *tx) change(each func(*row) error, query string, args ...any) error {
+	return t.query(func(r *row) error {
+		t.writes++
+		return each(r)
+	}, query, args...)
+}
+
 // query and queryOne read inside the transaction; it completes, so no context.
 func (t *tx) query(each func(*row) error, query string, args ...any) error {
 	return t.conn.query(context.Background(), each, query, args...)

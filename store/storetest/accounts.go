@@ -190,10 +190,11 @@ var keyCases = []testCase{
 
 func keysLife(f *fixture) {
 	now := f.s.Now()
-	k := hongyan.Key{ID: "key_1", Name: "shop", Hash: []byte("hash-1"), Hint: "hy_ab", Role: "sender", AppIDs: []string{appA}, CreatedAt: now}
+	k := hongyan.Key{ID: "key_1", Kind: hongyan.KeyGateway, Name: "shop", Hash: []byte("hash-1"), Hint: "hys_ab", Role: "sender", AppIDs: []string{appA}, CreatedAt: now}
 	admin := hongyan.Key{ID: "key_2", Hash: []byte("hash-2"), Role: "admin", CreatedAt: now}
 	f.must(f.s.CreateKey(f.ctx, k))
 	f.must(f.s.CreateKey(f.ctx, admin))
+	admin.Kind = hongyan.KeyAPI // what no kind means
 	got, err := f.s.KeyByHash(f.ctx, k.Hash)
 	f.must(err)
 	same(f, "key", got, k)

@@ -20,7 +20,7 @@ CREATE TABLE accounts (
     cut_values              INTEGER NOT NULL,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL
-) STRICT;
+, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB) STRICT;
 
 CREATE UNIQUE INDEX accounts_alias ON accounts (alias) WHERE alias <> '';
 
@@ -37,6 +37,18 @@ CREATE TABLE attempts (
     PRIMARY KEY (seq, n)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE audit (
+    id      INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    actor   TEXT    NOT NULL,
+    remote  TEXT    NOT NULL,
+    action  TEXT    NOT NULL,
+    target  TEXT    NOT NULL,
+    outcome TEXT    NOT NULL,
+    detail  TEXT    NOT NULL,
+    n       INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE counts (
     appid TEXT    NOT NULL,
     kind  TEXT    NOT NULL,
@@ -44,6 +56,35 @@ CREATE TABLE counts (
     n     INTEGER NOT NULL,
     PRIMARY KEY (appid, kind, state)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    target      TEXT    NOT NULL,
+    event_id    INTEGER NOT NULL,
+    event_type  TEXT    NOT NULL,
+    order_key   TEXT    NOT NULL,
+    state       INTEGER NOT NULL,
+    blocked     INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL, -- while it is being tried, the end of the lease; 0 = ended
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    claimed_at  INTEGER NOT NULL DEFAULT 0, -- start of the attempt under way; 0 = none is
+    last_at     INTEGER NOT NULL DEFAULT 0, -- start of the latest attempt but that
+    last_status INTEGER NOT NULL DEFAULT 0,
+    last_error  TEXT    NOT NULL DEFAULT '',
+    last_took   INTEGER NOT NULL DEFAULT 0, -- milliseconds
+    created_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (event_id, target)
+) STRICT;
+
+CREATE INDEX deliveries_due ON deliveries (target, blocked, due_at) WHERE state = 0;
+
+CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE state <> 0;
+
+CREATE INDEX deliveries_order ON deliveries (target, order_key, event_id) WHERE state = 0 AND order_key <> '';
+
+CREATE INDEX deliveries_target ON deliveries (target, state);
 
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,
@@ -63,6 +104,8 @@ CREATE TABLE events (
 CREATE INDEX events_appid ON events (appid);
 
 CREATE INDEX events_pending ON events (id) WHERE processed_at = 0;
+
+CREATE INDEX events_received ON events (appid, received_at);
 
 CREATE TABLE holds (
     appid      TEXT    NOT NULL,
@@ -88,6 +131,18 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
+CREATE TABLE issued_tokens (
+    hash        BLOB    NOT NULL PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    generation  INTEGER NOT NULL,
+    issued_at   INTEGER NOT NULL,
+    replaced_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX issued_tokens_appid ON issued_tokens (appid, replaced_at);
+
+CREATE INDEX issued_tokens_replaced ON issued_tokens (replaced_at) WHERE replaced_at > 0;
+
 CREATE TABLE keys (
     id           TEXT    NOT NULL PRIMARY KEY,
     name         TEXT    NOT NULL,
@@ -98,7 +153,7 @@ CREATE TABLE keys (
     created_at   INTEGER NOT NULL,
     revoked_at   INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL
-) STRICT;
+, kind TEXT NOT NULL DEFAULT 'api') STRICT;
 
 CREATE TABLE messages (
     seq             INTEGER PRIMARY KEY,
@@ -140,7 +195,7 @@ CREATE TABLE messages (
     receipt         TEXT, -- JSON, what WeChat's event said
     metadata        BLOB,
     payload         BLOB    NOT NULL
-) STRICT;
+, own_msgid INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX messages_client ON messages (client_msg_id) WHERE caller_msg_id = 1;
 
@@ -151,6 +206,8 @@ CREATE INDEX messages_expiry ON messages (expires_at) WHERE state < 2 AND expire
 CREATE INDEX messages_leased ON messages (epoch) WHERE state = 2;
 
 CREATE INDEX messages_msgid ON messages (msgid) WHERE msgid <> 0;
+
+CREATE INDEX messages_own_msgid ON messages (touser) WHERE own_msgid <> 0;
 
 CREATE INDEX messages_queue ON messages (stream, priority, due_at) WHERE state < 2 AND due_at > 0;
 
@@ -191,6 +248,12 @@ CREATE INDEX orphans_stored ON orphans (stored_at);
 
 CREATE INDEX orphans_touser ON orphans (touser);
 
+CREATE TABLE refreshes (
+    appid       TEXT    NOT NULL PRIMARY KEY,
+    holder      TEXT    NOT NULL,
+    lease_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE streams (
     stream INTEGER PRIMARY KEY,
     appid  TEXT NOT NULL,
@@ -211,6 +274,18 @@ CREATE TABLE templates (
     status_reason    TEXT    NOT NULL,
     synced_at        INTEGER NOT NULL,
     PRIMARY KEY (appid, template_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE token_callers (
+    appid     TEXT    NOT NULL,
+    caller_id TEXT    NOT NULL,
+    endpoint  TEXT    NOT NULL,
+    first_at  INTEGER NOT NULL,
+    last_at   INTEGER NOT NULL,
+    requests  INTEGER NOT NULL,
+    forced    INTEGER NOT NULL,
+    remote    TEXT    NOT NULL,
+    PRIMARY KEY (appid, caller_id, endpoint)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tokens (

@@ -1,0 +1,69 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"hongyan"
+	"hongyan/store"
+)
+
+// issued remembers the hash of a token that has just become current, and that
+// those before it are replaced. WeChat may answer with the token it gave before:
+// then that one is current again.
+func (t *tx) issued(k *hongyan.Token) error {
+	hash := store.HashKey(k.AccessToken.Reveal())
+	_, err := t.exec("UPDATE issued_tokens SET replaced_at = ? WHERE appid = ? AND replaced_at = 0 AND hash <> ?", t.now, k.AppID, hash)
+	if err != nil || k.AccessToken == "" {
+		return err
+	}
+	at := millis(k.FetchedAt)
+	if at == 0 {
+		at = t.now
+	}
+	return t.execAll(1, `INSERT INTO issued_tokens (hash, appid, generation, issued_at, replaced_at) VALUES (?, ?, ?, ?, 0)
+		ON CONFLICT (hash) DO UPDATE SET appid = excluded.appid, generation = excluded.generation, replaced_at = 0`,
+		hash, k.AppID, k.Generation, at)
+}
+
+// IssuedToken finds a token by its hash; see store.Tokens.
+func (s *Store) IssuedToken(ctx context.Context, hash []byte) (k hongyan.IssuedToken, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		found, err := c.queryOne(ctx, func(r *row) error {
+			k = hongyan.IssuedToken{AppID: r.text(), Generation: r.int64(), IssuedAt: r.time(), ReplacedAt: r.time()}
+			return nil
+		}, "SELECT appid, generation, issued_at, replaced_at FROM issued_tokens WHERE hash = ?", hash)
+		if err == nil && !found {
+			err = hongyan.Errorf(hongyan.NotFound, "unknown_token", "no such access_token was given out")
+		}
+		return err
+	})
+	return k, err
+}
+
+// rememberTokens notes the current tokens that are not known by their hashes yet:
+// those of a database from before hashes were kept.
+func rememberTokens(ctx context.Context, c *conn, keys *store.Keyring) error {
+	var all []hongyan.Token
+	err := c.query(ctx, func(r *row) error {
+		k := hongyan.Token{AppID: r.text(), Generation: r.int64(), FetchedAt: r.time()}
+		plain, err := keys.Open(r.bytes(), tokenAAD("access_token", k.AppID))
+		if err != nil {
+			return fmt.Errorf("token of %s: %w", k.AppID, err)
+		}
+		k.AccessToken = hongyan.Secret(plain)
+		all = append(all, k)
+		return nil
+	}, `SELECT appid, generation, fetched_at, access_token FROM tokens WHERE length(access_token) > 0
+		AND NOT EXISTS (SELECT 1 FROM issued_tokens WHERE issued_tokens.appid = tokens.appid AND replaced_at = 0)`)
+	if err != nil {
+		return err
+	}
+	t := &tx{conn: c}
+	for i := range all {
+		if err := t.issued(&all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
