@@ -18,6 +18,9 @@ const (
 	Failed  = "failed"  // allowed, and came to nothing
 )
 
+// LoginRefused is the action of a wrong secret.
+const LoginRefused = "login.refused"
+
 // Bounds of an entry's texts, in bytes. Some of them are a stranger's.
 const (
 	maxTarget = 80
@@ -28,7 +31,7 @@ const (
 // Refusal is a login that was refused: a wrong secret.
 type Refusal struct {
 	Remote string // address without port, see RemoteOf
-	Action string // e.g. "login.refused"
+	Action string // LoginRefused, as a rule
 	Target string // what was asked for, e.g. an appid; "" = nothing
 	Detail string // why, for people; never a secret
 }

@@ -25,7 +25,8 @@ var apiTags = []*huma.Tag{
 	{Name: "deliveries", Description: "Deliveries 回调转发记录"},
 	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
 	{Name: "quotas", Description: "Quotas 额度"},
-	{Name: "keys", Description: "API keys 密钥"},
+	{Name: "keys", Description: "Keys 密钥"},
+	{Name: "audit", Description: "Audit log 审计日志"},
 }
 
 var aboutSend = about{
@@ -152,8 +153,20 @@ var aboutListDeliveries = about{
 
 var aboutGetQuota = about{summary: "Read quotas / 查看额度", description: "Every rule of the account with what is used and what remains in the present period."}
 
-var aboutCreateKey = about{summary: "Make an API key / 创建密钥", status: 201, description: "The key is shown this once; only its hash is kept."}
+var aboutCreateKey = about{
+	summary: "Make a key / 创建密钥", status: 201,
+	description: `The key is shown this once; only its hash is kept.
 
-var aboutListKeys = about{summary: "List API keys / 密钥列表", description: "Without the keys themselves. The list has one page."}
+kind api makes an API key, hyk_…, for /v1. kind gateway makes a gateway secret, hys_…, which takes the place of the AppSecret with programs that speak WeChat's own API to the gateway. Neither is accepted in the place of the other.`,
+}
 
-var aboutRevokeKey = about{summary: "Revoke an API key / 吊销密钥", description: "At once on this node, within 30 seconds on others."}
+var aboutListKeys = about{summary: "List keys / 密钥列表", description: "Without the keys themselves. The list has one page."}
+
+var aboutRevokeKey = about{summary: "Revoke a key / 吊销密钥", description: "At once on this node, within 30 seconds on others."}
+
+var aboutListAudit = about{
+	summary: "Read the audit log / 查看审计日志",
+	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
+
+Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+}

@@ -20,17 +20,21 @@ func (a *API) account(ctx context.Context, appID string) (hongyan.Account, error
 	c := infoOf(ctx).caller
 	account, err := a.cfg.Store.Account(ctx, appID)
 	unknown := hongyan.IsKind(err, hongyan.NotFound)
-	if !c.everything() && (unknown || err == nil && !c.covers(account.AppID)) {
+	if !c.Everything() && (unknown || err == nil && !c.Covers(account.AppID)) {
 		return hongyan.Account{}, notCovered
+	}
+	if err == nil {
+		infoOf(ctx).change.target = account.AppID // whatever it was called by
 	}
 	return account, err
 }
 
 func (a *API) createAccount(ctx context.Context, in *struct{ Body body[client.AccountRequest] }) (*created[client.Account], error) {
-	if !infoOf(ctx).caller.everything() {
+	if !infoOf(ctx).caller.Everything() {
 		return nil, limitedKey
 	}
 	account, faults := newAccount(&in.Body.Value)
+	infoOf(ctx).change.target = account.AppID
 	if err := checkAccount(account, faults); err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func (a *API) listAccounts(ctx context.Context, _ *none) (*out[client.List[clien
 	}
 	list := client.List[client.Account]{Items: []client.Account{}}
 	for i := range accounts {
-		if infoOf(ctx).caller.covers(accounts[i].AppID) {
+		if infoOf(ctx).caller.Covers(accounts[i].AppID) {
 			list.Items = append(list.Items, *viewAccount(&accounts[i], holds))
 		}
 	}

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"hongyan/access"
+)
 
 // kindCodes stand for the kinds of error that come without a code of their own.
 var kindCodes = map[string]codeInfo{
@@ -91,6 +95,12 @@ var accessCodes = map[string]codeInfo{
 	"invalid_key": {status: http.StatusUnauthorized, title: "API key not valid", titleZH: "密钥无效",
 		means: "The key is unknown here or was revoked.", meansZH: "密钥不存在或已被吊销。",
 		remedy: "Ask an administrator for a new one.", remedyZH: "请向管理员申请新的密钥。"},
+	access.CodeOtherKind: {status: http.StatusUnauthorized, title: "Key of the other kind", titleZH: "密钥类型不符",
+		means: "hyk_ keys are for /v1, hys_ gateway secrets take the place of an AppSecret with WeChat's own API.", meansZH: "hyk_ 密钥用于 /v1；hys_ 网关密钥用于微信兼容接口，代替 AppSecret。",
+		remedy: "Use a key of the right kind.", remedyZH: "请使用正确类型的密钥。"},
+	"too_many_wrong_keys": {status: http.StatusTooManyRequests, fixed: true, title: "Too many wrong keys", titleZH: "错误密钥过多",
+		means: "This address sent 20 or more keys within a minute that are not valid, and must wait. Valid keys still work.", meansZH: "该地址在一分钟内发送了 20 个以上无效密钥，需要等待。有效的密钥不受影响。",
+		remedy: "Use a valid key; the audit log shows the addresses.", remedyZH: "请使用有效的密钥；审计日志中有来源地址。"},
 	"role_too_low": {status: http.StatusForbidden, title: "Role too low", titleZH: "角色权限不足",
 		means: "reader reads, sender also sends and acts on messages, admin does everything.", meansZH: "reader 只读；sender 还可以发送和操作消息；admin 拥有全部权限。",
 		remedy: "Use a key with the role named in detail.", remedyZH: "请使用 detail 中所需角色的密钥。"},
@@ -98,7 +108,7 @@ var accessCodes = map[string]codeInfo{
 		means: "The key was made for other accounts.", meansZH: "该密钥仅限其他账号使用。",
 		remedy: "Use a key that covers the account.", remedyZH: "请使用包含该账号的密钥。"},
 	"invalid_key_request": {status: http.StatusUnprocessableEntity, title: "API key cannot be made like this", titleZH: "密钥参数错误",
-		means: "Name, role or accounts of the new key break a rule.", meansZH: "新密钥的名称、角色或账号不符合规则。",
+		means: "Name, kind, role or accounts of the new key break a rule.", meansZH: "新密钥的名称、类型、角色或账号不符合规则。",
 		remedy: "See errors.", remedyZH: "见 errors。"},
 	"unknown_key": {status: http.StatusNotFound, title: "No such API key", titleZH: "密钥不存在",
 		means: "There is no key with this id.", meansZH: "没有这个 ID 的密钥。",

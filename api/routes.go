@@ -41,6 +41,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/keys", admin, a.createKey, aboutCreateKey)
 	handle(a, h, "GET /v1/keys", admin, a.listKeys, aboutListKeys)
 	handle(a, h, "DELETE /v1/keys/{id}", admin, a.revokeKey, aboutRevokeKey)
+	handle(a, h, "GET /v1/audit", admin, a.listAudit, aboutListAudit)
 
 	// Anybody: monitoring and documentation.
 	mux.HandleFunc("GET /healthz", a.healthz)

@@ -96,10 +96,6 @@ func (a *API) tokenCallers(ctx context.Context, appID string) ([]client.TokenCal
 // token's life may be is the token server's business.
 const maxExpiresIn = 1 << 31
 
-type tokenPusher interface {
-	Push(ctx context.Context, appID, accessToken string, expiresIn time.Duration) error
-}
-
 type tokenPushInput struct {
 	AppID string `path:"appid" doc:"appid or alias."`
 	Body  body[client.TokenPush]
@@ -116,7 +112,7 @@ func (a *API) pushToken(ctx context.Context, in *tokenPushInput) (*out[client.To
 		return nil, badField("invalid_token", "/expires_in", "%d is no number of seconds that a token has left", n)
 	}
 	life := time.Duration(pushed.ExpiresIn) * time.Second
-	if err := any(a.cfg.Tokens).(tokenPusher).Push(ctx, account.AppID, pushed.AccessToken, life); err != nil {
+	if err := a.cfg.Tokens.Push(ctx, account.AppID, pushed.AccessToken, life); err != nil {
 		return nil, err
 	}
 	info, err := a.cfg.Tokens.Info(ctx, account.AppID)

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"hongyan"
+	"hongyan/access"
 	"hongyan/api"
 	"hongyan/callback"
 	"hongyan/dispatch"
@@ -126,8 +127,9 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Store: st, OrphanAfter: s.config.OrphanAfter,
 		Observe: metrics.observePush, Logger: s.log.With("part", "callback"),
 	})
+	desk := access.New(access.Config{Store: st, AdminKeyHash: adminKeyHash, Logger: s.log.With("part", "access")})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: tokens, Templates: shelf, AdminKeyHash: adminKeyHash,
+		Store: st, Engine: s.engine, Tokens: tokens, Templates: shelf, Access: desk,
 		Changed: func(appID string) { // whoever remembers an account forgets it
 			tokens.AccountChanged(appID) // before the engine, which asks for a token at once
 			s.engine.AccountChanged(appID)
@@ -142,7 +144,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"token", tokens.Run},
 		{"callback", pushes.Run},
 		{"dispatch", s.engine.Run},
-		{"api", edge.Run},
+		{"access", desk.Run}, // ends right after the requests: nobody else adds to what it gathers
 	}
 }
 
