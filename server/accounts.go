@@ -12,8 +12,14 @@ import (
 	"hongyan/store"
 )
 
+// accountStore is what a configuration's accounts are written to.
+type accountStore interface {
+	store.Accounts
+	store.Deliveries
+}
+
 // applyAccounts creates or updates the accounts of a valid configuration.
-func applyAccounts(ctx context.Context, s store.Accounts, accounts []AccountConfig) error {
+func applyAccounts(ctx context.Context, s accountStore, accounts []AccountConfig) error {
 	var ps problems
 	for i := range accounts {
 		err := applyAccount(ctx, s, &accounts[i])
@@ -63,7 +69,7 @@ func (ps *problems) noSecret(account int) {
 // errNoSecret: the file names an account without its secret, and the store has none.
 var errNoSecret = errors.New("no secret")
 
-func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error {
+func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 	a, _ := c.account()
 	stored, err := s.Account(ctx, a.AppID)
 	unknown := hongyan.IsKind(err, hongyan.NotFound)
@@ -84,10 +90,35 @@ func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error
 		return s.CreateAccount(ctx, a)
 	}
 	keepRotation(&a.Callback, stored.Callback)
-	if err := s.UpdateAccount(ctx, a); err != nil || a.Secret == stored.Secret {
+	if err := s.UpdateAccount(ctx, a); err != nil {
+		return err
+	}
+	if err := dropRemoved(ctx, s, &a, stored.Downstreams); err != nil || a.Secret == stored.Secret {
 		return err
 	}
 	return liftHolds(ctx, s, a.AppID)
+}
+
+// dropRemoved forgets what waits for downstreams that the file names no more, in
+// batches that keep the database's log short.
+func dropRemoved(ctx context.Context, s store.Deliveries, a *hongyan.Account, before []hongyan.Downstream) error {
+	const batch = 1000
+	for i := range before {
+		if indexOfDownstream(a.Downstreams, before[i].Name) >= 0 {
+			continue
+		}
+		for n := batch; n == batch; {
+			var err error
+			if n, err = s.DropDeliveries(ctx, before[i].Target(a.AppID), batch); err != nil {
+				return fmt.Errorf("drop what waits for downstream %s: %w", before[i].Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func indexOfDownstream(list []hongyan.Downstream, name string) int {
+	return slices.IndexFunc(list, func(d hongyan.Downstream) bool { return d.Name == name })
 }
 
 // keepStored fills in what the file leaves to the store. A stored token_url goes
@@ -105,7 +136,7 @@ func (c *AccountConfig) keepStored(a, stored *hongyan.Account) {
 }
 
 func (c *DownstreamConfig) keepStored(d *hongyan.Downstream, stored []hongyan.Downstream) {
-	same := slices.IndexFunc(stored, func(s hongyan.Downstream) bool { return s.Name == d.Name })
+	same := indexOfDownstream(stored, d.Name)
 	if same < 0 {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -126,6 +127,9 @@ func yamlProblem(err error) (p Problem, located bool) {
 	t := placed.GetToken()
 	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
 		p.Key, p.Text = keyBefore(t), wrongTypeText(wrong.DstType, t)
+	}
+	if wrong, ok := errors.AsType[*yaml.UnexpectedNodeTypeError](err); ok && wrong.Expected == ast.SequenceType {
+		p.Key, p.Text = keyBefore(t), "wrong type: this takes a list"
 	}
 	if t != nil && t.Position != nil {
 		p.Line, p.Column = t.Position.Line, t.Position.Column
