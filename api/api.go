@@ -34,6 +34,9 @@ type Config struct {
 	Changed func(appID string)
 	// Templates syncs, adds and deletes templates at WeChat.
 	Templates *template.Shelf
+	// Deliveries sends pushes to downstreams again, and drops what waits for those
+	// that are gone; nil = nobody hands anything on.
+	Deliveries Deliveries
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.
@@ -43,12 +46,13 @@ type Config struct {
 
 // API answers HTTP. It is safe for concurrent use.
 type API struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics
-	ready   readiness
-	handler http.Handler
-	docs    documents
+	cfg      Config
+	log      *slog.Logger
+	changing chan struct{} // holds one: the change of an account that is under way
+	metrics  *metrics
+	ready    readiness
+	handler  http.Handler
+	docs     documents
 }
 
 // New builds the API. It starts nothing.
@@ -62,7 +66,7 @@ func New(cfg Config) *API {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
-	a := &API{cfg: cfg, log: cfg.Logger}
+	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1)}
 	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()
 	a.routes(mux)

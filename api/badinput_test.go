@@ -219,6 +219,12 @@ func TestWrongTypeNeverRepeatsTheValue(t *testing.T) {
 		"a key in a base_url":             `{"appid":"wx0000000000000000","secret":"s","base_url":"http://10.0.0.5/?key=` + secret + `"}`,
 		"a secret that is broken off":     `{"secret":"` + secret,
 		"a callback that is a secret":     `{"callback":"` + secret + `"}`,
+		"a proxy that is none":            `{"appid":"wx0000000000000000","secret":"s","egress_proxy":"user:` + secret + `@10.0.0.5:3128"}`,
+		"a proxy that is a number":        `{"egress_proxy":12345678901234567890}`,
+		"a token_url that is a number":    `{"token_url":12345678901234567890}`,
+		"a token_url off loopback":        `{"appid":"wx0000000000000000","secret":"s","token_source":"external","token_url":"http://10.0.0.5/?key=` + secret + `"}`,
+		"a downstream's token and key":    `{"appid":"wx0000000000000000","secret":"s","downstreams":[{"name":"crm","url":"http://u:` + secret + `@10.0.0.5/","token":"` + secret + `!","aes_key":"` + secret + `"}]}`,
+		"a downstream's token of digits":  `{"downstreams":[{"token":12345678901234567890}]}`,
 		"a bad AES key and a bad token":   `{"appid":"wx0000000000000000","secret":"s","callback":{"token":"` + secret + `!","aes_key":"` + secret + `","mode":"safe"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
