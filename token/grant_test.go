@@ -273,7 +273,7 @@ func TestGrantedLives(t *testing.T) {
 		t.Run(string(source), func(t *testing.T) {
 			inBubble(t, source, func(t *testing.T, f *fixture) {
 				defer f.run(f.Central)()
-				for range 500 {
+				for range 250 {
 					got := f.mustGrant(f.Central, ask("key_a"))
 					if want := f.mustInfo().Remaining.Truncate(time.Second); got.ExpiresIn != want || got.ExpiresIn <= least {
 						t.Fatalf("ExpiresIn = %v, want %v and more than %v", got.ExpiresIn, want, least)
