@@ -36,7 +36,7 @@ type works struct {
 
 // wire builds the parts from the bottom up.
 func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
-	w := &works{Server: s, store: st, metrics: newMetrics(), egress: newEgress(s.config.privatePrefixes(), s.listener.Addr())}
+	w := &works{Server: s, store: st, metrics: newMetrics(), egress: newEgress(s.config.AllowedPrefixes(), s.listener.Addr())}
 	w.desk = access.New(access.Config{Store: st, AdminKeyHash: adminKeyHash, Logger: s.log.With("part", "access")})
 	w.tokens = token.New(token.Config{
 		Store: st, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "token"),
@@ -86,6 +86,21 @@ func (w *works) buildEngine() {
 			return err
 		},
 		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
+	})
+}
+
+// buildCallbacks ties what WeChat pushes to whom it is handed on to.
+func (w *works) buildCallbacks() {
+	w.sender = deliver.New(deliver.Config{
+		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
+	})
+	w.pushes = callback.New(callback.Config{
+		Store: w.store, OrphanAfter: w.config.OrphanAfter, Observe: w.metrics.observePush, Logger: w.log.With("part", "callback"),
+		Reply: func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (callback.Reply, error) {
+			r, err := w.sender.Reply(ctx, a, d, e)
+			return callback.Reply(r), err
+		},
+		Stored: w.sender.Wake,
 	})
 }
 
