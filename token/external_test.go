@@ -251,8 +251,12 @@ func TestAPushedToken(t *testing.T) {
 			t.Errorf("after the push: same = %v, %v left, %d told", got.AccessToken.Reveal() == first, got.ExpiresIn, told)
 		}
 		f.wantOwner(f.Central, first, appID, Live)
+		_, err := f.Refresh(t.Context(), appID, "")
+		if failure := asTokenError(t, err); !strings.Contains(failure.Reason, "cannot be fetched") || f.mustToken() != first {
+			t.Errorf("an operator's refresh: %v, want that it cannot be, and the token kept", failure)
+		}
 
-		time.Sleep(10 * time.Minute) // a test does not replace it
+		time.Sleep(10 * time.Minute)
 		f.push(first, time.Hour)
 		if got := f.mustGrant(f.Central, ask("key_a")); got.ExpiresIn != time.Hour {
 			t.Errorf("the same token pushed again: %v left, want the new hour", got.ExpiresIn)
