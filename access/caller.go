@@ -38,7 +38,7 @@ func ParseRole(word string) (Role, error) {
 			return r, nil
 		}
 	}
-	return 0, hongyan.Errorf(hongyan.Invalid, "unknown_role", "%q is not a role; roles are reader, sender and admin", word)
+	return 0, hongyan.Errorf(hongyan.Invalid, "", "%q is not a role; roles are reader, sender and admin", word)
 }
 
 // AdminID is the Caller.ID of whoever has the administrator's key.

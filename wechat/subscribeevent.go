@@ -140,3 +140,25 @@ func (w wireItem) item() (SubscribeItem, error) {
 		ErrorStatus:     string(w.ErrorStatus),
 	}, nil
 }
+
+// Delivery says what became of the message that a subscribe_msg_sent_event reports
+// on. ErrorCode 0 is delivered. Other codes are not published; those of a send are
+// expected (spec §7.4), and ErrorStatus is read as the Status of a
+// TEMPLATESENDJOBFINISH first.
+func (i SubscribeItem) Delivery() DeliveryStatus {
+	if i.ErrorCode == 0 {
+		return StatusSuccess
+	}
+	if s := ParseStatus(i.ErrorStatus); s != StatusSuccess && s != StatusOther {
+		return s
+	}
+	switch i.ErrorCode {
+	case 43101: // the user has not agreed, or not any more
+		return StatusUserBlock
+	case 43117, 45011, 45009: // too many to this user, or in all
+		return StatusFreqLimit
+	case -1:
+		return StatusSystemFailed
+	}
+	return StatusOther
+}
