@@ -47,9 +47,13 @@ func (a *Account) Check() []FieldError {
 	c.callback(&a.Callback)
 	c.limits(a)
 	c.quotas(a.Quotas)
+	c.tokenSource(a)
+	c.egressProxy(a.EgressProxy.Reveal())
+	c.paths("/paths/allow", a.Paths.Allow)
+	c.paths("/paths/deny", a.Paths.Deny)
+	c.downstreams(a)
 	oneOf(&c, "/kind", a.Kind, ServiceAccount, MiniProgram, SubscriptionAccount, TestAccount)
 	oneOf(&c, "/uncertain_policy", a.UncertainPolicy, "", UncertainHold, UncertainResend, UncertainGiveUp)
-	oneOf(&c, "/token_source", a.TokenSource, "", TokenStable, TokenPlain)
 	slices.SortStableFunc(c, func(a, b FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })
 	return c
 }
@@ -143,16 +147,9 @@ func loopback(host string) bool {
 }
 
 func (c *accountCheck) callback(cb *Callback) {
-	if n := len(cb.Token); n > 0 && (n < minTokenLen || n > maxTokenLen || !wordForm.MatchString(cb.Token.Reveal())) {
-		c.add("/callback/token", "must be %d to %d letters and digits", minTokenLen, maxTokenLen)
-	}
-	if cb.AESKey != "" {
-		if _, err := wechat.ParseAESKey(cb.AESKey.Reveal()); err != nil {
-			c.add("/callback/aes_key", "must be an EncodingAESKey: %d letters and digits", aesKeyLen)
-		}
-	}
+	c.pushSecrets("/callback", cb.Token, cb.AESKey)
 	oneOf(c, "/callback/mode", cb.Mode, "", "plain", "compatible", "safe")
-	if cb.Mode != "compatible" && cb.Mode != "safe" {
+	if !encrypts(cb.Mode) {
 		return
 	}
 	if cb.Token == "" {
@@ -160,6 +157,22 @@ func (c *accountCheck) callback(cb *Callback) {
 	}
 	if cb.AESKey == "" {
 		c.add("/callback/aes_key", "required in mode %s", cb.Mode)
+	}
+}
+
+// encrypts reports whether pushes of a callback mode are encrypted.
+func encrypts(mode string) bool { return mode == "compatible" || mode == "safe" }
+
+// pushSecrets checks the form of what signs and encrypts pushes, where it is set.
+func (c *accountCheck) pushSecrets(at string, token, aesKey Secret) {
+	if n := len(token); n > 0 && (n < minTokenLen || n > maxTokenLen || !wordForm.MatchString(token.Reveal())) {
+		c.add(at+"/token", "must be %d to %d letters and digits", minTokenLen, maxTokenLen)
+	}
+	if aesKey == "" {
+		return
+	}
+	if _, err := wechat.ParseAESKey(aesKey.Reveal()); err != nil {
+		c.add(at+"/aes_key", "must be an EncodingAESKey: %d letters and digits", aesKeyLen)
 	}
 }
 

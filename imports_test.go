@@ -28,7 +28,7 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"token", "dispatch", "template", "callback", "deliver"}
+var verbs = []string{"access", "token", "dispatch", "template", "callback", "deliver"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
@@ -50,13 +50,14 @@ var layers = []layer{
 	{folder: "store/sqlite", imports: []string{"", "store"}},
 	{folder: "store/postgres", imports: []string{"", "store"}},
 	{folder: "store/storetest", imports: []string{"", "store"}},
+	{folder: "access", imports: []string{"", "store"}},
 	{folder: "token", imports: []string{"", "store", "wechat"}},
 	{folder: "dispatch", imports: []string{"", "store", "wechat"}},
 	{folder: "template", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
 	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat"}, verbs)},
-	{folder: "compat", imports: []string{"", "store", "dispatch", "token", "template", "wechat"}},
+	{folder: "compat", imports: []string{"", "store", "access", "dispatch", "token", "template", "wechat"}},
 	{folder: "console", imports: slices.Concat([]string{"", "store"}, verbs)},
 	{folder: "server", imports: gateway},
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},

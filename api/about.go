@@ -21,9 +21,12 @@ var apiTags = []*huma.Tag{
 	{Name: "events", Description: "Events 事件推送"},
 	{Name: "accounts", Description: "Accounts 账号"},
 	{Name: "templates", Description: "Templates 模板"},
+	{Name: "downstreams", Description: "Downstreams 下游回调"},
+	{Name: "deliveries", Description: "Deliveries 回调转发记录"},
 	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
 	{Name: "quotas", Description: "Quotas 额度"},
-	{Name: "keys", Description: "API keys 密钥"},
+	{Name: "keys", Description: "Keys 密钥"},
+	{Name: "audit", Description: "Audit log 审计日志"},
 }
 
 var aboutSend = about{
@@ -78,6 +81,8 @@ var aboutUpdateAccount = about{
 	summary: "Change an account / 修改账号",
 	description: `Fields that are left out stay as they are; an empty string, 0 or an empty list goes back to the default.
 
+downstreams replaces the whole list. A downstream that leaves out token, aes_key or paused keeps what the one of the same name has; what waits for one that is no longer listed is dropped.
+
 Rotation: a new callback.token or callback.aes_key keeps the old one valid beside it, until the next change. An empty one clears both.`,
 }
 
@@ -114,7 +119,7 @@ var aboutDeleteTemplate = about{
 
 var aboutGetToken = about{
 	summary:     "Read the access_token / 查看 access_token",
-	description: "The one current token of the account, its age, what remains of it, and who fetched it. Give it to nobody who should not send in the account's name.",
+	description: "The one current token of the account, its age, what remains of it, who fetched it, and who asks for it on the WeChat-compatible surface. Give it to nobody who should not send in the account's name.",
 }
 
 var aboutRefreshToken = about{
@@ -122,10 +127,46 @@ var aboutRefreshToken = about{
 	description: "With failed_token: compares first, and fetches only if that token is still the current one. Without it: fetches in any case.",
 }
 
+var aboutPushToken = about{
+	summary:     "Push an access_token / 推送 access_token",
+	description: "For an account with token_source external: the central server that you run already gives the gateway each new token, as soon as it has it. 409 for any other account.",
+}
+
+var aboutListDownstreams = about{
+	summary:     "List downstreams / 下游列表",
+	description: "The servers that get the account's pushes, in the order given, and how each does. They are set with PATCH /v1/accounts/{appid}. The list has one page.",
+}
+
+var aboutPauseDownstream = about{summary: "Pause a downstream / 暂停下游", description: "Its pushes are kept and wait."}
+
+var aboutResumeDownstream = about{summary: "Resume a downstream / 恢复下游", description: "What was kept is handed on, oldest first."}
+
+var aboutReplayDownstream = about{
+	summary:     "Replay pushes to a downstream / 重放推送",
+	description: "Hands on once more what was received in a time, whatever became of it before: after a fault of the downstream's, or to fill a new one. It may get pushes twice, as from WeChat itself. count is how many are pending now.",
+}
+
+var aboutListDeliveries = about{
+	summary:     "List deliveries / 转发记录",
+	description: "Which push reached which downstream, newest first. Those that ended are remembered for 7 days.",
+}
+
 var aboutGetQuota = about{summary: "Read quotas / 查看额度", description: "Every rule of the account with what is used and what remains in the present period."}
 
-var aboutCreateKey = about{summary: "Make an API key / 创建密钥", status: 201, description: "The key is shown this once; only its hash is kept."}
+var aboutCreateKey = about{
+	summary: "Make a key / 创建密钥", status: 201,
+	description: `The key is shown this once; only its hash is kept.
 
-var aboutListKeys = about{summary: "List API keys / 密钥列表", description: "Without the keys themselves. The list has one page."}
+kind api makes an API key, hyk_…, for /v1. kind gateway makes a gateway secret, hys_…, which takes the place of the AppSecret with programs that speak WeChat's own API to the gateway. Neither is accepted in the place of the other.`,
+}
 
-var aboutRevokeKey = about{summary: "Revoke an API key / 吊销密钥", description: "At once on this node, within 30 seconds on others."}
+var aboutListKeys = about{summary: "List keys / 密钥列表", description: "Without the keys themselves. The list has one page."}
+
+var aboutRevokeKey = about{summary: "Revoke a key / 吊销密钥", description: "At once on this node, within 30 seconds on others."}
+
+var aboutListAudit = about{
+	summary: "Read the audit log / 查看审计日志",
+	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
+
+Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+}

@@ -32,9 +32,12 @@ func newAccount(in *client.AccountRequest) (*hongyan.Account, faults) {
 		Name: in.Name, Alias: in.Alias, BaseURL: in.BaseURL, Secret: hongyan.Secret(in.Secret),
 		UncertainPolicy: hongyan.UncertainPolicy(cmp.Or(in.UncertainPolicy, string(hongyan.UncertainHold))),
 		TokenSource:     hongyan.TokenSource(cmp.Or(in.TokenSource, string(hongyan.TokenStable))),
-		MaxInFlight:     in.MaxInFlight, CutValues: in.CutValues,
+		TokenURL:        hongyan.Secret(in.TokenURL), EgressProxy: hongyan.Secret(in.EgressProxy),
+		MaxInFlight: in.MaxInFlight, CutValues: in.CutValues,
 	}
 	var f faults
+	setPaths(a, in.Paths)
+	setDownstreams(a, in.Downstreams)
 	setCallback(&a.Callback, in.Callback)
 	if in.Rate != nil {
 		a.RatePerSecond = in.Rate.PerSecond
@@ -48,9 +51,7 @@ func newAccount(in *client.AccountRequest) (*hongyan.Account, faults) {
 // patchAccount changes what p sets and returns what cannot be translated.
 func patchAccount(a *hongyan.Account, p *client.AccountPatch) faults {
 	var f faults
-	if p.Secret != nil {
-		a.Secret = hongyan.Secret(*p.Secret)
-	}
+	setSecret(&a.Secret, p.Secret)
 	set(&a.Name, p.Name)
 	set(&a.Alias, p.Alias)
 	set(&a.BaseURL, p.BaseURL)
@@ -67,6 +68,12 @@ func patchAccount(a *hongyan.Account, p *client.AccountPatch) faults {
 	if p.TokenSource != nil {
 		a.TokenSource = hongyan.TokenSource(cmp.Or(*p.TokenSource, string(hongyan.TokenStable)))
 	}
+	setSecret(&a.TokenURL, p.TokenURL)
+	setSecret(&a.EgressProxy, p.EgressProxy)
+	setPaths(a, p.Paths)
+	if p.Downstreams != nil {
+		setDownstreams(a, *p.Downstreams)
+	}
 	if p.QuietHours != nil {
 		setQuietHours(a, *p.QuietHours, &f)
 	}
@@ -82,6 +89,45 @@ func set[T any](field *T, value *T) {
 	if value != nil {
 		*field = *value
 	}
+}
+
+func setSecret(field *hongyan.Secret, value *string) {
+	if value != nil {
+		*field = hongyan.Secret(*value)
+	}
+}
+
+func setPaths(a *hongyan.Account, in *client.PathRules) {
+	if in != nil {
+		a.Paths = hongyan.PathRules(*in)
+	}
+}
+
+// setDownstreams replaces the list. What a new one leaves out of its secrets,
+// and whether it is paused, is as the one of the same name had it.
+func setDownstreams(a *hongyan.Account, list []client.DownstreamInput) {
+	before := a.Downstreams
+	a.Downstreams = nil
+	for i := range list {
+		in := &list[i]
+		d := hongyan.Downstream{Name: in.Name, URL: in.URL, Sync: in.Sync, Ordered: in.Ordered, Events: in.Events, Mode: in.Mode}
+		if old := downstreamNamed(before, in.Name); old != nil {
+			d.Paused, d.Token, d.AESKey = old.Paused, old.Token, old.AESKey
+		}
+		set(&d.Paused, in.Paused)
+		setSecret(&d.Token, in.Token)
+		setSecret(&d.AESKey, in.AESKey)
+		a.Downstreams = append(a.Downstreams, d)
+	}
+}
+
+// downstreamNamed finds a downstream by name; nil when there is none.
+func downstreamNamed(list []hongyan.Downstream, name string) *hongyan.Downstream {
+	i := slices.IndexFunc(list, func(d hongyan.Downstream) bool { return d.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
 }
 
 // setCallback takes over what in sets. A new secret keeps the old one valid

@@ -20,17 +20,21 @@ func (a *API) account(ctx context.Context, appID string) (hongyan.Account, error
 	c := infoOf(ctx).caller
 	account, err := a.cfg.Store.Account(ctx, appID)
 	unknown := hongyan.IsKind(err, hongyan.NotFound)
-	if !c.everything() && (unknown || err == nil && !c.covers(account.AppID)) {
+	if !c.Everything() && (unknown || err == nil && !c.Covers(account.AppID)) {
 		return hongyan.Account{}, notCovered
+	}
+	if err == nil {
+		infoOf(ctx).change.target = account.AppID // whatever it was called by
 	}
 	return account, err
 }
 
 func (a *API) createAccount(ctx context.Context, in *struct{ Body body[client.AccountRequest] }) (*created[client.Account], error) {
-	if !infoOf(ctx).caller.everything() {
+	if !infoOf(ctx).caller.Everything() {
 		return nil, limitedKey
 	}
 	account, faults := newAccount(&in.Body.Value)
+	infoOf(ctx).change.target = account.AppID
 	if err := checkAccount(account, faults); err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func (a *API) listAccounts(ctx context.Context, _ *none) (*out[client.List[clien
 	}
 	list := client.List[client.Account]{Items: []client.Account{}}
 	for i := range accounts {
-		if infoOf(ctx).caller.covers(accounts[i].AppID) {
+		if infoOf(ctx).caller.Covers(accounts[i].AppID) {
 			list.Items = append(list.Items, *viewAccount(&accounts[i], holds))
 		}
 	}
@@ -82,20 +86,41 @@ type accountPatchInput struct {
 }
 
 func (a *API) updateAccount(ctx context.Context, in *accountPatchInput) (*out[client.Account], error) {
-	account, err := a.account(ctx, in.AppID)
+	var before []hongyan.Downstream
+	account, err := a.changeAccount(ctx, in.AppID, func(account *hongyan.Account) error {
+		before = account.Downstreams
+		return checkAccount(account, patchAccount(account, &in.Body.Value))
+	})
 	if err != nil {
 		return nil, err
 	}
-	faults := patchAccount(&account, &in.Body.Value)
-	if err := checkAccount(&account, faults); err != nil {
-		return nil, err
+	a.dropRemoved(ctx, before, &account)
+	return a.showAccount(ctx, &account)
+}
+
+// changeAccount reads an account the caller may see, lets change alter it, and
+// stores it unless change returns an error. Changes take turns: of two that read
+// the same account, the later would undo the earlier.
+func (a *API) changeAccount(ctx context.Context, appID string, change func(*hongyan.Account) error) (hongyan.Account, error) {
+	select {
+	case a.changing <- struct{}{}:
+		defer func() { <-a.changing }()
+	case <-ctx.Done():
+		return hongyan.Account{}, ctx.Err()
+	}
+	account, err := a.account(ctx, appID)
+	if err != nil {
+		return account, err
+	}
+	if err := change(&account); err != nil {
+		return account, err
 	}
 	account.UpdatedAt = hongyan.Millis(a.cfg.Store.Now())
 	if err := a.cfg.Store.UpdateAccount(ctx, account); err != nil {
-		return nil, err
+		return account, err
 	}
 	a.cfg.Changed(account.AppID)
-	return a.showAccount(ctx, &account)
+	return account, nil
 }
 
 func (a *API) deleteAccount(ctx context.Context, in *accountPath) (*none, error) {
@@ -158,15 +183,20 @@ func viewAccount(a *hongyan.Account, holds []hongyan.Hold) *client.Account {
 		Rate:            client.Rate{PerSecond: a.RatePerSecond},
 		UncertainPolicy: string(cmp.Or(a.UncertainPolicy, hongyan.UncertainHold)),
 		TokenSource:     string(cmp.Or(a.TokenSource, hongyan.TokenStable)),
-		QuietHours:      a.QuietHours.String(),
-		MaxInFlight:     cmp.Or(a.MaxInFlight, hongyan.DefaultMaxInFlight),
-		CutValues:       a.CutValues,
-		Holds:           []client.Hold{},
-		CreatedAt:       client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
+		TokenURLSet:     a.TokenURL != "", EgressProxy: a.EgressProxyShown(),
+		Paths: client.PathRules(a.Paths), Downstreams: []client.Downstream{},
+		QuietHours:  a.QuietHours.String(),
+		MaxInFlight: cmp.Or(a.MaxInFlight, hongyan.DefaultMaxInFlight),
+		CutValues:   a.CutValues,
+		Holds:       []client.Hold{},
+		CreatedAt:   client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
 	}
 	v.ExpireAfterSeconds = int64(cmp.Or(a.ExpireAfter, hongyan.DefaultExpireAfter) / time.Second)
 	for _, q := range a.EffectiveQuotas() {
 		v.Quotas = append(v.Quotas, client.Quota(q))
+	}
+	for i := range a.Downstreams {
+		v.Downstreams = append(v.Downstreams, viewDownstream(a, &a.Downstreams[i]))
 	}
 	for i := range holds {
 		if holds[i].AppID == a.AppID {

@@ -34,7 +34,7 @@ func TestAccountLife(t *testing.T) {
 		CallbackURLPath: "/callback/wx0f1e2d3c4b5a6978", Rate: client.Rate{PerSecond: 20},
 		Quotas:          []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
 		UncertainPolicy: "resend", TokenSource: "plain", QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true,
-		Holds: []client.Hold{}, CreatedAt: created.CreatedAt, UpdatedAt: created.UpdatedAt,
+		Downstreams: []client.Downstream{}, Holds: []client.Hold{}, CreatedAt: created.CreatedAt, UpdatedAt: created.UpdatedAt,
 	}
 	if diff := cmp.Diff(want, created); diff != "" {
 		t.Errorf("created (-want +got):\n%s", diff)
@@ -125,7 +125,15 @@ func TestBadAccountsAreRefusedAndStoreNothing(t *testing.T) {
 		{"a quota of nothing", `{` + good + `,"quotas":[{"scope":"account","period":"day","limit":0}]}`, []string{"/quotas/0/limit"}},
 		{"a quota of unknown scope and period", `{` + good + `,"quotas":[{"scope":"user","period":"week","limit":1}]}`, []string{"/quotas/0/period", "/quotas/0/scope"}},
 		{"two quotas for the same", `{` + good + `,"quotas":[{"scope":"account","period":"day","limit":1},{"scope":"account","period":"day","limit":2}]}`, []string{"/quotas/1"}},
-		{"an unknown policy and source", `{` + good + `,"uncertain_policy":"ask","token_source":"external"}`, []string{"/token_source", "/uncertain_policy"}},
+		{"an unknown policy and source", `{` + good + `,"uncertain_policy":"ask","token_source":"push"}`, []string{"/token_source", "/uncertain_policy"}},
+		{"a token_url that nobody asks for", `{` + good + `,"token_url":"https://token.example.com"}`, []string{"/token_url"}},
+		{"a token_url without https", `{` + good + `,"token_source":"external","token_url":"http://10.0.0.5/token"}`, []string{"/token_url"}},
+		{"a proxy without a port", `{` + good + `,"egress_proxy":"socks5://10.0.0.5"}`, []string{"/egress_proxy"}},
+		{"paths that are none", `{` + good + `,"paths":{"allow":["cgi-bin/*"],"deny":["/a*b"]}}`, []string{"/paths/allow/0", "/paths/deny/0"}},
+		{"a downstream of nothing", `{` + good + `,"downstreams":[{}]}`, []string{"/downstreams/0/name", "/downstreams/0/url"}},
+		{"two downstreams of one name that both answer", `{` + good + `,"downstreams":[{"name":"crm","url":"http://10.0.0.8","sync":true},{"name":"crm","url":"http://10.0.0.9","sync":true}]}`, []string{"/downstreams/1/name", "/downstreams/1/sync"}},
+		{"a downstream in safe mode without a key anywhere", `{` + good + `,"downstreams":[{"name":"crm","url":"http://10.0.0.8","mode":"safe","token":"crmtoken"}]}`, []string{"/downstreams/0/aes_key"}},
+		{"a mistyped event", `{` + good + `,"downstreams":[{"name":"crm","url":"http://10.0.0.8","events":["text","subscibe"]}]}`, []string{"/downstreams/0/events/1"}},
 		{"bad quiet hours", `{` + good + `,"quiet_hours":"at night"}`, []string{"/quiet_hours"}},
 		{"too many calls at once", `{` + good + `,"max_in_flight":1001}`, []string{"/max_in_flight"}},
 		{"a life of a second", `{` + good + `,"expire_after_seconds":1}`, []string{"/expire_after_seconds"}},
@@ -145,8 +153,8 @@ func TestBadAccountsAreRefusedAndStoreNothing(t *testing.T) {
 			}
 		})
 	}
-	for _, field := range []string{"egress_proxy", "downstreams"} {
-		got := g.do("POST", "/v1/accounts", fmt.Sprintf(`{%s,%q:""}`, good, field))
+	for _, field := range []string{`"webhooks":[]`, `"downstreams":[{"name":"crm","token_set":true}]`, `"paths":{"allowed":[]}`} {
+		got := g.do("POST", "/v1/accounts", fmt.Sprintf(`{%s,%s}`, good, field))
 		if p := got.problem(t); got.status != 400 || p.Code != "unknown_field" {
 			t.Errorf("%s: status %d, problem %+v, want 400 unknown_field", field, got.status, p)
 		}
@@ -178,12 +186,18 @@ func TestPatchThatBreaksARuleChangesNothing(t *testing.T) {
 func TestAnswersHaveNoSecrets(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
-	if _, err := g.admin.UpdateAccount(t.Context(), "shop", client.AccountPatch{Callback: &client.CallbackInput{Token: new("callbacktoken1"), AESKey: new(testAESKey)}}); err != nil {
+	const crmKey = "hongyanDownstreamEncodingAESKey0123456789ab"
+	if _, err := g.admin.UpdateAccount(t.Context(), "shop", client.AccountPatch{
+		Callback:    &client.CallbackInput{Token: new("callbacktoken1"), AESKey: new(testAESKey)},
+		TokenSource: new("external"), TokenURL: new("https://token.example.com/?key=tokenurlsecret"), EgressProxy: new("http://proxyuser:proxypass@10.0.0.5:3128"),
+		Downstreams: &[]client.DownstreamInput{{Name: "crm", URL: "http://10.0.0.8/wechat", Token: new("downstreamtoken1"), AESKey: new(crmKey)}},
+	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/v1/accounts", "/v1/accounts/shop", "/v1/keys", "/v1/accounts/shop/templates", "/v1/accounts/shop/quota", "/v1/messages"} {
+	for _, path := range []string{"/v1/accounts", "/v1/accounts/shop", "/v1/keys", "/v1/accounts/shop/templates", "/v1/accounts/shop/quota", "/v1/messages",
+		"/v1/accounts/shop/downstreams", "/v1/accounts/shop/deliveries", "/v1/audit"} {
 		got := g.do("GET", path, "")
-		for _, secret := range []string{sandbox.SeedServiceSecret, "callbacktoken1", testAESKey, testAdminKey} {
+		for _, secret := range []string{sandbox.SeedServiceSecret, "callbacktoken1", testAESKey, testAdminKey, "tokenurlsecret", "proxyuser", "proxypass", "downstreamtoken1", crmKey} {
 			if got.status != 200 || strings.Contains(got.body, secret) {
 				t.Errorf("GET %s: status %d, secret in %s", path, got.status, got.body)
 			}

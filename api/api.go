@@ -10,13 +10,12 @@
 package api
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hongyan/access"
 	"hongyan/dispatch"
 	"hongyan/store"
 	"hongyan/template"
@@ -28,13 +27,16 @@ type Config struct {
 	Store  store.Store
 	Engine *dispatch.Engine
 	Tokens *token.Central
-	// AdminKeyHash is the SHA-256 of the administrator's key. All zero = there is none.
-	AdminKeyHash [32]byte
+	// Access knows who asks, and writes the audit log.
+	Access *access.Desk
 	// Changed is called with the appid after an account changed, so that whoever
 	// remembers it forgets; nil = nobody does.
 	Changed func(appID string)
 	// Templates syncs, adds and deletes templates at WeChat.
 	Templates *template.Shelf
+	// Deliveries sends pushes to downstreams again, and drops what waits for those
+	// that are gone; nil = nobody hands anything on.
+	Deliveries Deliveries
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.
@@ -44,16 +46,16 @@ type Config struct {
 
 // API answers HTTP. It is safe for concurrent use.
 type API struct {
-	cfg     Config
-	log     *slog.Logger
-	keys    *keyCache
-	metrics *metrics
-	ready   readiness
-	handler http.Handler
-	docs    documents
+	cfg      Config
+	log      *slog.Logger
+	changing chan struct{} // holds one: the change of an account that is under way
+	metrics  *metrics
+	ready    readiness
+	handler  http.Handler
+	docs     documents
 }
 
-// New builds the API. It starts nothing; see Run.
+// New builds the API. It starts nothing.
 func New(cfg Config) *API {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -64,11 +66,7 @@ func New(cfg Config) *API {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
-	a := &API{
-		cfg:  cfg,
-		log:  cfg.Logger,
-		keys: newKeyCache(cfg.Store, cfg.AdminKeyHash),
-	}
+	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1)}
 	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()
 	a.routes(mux)
@@ -79,38 +77,3 @@ func New(cfg Config) *API {
 // Handler answers /v1/, /healthz, /readyz, /metrics, /openapi.json, /docs and
 // /problems/, and a problem with status 404 for anything else.
 func (a *API) Handler() http.Handler { return a.handler }
-
-// touchEvery is how often the times keys were last used are written: often
-// enough for people, one small write for all keys.
-const touchEvery = 30 * time.Second
-
-// Run writes in batches when keys were last used, and once more when ctx ends.
-// It returns nil after that.
-func (a *API) Run(ctx context.Context) error {
-	tick := time.NewTicker(touchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			a.touchKeys(ctx)
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchGrace)
-			defer cancel()
-			a.touchKeys(last)
-			return nil
-		}
-	}
-}
-
-// touchGrace bounds the last write, when everything is stopping.
-const touchGrace = 2 * time.Second
-
-func (a *API) touchKeys(ctx context.Context) {
-	used := a.keys.used()
-	if len(used) == 0 {
-		return
-	}
-	if err := a.cfg.Store.TouchKeys(ctx, used); err != nil {
-		a.log.Warn("write when keys were last used", "keys", len(used), "err", err)
-	}
-}

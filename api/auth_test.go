@@ -1,14 +1,13 @@
 package api
 
 import (
-	"context"
+	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"hongyan"
 	"hongyan/client"
 	"hongyan/sandbox"
 )
@@ -36,9 +35,12 @@ func TestEveryOperationNeedsAKeyWithItsRole(t *testing.T) {
 	g.seed()
 	weak := g.key("reader").Key
 	elsewhere := g.key("admin", sandbox.SeedMiniAppID).Key
+	n := 1
 	for pattern, op := range operations(t, g) {
 		t.Run(pattern, func(t *testing.T) {
 			method, path, _ := strings.Cut(pattern, " ")
+			g.remote = "2001:db8:0:" + strconv.Itoa(n) + "::1" // so many wrong keys from one address would make it wait
+			n++
 			got := g.do(method, path, "{}", "Authorization", "")
 			checkProblem(t, got, got.problem(t), 401, "missing_key")
 			if challenge := got.header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, "Bearer") {
@@ -78,6 +80,8 @@ func TestKeyOfOneAccountSeesNoOther(t *testing.T) {
 	_, err = mini.CreateAccount(ctx, client.AccountRequest{AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret})
 	wantProblem(t, err, 403, "account_not_covered")
 	_, err = mini.CreateKey(ctx, client.KeyRequest{Name: "x", Role: "admin"})
+	wantProblem(t, err, 403, "account_not_covered")
+	_, err = mini.Audit(ctx, client.AuditFilter{})
 	wantProblem(t, err, 403, "account_not_covered")
 	list, err := mini.Messages(ctx, client.MessageFilter{})
 	if err != nil || len(list.Items) != 0 {
@@ -125,50 +129,96 @@ func TestKeysAreMadeListedAndRevoked(t *testing.T) {
 	if err != nil || len(keys.Items) != 1 || keys.Items[0].RevokedAt == nil {
 		t.Errorf("keys %+v, %v, want one, revoked", keys.Items, err)
 	}
+	gateway := client.KeyRequest{Name: "x", Kind: "gateway", Role: "admin"}
+	_, err = g.admin.CreateKey(ctx, gateway)
+	if p := wantProblem(t, err, 422, "invalid_key_request"); !strings.Contains(p.Detail, "knows no roles") {
+		t.Errorf("detail %q, want the reason", p.Detail)
+	}
+	gateway.Kind = "root"
+	_, err = g.admin.CreateKey(ctx, gateway)
+	wantProblem(t, err, 422, "invalid_key_request")
 	_, err = g.admin.CreateKey(ctx, client.KeyRequest{Role: "root", AppIDs: []string{"nobody"}})
 	if p := wantProblem(t, err, 422, "invalid_key_request"); len(p.Errors) != 3 {
 		t.Errorf("errors %+v, want name, role and appids", p.Errors)
 	}
 }
 
-func TestRunWritesWhenKeysWereUsed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGateway(t)
-		ctx := t.Context()
-		k := g.key("reader")
-		running, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- g.api.Run(running) }()
-		if _, err := g.client(k.Key).Accounts(ctx); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(touchEvery + time.Second)
-		synctest.Wait()
-		first := lastUsed(t, g)
-		if first == nil {
-			t.Fatal("no time of use after a round")
-		}
-		// Long after the cached key has lapsed it still works, and the last use
-		// is written when Run ends.
-		time.Sleep(time.Hour)
-		if _, err := g.client(k.Key).Accounts(ctx); err != nil {
-			t.Fatal(err)
-		}
-		stop()
-		if err := <-ended; err != nil {
-			t.Fatal(err)
-		}
-		if last := lastUsed(t, g); !last.Time.After(first.Time.Add(59 * time.Minute)) {
-			t.Errorf("last used %v, want an hour after %v", last, first)
-		}
-	})
+func TestGatewaySecretIsNoAPIKey(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	ctx := t.Context()
+	made, err := g.admin.CreateKey(ctx, client.KeyRequest{Name: "shop-backend", Kind: "gateway", AppIDs: []string{"shop"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made.Key) != len("hys_")+43 || made.Hint != made.Key[:8] || made.Role != "sender" || made.Kind != "gateway" {
+		t.Errorf("made %+v", made)
+	}
+	keys, err := g.admin.Keys(ctx)
+	if err != nil || len(keys.Items) != 1 || keys.Items[0].Kind != "gateway" || keys.Items[0].Hint != made.Hint {
+		t.Errorf("keys %+v, %v", keys.Items, err)
+	}
+	got := g.do("GET", "/v1/accounts", "", "Authorization", "", "Authorization", "Bearer "+made.Key)
+	p := got.problem(t)
+	checkProblem(t, got, p, 401, "other_kind_of_key")
+	if want := "this is a gateway secret; the API takes hyk_ keys"; p.Detail != want {
+		t.Errorf("detail %q, want %q", p.Detail, want)
+	}
+	c, err := g.desk.Caller(ctx, made.Key, hongyan.KeyGateway)
+	if err != nil || !c.Covers(sandbox.SeedServiceAppID) || c.Covers(sandbox.SeedMiniAppID) {
+		t.Errorf("its caller %+v, %v", c, err)
+	}
+	if err := g.admin.RevokeKey(ctx, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.desk.Caller(ctx, made.Key, hongyan.KeyGateway); !hongyan.IsKind(err, hongyan.NotFound) {
+		t.Errorf("after its end: %v, want not found", err)
+	}
 }
 
-func lastUsed(t *testing.T, g *gateway) *client.Time {
-	t.Helper()
-	keys, err := g.admin.Keys(t.Context())
-	if err != nil || len(keys.Items) != 1 {
-		t.Fatalf("keys %v, %v", keys.Items, err)
+func TestAddressThatGuessesWaitsAndGoodKeysDoNot(t *testing.T) {
+	g := newGateway(t)
+	good := g.key("reader").Key
+	g.remote = "203.0.113.9"
+	guess := func() answer {
+		return g.do("GET", "/v1/accounts", "", "Authorization", "", "Authorization", "Bearer hyk_guess")
 	}
-	return keys.Items[0].LastUsedAt
+	for range 20 {
+		got := guess()
+		checkProblem(t, got, got.problem(t), 401, "invalid_key")
+	}
+	got := guess()
+	checkProblem(t, got, got.problem(t), 429, "too_many_wrong_keys")
+	if seconds, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		t.Errorf("Retry-After %q, want up to a minute", got.header.Get("Retry-After"))
+	}
+	for _, key := range []string{good, testAdminKey} {
+		if got := g.do("GET", "/v1/accounts", "", "Authorization", "", "Authorization", "Bearer "+key); got.status != 200 {
+			t.Errorf("a good key from there: %d %s", got.status, got.body)
+		}
+	}
+	if got := g.do("GET", "/v1/accounts", "", "Authorization", ""); got.status != 401 {
+		t.Errorf("no key at all: %d, want 401", got.status)
+	}
+	g.remote = "203.0.113.10"
+	got = guess()
+	checkProblem(t, got, got.problem(t), 401, "invalid_key")
+}
+
+// TestStoreFailureIsNoWrongKey: an address must not be made to wait for a fault of ours.
+func TestStoreFailureIsNoWrongKey(t *testing.T) {
+	g := newGateway(t)
+	g.remote = "203.0.113.9"
+	if err := g.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 30 {
+		got := g.do("GET", "/v1/accounts", "", "Authorization", "", "Authorization", "Bearer hyk_anybody")
+		if got.status < 500 {
+			t.Fatalf("status %d, want a fault: %s", got.status, got.body)
+		}
+	}
+	if wait := g.desk.Blocked(g.remote); wait != 0 {
+		t.Errorf("blocked for %v", wait)
+	}
 }

@@ -7,12 +7,16 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"hongyan/access"
 	"hongyan/client"
 	"hongyan/dispatch"
 	"hongyan/sandbox"
@@ -43,7 +47,28 @@ type gateway struct {
 	api     *API
 	sandbox *sandboxtest.Server
 	admin   *client.Client
-	changed []string // appids given to Config.Changed
+	desk    *access.Desk
+	log     lockedBuffer // what desk and API log
+	changed []string     // appids given to Config.Changed
+	remote  string       // where do sends from; "" = httptest's address
+}
+
+// lockedBuffer is a log that many write. Its zero value is empty.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 // newGateway builds a gateway whose engine does not run: what is accepted stays queued.
@@ -77,10 +102,13 @@ func newGateway(t *testing.T) *gateway {
 		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
+	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
-		Store: db, Engine: g.engine, Tokens: tokens, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)),
-		Templates: shelf, Changed: changed,
+		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
+		Templates: shelf, Changed: changed, Logger: logger,
 	})
+	g.desk = desk
 	g.admin = g.client(testAdminKey)
 	return g
 }
@@ -164,6 +192,9 @@ func (g *gateway) do(method, path, body string, headers ...string) answer {
 	g.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+testAdminKey)
+	if g.remote != "" {
+		r.RemoteAddr = net.JoinHostPort(g.remote, "4711")
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i+1] == "" {
 			r.Header.Del(headers[i])

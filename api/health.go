@@ -81,7 +81,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 func (a *API) metricsPage(w http.ResponseWriter, r *http.Request) {
 	if !fromLoopback(r) {
 		c, err := a.authenticate(r, reader)
-		if err == nil && !c.everything() {
+		if err == nil && !c.Everything() {
 			err = &hongyan.Error{Kind: hongyan.Forbidden, Code: limitedKey.Code, Message: limitedKey.Message}
 		}
 		if err != nil {

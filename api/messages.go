@@ -33,7 +33,7 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 // does not cover does not exist for it.
 func (a *API) message(ctx context.Context, id string) (hongyan.Message, error) {
 	m, err := a.cfg.Store.Message(ctx, id)
-	if err == nil && !infoOf(ctx).caller.covers(m.AppID) {
+	if err == nil && !infoOf(ctx).caller.Covers(m.AppID) {
 		err = hongyan.Errorf(hongyan.NotFound, "unknown_message", "there is no message %q", clip(id))
 	}
 	return m, err
@@ -46,7 +46,7 @@ type messageList struct {
 	State      string `query:"state" doc:"One or more states, separated by commas." example:"queued,held"`
 	Since      string `query:"since" doc:"Created at or after this, RFC 3339."`
 	Until      string `query:"until" doc:"Created before this, RFC 3339."`
-	Query      string `query:"q" doc:"An exact id, client_msg_id, msgid or openid."`
+	Query      string `query:"q" doc:"An exact id, client_msg_id, msgid (WeChat's or the one we answered) or openid."`
 	Cursor     string `query:"cursor" doc:"next_cursor of the page before."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
 }
@@ -91,7 +91,7 @@ func (a *API) messageFilter(ctx context.Context, in *messageList) (f store.Filte
 func (a *API) filterAccounts(ctx context.Context, appID string) ([]string, error) {
 	c := infoOf(ctx).caller
 	if appID == "" {
-		return c.appIDs, nil
+		return c.AppIDs, nil
 	}
 	account, err := a.account(ctx, appID)
 	if err != nil {
@@ -195,9 +195,10 @@ func (a *API) retryMessage(ctx context.Context, in *messagePath) (*created[clien
 	if _, err := a.message(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	m, err := a.cfg.Engine.Retry(ctx, in.ID, infoOf(ctx).caller.id)
+	m, err := a.cfg.Engine.Retry(ctx, in.ID, infoOf(ctx).caller.ID)
 	if err != nil {
 		return nil, a.refusedAct(ctx, in.ID, "retried", err)
 	}
+	infoOf(ctx).changes(in.ID, "made %s", m.ID)
 	return &created[client.Message]{"/v1/messages/" + m.ID, *viewMessage(&m, a.cfg.Store.Now())}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/access"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -19,7 +20,9 @@ const requestIDHeader = "X-Request-Id"
 // requestInfo is what handlers registered with huma know of their request.
 type requestInfo struct {
 	id     string
-	caller *caller
+	caller *access.Caller
+	remote string // address without port
+	change change
 }
 
 type infoKey struct{}
@@ -29,7 +32,7 @@ func infoOf(ctx context.Context) *requestInfo {
 	if info, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
 		return info
 	}
-	return &requestInfo{caller: &caller{}}
+	return &requestInfo{caller: &access.Caller{}}
 }
 
 // around does what every request gets: an id, a status to count, and an answer

@@ -2,7 +2,9 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"reflect"
@@ -13,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"hongyan/access"
 	"hongyan/client"
 )
 
@@ -101,7 +104,7 @@ func (a *API) newHuma(mux *http.ServeMux) huma.API {
 
 // handle registers one operation. Pattern is "METHOD /path"; the tag in the
 // documents is the path's noun.
-func handle[I, O any](a *API, h huma.API, pattern string, need role, handler func(context.Context, *I) (*O, error), doc about) {
+func handle[I, O any](a *API, h huma.API, pattern string, need access.Role, handler func(context.Context, *I) (*O, error), doc about) {
 	method, path, _ := strings.Cut(pattern, " ")
 	op := huma.Operation{
 		Method: method, Path: path, OperationID: operationID(method, path), Tags: []string{tagOf(path)},
@@ -110,11 +113,13 @@ func handle[I, O any](a *API, h huma.API, pattern string, need role, handler fun
 		BodyReadTimeout: -1, // the guard has read the body, under its own deadline
 	}
 	_, hasBody := reflect.TypeFor[I]().FieldByName("Body")
-	op.Middlewares = huma.Middlewares{a.guard(need, hasBody)}
+	op.Middlewares = huma.Middlewares{a.guard(need, hasBody, actionOf(method, path), path)}
 	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
 		answer, err := handler(ctx, in)
+		info := infoOf(ctx)
+		a.note(ctx, info, err) // before the answer: who sees a change answered finds it in the log
 		if err != nil {
-			p := newProblem(infoOf(ctx).id, err)
+			p := newProblem(info.id, err)
 			a.logProblem(ctx, p, err)
 			return nil, p
 		}
@@ -130,11 +135,19 @@ func handle[I, O any](a *API, h huma.API, pattern string, need role, handler fun
 	}
 }
 
-// guard lets a request in if its caller may, and reads its body.
-func (a *API) guard(need role, hasBody bool) func(huma.Context, func(huma.Context)) {
+// guard lets a request in if its caller may, and reads its body. A change that
+// does not get as far as its handler, or not out of it, is noted here.
+func (a *API) guard(need access.Role, hasBody bool, action, path string) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		c, err := a.authenticate(r, need)
+		if c == nil {
+			a.writeError(w, r, err)
+			return
+		}
+		info := &requestInfo{id: w.Header().Get(requestIDHeader), caller: c, remote: access.RemoteOf(r), change: newChange(action, path, r)}
+		info.change.failed = err
+		defer func() { a.note(r.Context(), info, cmp.Or(info.change.failed, errNoAnswer)) }()
 		if err != nil {
 			a.writeError(w, r, err)
 			return
@@ -143,16 +156,21 @@ func (a *API) guard(need role, hasBody bool) func(huma.Context, func(huma.Contex
 			buf := getBuffer()
 			defer putBuffer(buf)
 			if err := readBody(w, r, buf); err != nil {
+				info.change.failed = err
 				a.writeError(w, r, err)
 				return
 			}
+			info.change.body = buf.Bytes()
 			r.Body = io.NopCloser(bytes.NewReader(buf.Bytes()))
 			// Whatever the caller calls it, the body is read as JSON or refused.
 			r.Header["Content-Type"] = []string{"application/json"}
 		}
-		next(huma.WithValue(ctx, infoKey{}, &requestInfo{id: w.Header().Get(requestIDHeader), caller: c}))
+		next(huma.WithValue(ctx, infoKey{}, info))
 	}
 }
+
+// errNoAnswer stands for what a handler that panicked would have said.
+var errNoAnswer = errors.New("no answer")
 
 // operationID makes "post-accounts-appid-pause" of POST /v1/accounts/{appid}/pause.
 func operationID(method, path string) string {
@@ -170,6 +188,6 @@ func tagOf(path string) string {
 }
 
 // sentenceRole adds to a description who may call.
-func sentenceRole(description string, need role) string {
+func sentenceRole(description string, need access.Role) string {
 	return strings.TrimSpace(description + "\n\nRole: " + need.String() + ".")
 }

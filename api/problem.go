@@ -120,8 +120,15 @@ func (p *problem) advise(e *hongyan.Error) {
 	}
 	if pause > 0 {
 		p.Retryable = true
-		p.header = http.Header{"Retry-After": {strconv.Itoa(int((pause + time.Second - 1) / time.Second))}}
+		p.header = retryHeader(pause)
 	}
+	if wait, ok := errors.AsType[retryAfter](e.Err); ok {
+		p.header = retryHeader(time.Duration(wait))
+	}
+}
+
+func retryHeader(pause time.Duration) http.Header {
+	return http.Header{"Retry-After": {strconv.Itoa(int((pause + time.Second - 1) / time.Second))}}
 }
 
 // sentence joins what is wrong and what to do about it.
@@ -185,14 +192,20 @@ func wechatRefusal(e *wechat.Error, err error) *hongyan.Error {
 // frameworkProblem is what huma says about a request: parameters and bodies it
 // could not read. It replaces huma's own error model.
 func frameworkProblem(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
-	id := ""
+	info := new(requestInfo)
 	if ctx != nil {
-		id = infoOf(ctx.Context()).id
+		info = infoOf(ctx.Context())
 	}
+	e := frameworkError(status, errs)
+	info.change.failed = e
+	return newProblem(info.id, e)
+}
+
+func frameworkError(status int, errs []error) *hongyan.Error {
 	e := &hongyan.Error{Kind: hongyan.Invalid, Code: "bad_parameter"}
 	for _, err := range errs {
 		if own, ok := errors.AsType[*hongyan.Error](err); ok {
-			return newProblem(id, own)
+			return own
 		}
 		if detail, ok := errors.AsType[*huma.ErrorDetail](err); ok {
 			e.Fields = append(e.Fields, hongyan.FieldError{Pointer: locationPointer(detail.Location), Detail: detailWords(detail)})
@@ -206,7 +219,7 @@ func frameworkProblem(ctx huma.Context, status int, _ string, errs ...error) hum
 	default:
 		e = asShown(fmt.Errorf("framework answered %d", status))
 	}
-	return newProblem(id, e)
+	return e
 }
 
 // detailWords adds the value to what huma says. Bodies are not huma's to check,

@@ -30,11 +30,18 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "PUT /v1/accounts/{appid}/templates/{template_id}", admin, a.putTemplate, aboutPutTemplate)
 	handle(a, h, "DELETE /v1/accounts/{appid}/templates/{template_id}", admin, a.deleteTemplate, aboutDeleteTemplate)
 	handle(a, h, "GET /v1/accounts/{appid}/token", admin, a.getToken, aboutGetToken)
+	handle(a, h, "PUT /v1/accounts/{appid}/token", admin, a.pushToken, aboutPushToken)
 	handle(a, h, "POST /v1/accounts/{appid}/token/refresh", admin, a.refreshToken, aboutRefreshToken)
 	handle(a, h, "GET /v1/accounts/{appid}/quota", reader, a.getQuota, aboutGetQuota)
+	handle(a, h, "GET /v1/accounts/{appid}/downstreams", reader, a.listDownstreams, aboutListDownstreams)
+	handle(a, h, "POST /v1/accounts/{appid}/downstreams/{name}/pause", admin, a.pauseDownstream, aboutPauseDownstream)
+	handle(a, h, "POST /v1/accounts/{appid}/downstreams/{name}/resume", admin, a.resumeDownstream, aboutResumeDownstream)
+	handle(a, h, "POST /v1/accounts/{appid}/downstreams/{name}/replay", admin, a.replayDownstream, aboutReplayDownstream)
+	handle(a, h, "GET /v1/accounts/{appid}/deliveries", reader, a.listDeliveries, aboutListDeliveries)
 	handle(a, h, "POST /v1/keys", admin, a.createKey, aboutCreateKey)
 	handle(a, h, "GET /v1/keys", admin, a.listKeys, aboutListKeys)
 	handle(a, h, "DELETE /v1/keys/{id}", admin, a.revokeKey, aboutRevokeKey)
+	handle(a, h, "GET /v1/audit", admin, a.listAudit, aboutListAudit)
 
 	// Anybody: monitoring and documentation.
 	mux.HandleFunc("GET /healthz", a.healthz)

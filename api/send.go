@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"hongyan"
+	"hongyan/access"
 	"hongyan/dispatch"
 	"hongyan/store"
 )
@@ -43,7 +44,7 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) error {
 	if err := a.mayUse(r.Context(), c, req.AppID); err != nil {
 		return err
 	}
-	req.IdempotencyKey, req.BodyHash, req.CallerID = key, sha256.Sum256(buf.Bytes()), c.id
+	req.IdempotencyKey, req.BodyHash, req.CallerID = key, sha256.Sum256(buf.Bytes()), c.ID
 	submitted, err := a.submit(r.Context(), req)
 	if err != nil {
 		return err
@@ -112,11 +113,11 @@ func idempotencyKey(h http.Header) (string, error) {
 }
 
 // mayUse checks that a caller may act on the account named by appid or alias.
-func (a *API) mayUse(ctx context.Context, c *caller, appID string) error {
-	if c.covers(appID) {
+func (a *API) mayUse(ctx context.Context, c *access.Caller, appID string) error {
+	if c.Covers(appID) {
 		return nil
 	}
-	if account, err := a.cfg.Store.Account(ctx, appID); err == nil && c.covers(account.AppID) {
+	if account, err := a.cfg.Store.Account(ctx, appID); err == nil && c.Covers(account.AppID) {
 		return nil
 	}
 	return notCovered

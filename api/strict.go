@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hongyan"
+	"hongyan/client"
 	"hongyan/internal/near"
 )
 
@@ -152,16 +153,16 @@ func followsValue(data []byte, offset int64) bool {
 	return offset > 0 && offset <= int64(len(data)) && jsontext.Value(data[:offset]).IsValid()
 }
 
-var timeType = reflect.TypeFor[time.Time]()
+var timeTypes = []reflect.Type{reflect.TypeFor[time.Time](), reflect.TypeFor[client.Time]()}
 
 func explainType(data []byte, s *json.SemanticError) *hongyan.Error {
 	pointer := string(s.JSONPointer)
 	switch {
 	case errors.Is(s, json.ErrUnknownName):
 		return unknownField(s)
-	case s.GoType == timeType && s.JSONKind == jsontext.KindString:
+	case slices.Contains(timeTypes, s.GoType) && s.JSONKind == jsontext.KindString:
 		return badTime(pointer, plainText(memberAt(data, s.JSONPointer)))
-	case s.GoType == timeType:
+	case slices.Contains(timeTypes, s.GoType):
 		return mistyped(pointer, "a time in a string", gotWords(pointer, s.JSONKind, memberAt(data, s.JSONPointer)))
 	case s.GoType == nil:
 		return badField("wrong_type", pointer, "the value does not fit this field")
@@ -207,7 +208,7 @@ func plainText(v jsontext.Value) (text string) {
 }
 
 // secretFields are the names whose values are never repeated, not even as numbers.
-var secretFields = []string{"secret", "token", "aes_key", "failed_token"}
+var secretFields = []string{"secret", "token", "aes_key", "failed_token", "access_token", "token_url", "egress_proxy"}
 
 // gotWords says what stood at pointer: a number in full, of anything else the type.
 func gotWords(pointer string, kind jsontext.Kind, value jsontext.Value) string {

@@ -67,6 +67,7 @@ func (a *API) addTemplate(ctx context.Context, in *templateAddInput) (*created[c
 	if err != nil {
 		return nil, err
 	}
+	infoOf(ctx).changes(account.AppID, "template_id %s", t.TemplateID)
 	return &created[client.Template]{templateLocation(&t), *viewTemplate(&t)}, nil
 }
 

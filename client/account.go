@@ -7,21 +7,25 @@ import (
 
 // AccountRequest creates an account.
 type AccountRequest struct {
-	AppID              string         `json:"appid" pattern:"^wx[0-9a-f]{16}$" doc:"WeChat's appid." example:"wx0f1e2d3c4b5a6978"`
-	Secret             string         `json:"secret" doc:"AppSecret, letters and digits, 32 as a rule. Stored encrypted, never answered."`
-	Kind               string         `json:"kind,omitempty" enum:"service,mini_program,subscription,test" doc:"Default service."`
-	Name               string         `json:"name,omitempty" doc:"For people."`
-	Alias              string         `json:"alias,omitempty" pattern:"^[a-z][a-z0-9_-]{0,31}$" doc:"A short word usable in place of appid."`
-	BaseURL            string         `json:"base_url,omitempty" doc:"Where WeChat is. Default https://api.weixin.qq.com. A host other than loopback needs https."`
-	Callback           *CallbackInput `json:"callback,omitempty" doc:"How WeChat pushes to us (服务器配置)."`
-	Rate               *Rate          `json:"rate,omitempty" doc:"A limit of our own."`
-	Quotas             []Quota        `json:"quotas,omitempty" nullable:"false" doc:"Limits per Beijing day or month. Default: 100,000 calls of the account a day."`
-	UncertainPolicy    string         `json:"uncertain_policy,omitempty" enum:"hold,resend,give_up" doc:"What becomes of a message whose outcome cannot be known. Default hold."`
-	TokenSource        string         `json:"token_source,omitempty" enum:"stable,plain" doc:"Where the access_token comes from. Default stable."`
-	QuietHours         string         `json:"quiet_hours,omitempty" doc:"Beijing hours in which what a released hold lets go is not sent unless urgent, or off. Default 22:00-08:00." example:"22:00-08:00"`
-	MaxInFlight        int            `json:"max_in_flight,omitempty" doc:"Calls to WeChat at once, 1 to 1000. Default 50."`
-	ExpireAfterSeconds int64          `json:"expire_after_seconds,omitempty" doc:"How long after send_at a message may still leave, 60 to 2592000. Default 86400."`
-	CutValues          bool           `json:"cut_values,omitempty" doc:"true cuts values that are too long; false refuses them."`
+	AppID              string            `json:"appid" pattern:"^wx[0-9a-f]{16}$" doc:"WeChat's appid." example:"wx0f1e2d3c4b5a6978"`
+	Secret             string            `json:"secret" doc:"AppSecret, letters and digits, 32 as a rule. Stored encrypted, never answered."`
+	Kind               string            `json:"kind,omitempty" enum:"service,mini_program,subscription,test" doc:"Default service."`
+	Name               string            `json:"name,omitempty" doc:"For people."`
+	Alias              string            `json:"alias,omitempty" pattern:"^[a-z][a-z0-9_-]{0,31}$" doc:"A short word usable in place of appid."`
+	BaseURL            string            `json:"base_url,omitempty" doc:"Where WeChat is. Default https://api.weixin.qq.com. A host other than loopback needs https."`
+	Callback           *CallbackInput    `json:"callback,omitempty" doc:"How WeChat pushes to us (服务器配置)."`
+	Rate               *Rate             `json:"rate,omitempty" doc:"A limit of our own."`
+	Quotas             []Quota           `json:"quotas,omitempty" nullable:"false" doc:"Limits per Beijing day or month. Default: 100,000 calls of the account a day."`
+	UncertainPolicy    string            `json:"uncertain_policy,omitempty" enum:"hold,resend,give_up" doc:"What becomes of a message whose outcome cannot be known. Default hold."`
+	TokenSource        string            `json:"token_source,omitempty" enum:"stable,plain,external" doc:"Where the access_token comes from: WeChat's stable_token or token, or a central server (中控服务器) that you run already. Default stable."`
+	TokenURL           string            `json:"token_url,omitempty" doc:"token_source external: where the token is fetched, in the form GET /cgi-bin/token answers. Empty: it is pushed to us with PUT …/token. A host other than loopback needs https. Stored encrypted, never answered."`
+	EgressProxy        string            `json:"egress_proxy,omitempty" doc:"Proxy that calls to WeChat go through: an http, https, socks5 or socks5h URL with host and port. Stored encrypted, answered without its user." example:"socks5://user:password@proxy.internal:1080"`
+	Paths              *PathRules        `json:"paths,omitempty" doc:"Which paths of WeChat callers reach through the gateway. Default all."`
+	Downstreams        []DownstreamInput `json:"downstreams,omitempty" nullable:"false" doc:"Servers that get the account's pushes, at most 20."`
+	QuietHours         string            `json:"quiet_hours,omitempty" doc:"Beijing hours in which what a released hold lets go is not sent unless urgent, or off. Default 22:00-08:00." example:"22:00-08:00"`
+	MaxInFlight        int               `json:"max_in_flight,omitempty" doc:"Calls to WeChat at once, 1 to 1000. Default 50."`
+	ExpireAfterSeconds int64             `json:"expire_after_seconds,omitempty" doc:"How long after send_at a message may still leave, 60 to 2592000. Default 86400."`
+	CutValues          bool              `json:"cut_values,omitempty" doc:"true cuts values that are too long; false refuses them."`
 }
 
 // CallbackInput is the account's server configuration at WeChat. A nil field is left as it is.
@@ -43,22 +47,34 @@ type Quota struct {
 	Limit  int64  `json:"limit" doc:"Calls, 1 or more."`
 }
 
+// PathRules say which paths of WeChat callers reach through the gateway. A
+// pattern is a path, or the beginning of one and "*". Tokens, and the sends that
+// go through the engine, are not subject to them.
+type PathRules struct {
+	Allow []string `json:"allow,omitempty" nullable:"false" doc:"Empty = all." example:"[\"/cgi-bin/*\"]"`
+	Deny  []string `json:"deny,omitempty" nullable:"false" doc:"Wins over allow." example:"[\"/cgi-bin/clear_quota\"]"`
+}
+
 // AccountPatch changes an account. A nil field stays as it is; an empty string,
 // 0 or an empty list goes back to the default.
 type AccountPatch struct {
-	Secret             *string        `json:"secret,omitempty" doc:"A new AppSecret."`
-	Name               *string        `json:"name,omitempty"`
-	Alias              *string        `json:"alias,omitempty" doc:"Empty = none."`
-	BaseURL            *string        `json:"base_url,omitempty"`
-	Callback           *CallbackInput `json:"callback,omitempty"`
-	Rate               *Rate          `json:"rate,omitempty"`
-	Quotas             *[]Quota       `json:"quotas,omitempty" nullable:"false"`
-	UncertainPolicy    *string        `json:"uncertain_policy,omitempty" enum:"hold,resend,give_up"`
-	TokenSource        *string        `json:"token_source,omitempty" enum:"stable,plain"`
-	QuietHours         *string        `json:"quiet_hours,omitempty"`
-	MaxInFlight        *int           `json:"max_in_flight,omitempty"`
-	ExpireAfterSeconds *int64         `json:"expire_after_seconds,omitempty"`
-	CutValues          *bool          `json:"cut_values,omitempty"`
+	Secret             *string            `json:"secret,omitempty" doc:"A new AppSecret."`
+	Name               *string            `json:"name,omitempty"`
+	Alias              *string            `json:"alias,omitempty" doc:"Empty = none."`
+	BaseURL            *string            `json:"base_url,omitempty"`
+	Callback           *CallbackInput     `json:"callback,omitempty"`
+	Rate               *Rate              `json:"rate,omitempty"`
+	Quotas             *[]Quota           `json:"quotas,omitempty" nullable:"false"`
+	UncertainPolicy    *string            `json:"uncertain_policy,omitempty" enum:"hold,resend,give_up"`
+	TokenSource        *string            `json:"token_source,omitempty" enum:"stable,plain,external"`
+	TokenURL           *string            `json:"token_url,omitempty" doc:"Empty = the token is pushed to us."`
+	EgressProxy        *string            `json:"egress_proxy,omitempty" doc:"Empty = none."`
+	Paths              *PathRules         `json:"paths,omitempty" doc:"Replaces both lists."`
+	Downstreams        *[]DownstreamInput `json:"downstreams,omitempty" nullable:"false" doc:"Replaces the list. What is waiting for one that is no longer in it is dropped."`
+	QuietHours         *string            `json:"quiet_hours,omitempty"`
+	MaxInFlight        *int               `json:"max_in_flight,omitempty"`
+	ExpireAfterSeconds *int64             `json:"expire_after_seconds,omitempty"`
+	CutValues          *bool              `json:"cut_values,omitempty"`
 }
 
 // Account is an account as it is in force, defaults filled in. Secrets are
@@ -75,7 +91,11 @@ type Account struct {
 	Rate               Rate           `json:"rate"`
 	Quotas             []Quota        `json:"quotas" nullable:"false"`
 	UncertainPolicy    string         `json:"uncertain_policy" enum:"hold,resend,give_up"`
-	TokenSource        string         `json:"token_source" enum:"stable,plain"`
+	TokenSource        string         `json:"token_source" enum:"stable,plain,external"`
+	TokenURLSet        bool           `json:"token_url_set"`
+	EgressProxy        string         `json:"egress_proxy" doc:"Without its user and password. Empty = none."`
+	Paths              PathRules      `json:"paths"`
+	Downstreams        []Downstream   `json:"downstreams" nullable:"false"`
 	QuietHours         string         `json:"quiet_hours"`
 	MaxInFlight        int            `json:"max_in_flight"`
 	ExpireAfterSeconds int64          `json:"expire_after_seconds"`

@@ -5,16 +5,18 @@ import (
 	"net/http"
 )
 
-// KeyRequest asks for an API key.
+// KeyRequest asks for a key.
 type KeyRequest struct {
 	Name   string   `json:"name" doc:"For people: who uses it."`
-	Role   string   `json:"role" enum:"admin,sender,reader" doc:"reader reads, sender also sends and acts on messages, admin does everything."`
+	Kind   string   `json:"kind,omitempty" enum:"api,gateway" doc:"api: a key of this API, hyk_…. gateway: a secret that takes the place of the AppSecret with WeChat's own API, hys_…. Default api."`
+	Role   string   `json:"role,omitempty" enum:"admin,sender,reader" doc:"reader reads, sender also sends and acts on messages, admin does everything. Required for kind api; a gateway secret is a sender."`
 	AppIDs []string `json:"appids,omitempty" nullable:"false" doc:"Accounts it may act on. Empty = all."`
 }
 
-// Key is an API key without its secret.
+// Key is a key without its secret.
 type Key struct {
 	ID         string   `json:"id"`
+	Kind       string   `json:"kind" enum:"api,gateway"`
 	Name       string   `json:"name"`
 	Hint       string   `json:"hint" doc:"Its first characters."`
 	Role       string   `json:"role" enum:"admin,sender,reader"`
@@ -27,6 +29,7 @@ type Key struct {
 // NewKey is a key just made.
 type NewKey struct {
 	ID        string   `json:"id"`
+	Kind      string   `json:"kind" enum:"api,gateway"`
 	Name      string   `json:"name"`
 	Hint      string   `json:"hint"`
 	Role      string   `json:"role" enum:"admin,sender,reader"`
@@ -35,7 +38,7 @@ type NewKey struct {
 	Key       string   `json:"key" doc:"The key itself. Shown this once; only its hash is kept."`
 }
 
-// CreateKey makes an API key.
+// CreateKey makes an API key or a gateway secret.
 func (c *Client) CreateKey(ctx context.Context, k KeyRequest) (NewKey, error) {
 	return one[NewKey](ctx, c, call{method: http.MethodPost, path: "/v1/keys", body: k, want: created})
 }

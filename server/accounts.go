@@ -6,19 +6,30 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"hongyan"
 	"hongyan/store"
 )
 
+// accountStore is what a configuration's accounts are written to.
+type accountStore interface {
+	store.Accounts
+	store.Deliveries
+}
+
 // applyAccounts creates or updates the accounts of a valid configuration.
-func applyAccounts(ctx context.Context, s store.Accounts, accounts []AccountConfig) error {
+func applyAccounts(ctx context.Context, s accountStore, accounts []AccountConfig) error {
 	var ps problems
 	for i := range accounts {
 		err := applyAccount(ctx, s, &accounts[i])
 		switch {
 		case errors.Is(err, errNoSecret):
 			ps.noSecret(i)
+		case hongyan.IsKind(err, hongyan.Invalid): // with what the file leaves to the store
+			if e, ok := errors.AsType[*hongyan.Error](err); ok {
+				ps.broken(fmt.Sprintf("accounts[%d]", i), e.Fields)
+			}
 		case hongyan.IsKind(err, hongyan.Conflict): // an alias that another account has
 			ps.check(false, fmt.Sprintf("accounts[%d]", i), err.Error(), "choose another alias")
 		case err != nil:
@@ -58,26 +69,86 @@ func (ps *problems) noSecret(account int) {
 // errNoSecret: the file names an account without its secret, and the store has none.
 var errNoSecret = errors.New("no secret")
 
-func applyAccount(ctx context.Context, s store.Accounts, c *AccountConfig) error {
+func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 	a, _ := c.account()
 	stored, err := s.Account(ctx, a.AppID)
-	switch {
-	case hongyan.IsKind(err, hongyan.NotFound):
-		if a.Secret == "" {
-			return errNoSecret
-		}
-		return s.CreateAccount(ctx, a)
-	case err != nil:
+	unknown := hongyan.IsKind(err, hongyan.NotFound)
+	if err != nil && !unknown {
 		return err
 	}
 	if a.Secret == "" {
 		a.Secret = stored.Secret
 	}
+	if a.Secret == "" {
+		return errNoSecret
+	}
+	c.keepStored(&a, &stored)
+	if broken := a.Check(); len(broken) > 0 {
+		return &hongyan.Error{Kind: hongyan.Invalid, Code: "invalid_account", Message: "with what is stored", Fields: broken}
+	}
+	if unknown {
+		return s.CreateAccount(ctx, a)
+	}
 	keepRotation(&a.Callback, stored.Callback)
-	if err := s.UpdateAccount(ctx, a); err != nil || a.Secret == stored.Secret {
+	if err := s.UpdateAccount(ctx, a); err != nil {
+		return err
+	}
+	if err := dropRemoved(ctx, s, &a, stored.Downstreams); err != nil || a.Secret == stored.Secret {
 		return err
 	}
 	return liftHolds(ctx, s, a.AppID)
+}
+
+// dropRemoved forgets what waits for downstreams that the file names no more, in
+// batches that keep the database's log short.
+func dropRemoved(ctx context.Context, s store.Deliveries, a *hongyan.Account, before []hongyan.Downstream) error {
+	const batch = 1000
+	for i := range before {
+		if indexOfDownstream(a.Downstreams, before[i].Name) >= 0 {
+			continue
+		}
+		for n := batch; n == batch; {
+			var err error
+			if n, err = s.DropDeliveries(ctx, before[i].Target(a.AppID), batch); err != nil {
+				return fmt.Errorf("drop what waits for downstream %s: %w", before[i].Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func indexOfDownstream(list []hongyan.Downstream, name string) int {
+	return slices.IndexFunc(list, func(d hongyan.Downstream) bool { return d.Name == name })
+}
+
+// keepStored fills in what the file leaves to the store. A stored token_url goes
+// when its token_source does.
+func (c *AccountConfig) keepStored(a, stored *hongyan.Account) {
+	if c.TokenURL == nil && a.TokenSource == hongyan.TokenExternal {
+		a.TokenURL = stored.TokenURL
+	}
+	if c.EgressProxy == nil {
+		a.EgressProxy = stored.EgressProxy
+	}
+	for i := range a.Downstreams {
+		c.Downstreams[i].keepStored(&a.Downstreams[i], stored.Downstreams)
+	}
+}
+
+func (c *DownstreamConfig) keepStored(d *hongyan.Downstream, stored []hongyan.Downstream) {
+	same := indexOfDownstream(stored, d.Name)
+	if same < 0 {
+		return
+	}
+	if c.Paused == nil {
+		d.Paused = stored[same].Paused
+	}
+	if c.Token == nil {
+		d.Token = stored[same].Token
+	}
+	if c.AESKey == nil {
+		d.AESKey = stored[same].AESKey
+	}
 }
 
 // liftHolds removes what another AppSecret may have cured, as a change through
@@ -126,11 +197,32 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		ExpireAfter:     life,
 		QuietHours:      quiet,
 		CutValues:       c.CutValues,
+		TokenURL:        given(c.TokenURL),
+		EgressProxy:     given(c.EgressProxy),
+		Paths:           hongyan.PathRules(c.Paths),
+	}
+	for i := range c.Downstreams {
+		a.Downstreams = append(a.Downstreams, c.Downstreams[i].downstream())
 	}
 	for _, q := range c.Quotas {
 		a.Quotas = append(a.Quotas, hongyan.QuotaRule{Scope: q.Scope, Period: q.Period, Limit: q.Limit})
 	}
 	return a, broken
+}
+
+func (c *DownstreamConfig) downstream() hongyan.Downstream {
+	return hongyan.Downstream{
+		Name: c.Name, URL: c.URL, Sync: c.Sync, Ordered: c.Ordered, Paused: given(c.Paused), Events: c.Events,
+		Mode: c.Mode, Token: given(c.Token), AESKey: given(c.AESKey),
+	}
+}
+
+// given is the value of a key that may be left out, the zero value then.
+func given[T any](value *T) (zero T) {
+	if value == nil {
+		return zero
+	}
+	return *value
 }
 
 func orDefault[T ~string](value, otherwise T) T {

@@ -41,6 +41,17 @@ type Config struct {
 	// by user and time. A Go duration. 0s stands for the default, 30s.
 	OrphanAfter time.Duration `yaml:"orphan_after"`
 
+	// The WeChat-compatible surface: WeChat's own paths (/cgi-bin/ and others),
+	// for programs that were written for WeChat itself.
+	Compat CompatConfig `yaml:"compat"`
+
+	// Addresses that are not public and that the gateway may call all the same,
+	// as prefixes or single addresses: downstreams, proxies and token servers of
+	// your own network. Everything else that is not public is refused, whatever
+	// name leads to it; this machine itself may be called while listen is on
+	// loopback. In HONGYAN_ALLOW_PRIVATE they are separated by commas. Default none.
+	AllowPrivate []string `yaml:"allow_private"`
+
 	// Accounts created or updated at every start, by appid. Accounts that are
 	// not named here are left alone. Names and meanings are those of
 	// POST /v1/accounts.
@@ -57,6 +68,23 @@ type LogConfig struct {
 	Format string `yaml:"format"`
 }
 
+// CompatConfig is about callers that speak WeChat's own API to the gateway.
+type CompatConfig struct {
+	// How long a send waits for WeChat's own answer before it is answered with
+	// errcode 0 and a msgid of the gateway's. A Go duration, at most 1m.
+	// 0s stands for the default, 3s.
+	Wait time.Duration `yaml:"wait"`
+
+	// true: the account's own AppSecret is accepted beside the secrets that the
+	// gateway gives out (hys_…), so that callers need to change nothing but the
+	// address. false: only those secrets are. Default true.
+	AcceptAppSecret bool `yaml:"accept_app_secret"`
+
+	// Longest body of a request that is passed on to WeChat, in bytes. 0 stands
+	// for the default, 104857600 (100 MiB).
+	MaxBody int64 `yaml:"max_body"`
+}
+
 // Default returns the configuration that applies where nothing else is said.
 func Default() Config {
 	return Config{
@@ -66,6 +94,7 @@ func Default() Config {
 		Slots:       1024,
 		StopGrace:   10 * time.Second,
 		OrphanAfter: 30 * time.Second,
+		Compat:      CompatConfig{Wait: 3 * time.Second, AcceptAppSecret: true, MaxBody: 100 << 20},
 	}
 }
 
@@ -120,9 +149,29 @@ type AccountConfig struct {
 	// a person), resend (it may arrive twice) or give_up (failed). Default hold.
 	UncertainPolicy hongyan.UncertainPolicy `yaml:"uncertain_policy"`
 
-	// Where the access_token comes from: stable (stable_token) or plain (token).
-	// Default stable.
+	// Where the access_token comes from: stable (stable_token), plain (token) or
+	// external, a central server (中控服务器) that you run already. Default stable.
 	TokenSource hongyan.TokenSource `yaml:"token_source"`
+
+	// token_source external: where the token is fetched, in the form
+	// GET /cgi-bin/token answers; a host other than loopback needs https. Stored
+	// encrypted. Left out keeps what is stored; empty: the token is pushed to us
+	// (hongyan token push).
+	TokenURL *hongyan.Secret `yaml:"token_url"`
+
+	// Proxy that calls to WeChat go through: an http, https, socks5 or socks5h
+	// URL with host and port, such as socks5://USER:PASSWORD@HOST:1080. Stored
+	// encrypted. Left out keeps what is stored; empty stands for none.
+	EgressProxy *hongyan.Secret `yaml:"egress_proxy"`
+
+	// Which paths of WeChat callers reach through the gateway. Tokens and the
+	// sends that it records are not subject to them.
+	Paths PathsConfig `yaml:"paths"`
+
+	// Servers of yours that get the account's pushes, as if they stood at its
+	// callback URL themselves. At most 20; none stands for nobody. What is waiting
+	// for one that is no longer named is dropped.
+	Downstreams []DownstreamConfig `yaml:"downstreams"`
 
 	// How long after send_at a message may still leave, in seconds. 0 stands for
 	// the default, 86400.
@@ -147,6 +196,51 @@ type CallbackConfig struct {
 
 	// plain (明文), compatible (兼容) or safe (安全). Default plain.
 	Mode string `yaml:"mode"`
+}
+
+// PathsConfig says which paths of WeChat callers reach. A pattern is a path, or
+// the beginning of one and "*".
+type PathsConfig struct {
+	// Patterns that are allowed, such as /cgi-bin/*. None stands for all.
+	Allow []string `yaml:"allow"`
+
+	// Patterns that are refused, such as /cgi-bin/clear_quota. They win over allow.
+	Deny []string `yaml:"deny"`
+}
+
+// DownstreamConfig is a server of the business that gets pushes.
+type DownstreamConfig struct {
+	// A short word, unique inside the account. Another name is another downstream.
+	Name string `yaml:"name"`
+
+	// Where pushes are posted, as WeChat would. Plain http is allowed: these are
+	// servers of your own, and pushes are signed. An address that is not public
+	// must be in allow_private.
+	URL string `yaml:"url"`
+
+	// true: its answer within 4.5 s is the passive reply (被动回复). At most one
+	// of an account's. Default false.
+	Sync bool `yaml:"sync"`
+
+	// true: pushes about one user arrive in their order, one at a time. Default false.
+	Ordered bool `yaml:"ordered"`
+
+	// true: its pushes are kept until it is resumed. Left out keeps it as it is.
+	Paused *bool `yaml:"paused"`
+
+	// Types of message and event it gets, in lower case. None stands for all.
+	Events []string `yaml:"events"`
+
+	// plain, compatible or safe. Empty stands for the account's own mode.
+	Mode string `yaml:"mode"`
+
+	// Token (令牌) that signs pushes to it. Left out keeps what is stored; empty
+	// stands for the account's.
+	Token *hongyan.Secret `yaml:"token"`
+
+	// EncodingAESKey (消息加解密密钥) for it. Left out keeps what is stored; empty
+	// stands for the account's.
+	AESKey *hongyan.Secret `yaml:"aes_key"`
 }
 
 // RateConfig limits how fast an account sends.

@@ -57,6 +57,11 @@ func TestUncommentedExampleIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before, after, found := strings.Cut(string(text), "#allow_private:")
+	if !found {
+		t.Fatal("the example file has no sample allow_private")
+	}
+	text = []byte(before + "allow_private:" + after)
 	settings, account, found := strings.Cut(string(text), "#accounts:")
 	if !found {
 		t.Fatal("the example file has no sample account")
@@ -66,6 +71,9 @@ func TestUncommentedExampleIsValid(t *testing.T) {
 	got, err := Load(file, noEnvironment, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(got.AllowedPrefixes()) != 2 {
+		t.Errorf("got %v, want the two sample prefixes", got.AllowPrivate)
 	}
 	if len(got.Accounts) != 1 {
 		t.Fatalf("got %d accounts, want the sample", len(got.Accounts))
@@ -77,6 +85,13 @@ var sampleValues = map[string]string{
 	"appid": "wx0f1e2d3c4b5a6978", "secret": `""`, "kind": "service", "name": "鸿雁商城", "alias": "shop",
 	"base_url": `""`, "token": `""`, "aes_key": `""`, "mode": "plain", "uncertain_policy": "hold", "token_source": "stable",
 	"quiet_hours": `"22:00-08:00"`, "scope": "account", "period": "day", "limit": "100000", "database": `""`,
+	"token_url": `""`, "egress_proxy": `""`, "url": "http://10.0.0.8:8080/wechat", "DownstreamConfig.name": "crm",
+}
+
+// sampleLists are shown for lists of words.
+var sampleLists = map[string]string{
+	"allow_private": "[10.0.0.0/8, 192.168.1.20]", "allow": "[/cgi-bin/*, /wxa/*]", "deny": "[/cgi-bin/clear_quota]",
+	"events": "[templatesendjobfinish, text]",
 }
 
 // printExample writes every setting with the comment it has in config.go.
@@ -112,28 +127,39 @@ func (p *examplePrinter) structure(v reflect.Value, comment, indent string) {
 		for text := range strings.SplitSeq(strings.TrimSpace(p.docs[v.Type().Name()+"."+f.Name]), "\n") {
 			p.line("%s%s# %s", comment, indent, text)
 		}
-		p.field(f, v.Field(i), at, indent)
+		p.field(v.Type().Name(), f, v.Field(i), at, indent)
 	}
 }
 
-func (p *examplePrinter) field(f reflect.StructField, v reflect.Value, comment, indent string) {
+func (p *examplePrinter) field(of string, f reflect.StructField, v reflect.Value, comment, indent string) {
 	key := yamlName(f)
 	switch f.Type.Kind() {
 	case reflect.Struct:
 		p.line("%s%s%s:", comment, indent, key)
 		p.structure(v, comment, indent+"  ")
 	case reflect.Slice:
+		if f.Type.Elem().Kind() == reflect.String {
+			p.line("%s%s%s: %s", comment, indent, key, sampleLists[key])
+			return
+		}
 		p.line("%s%s%s:", comment, indent, key)
 		p.line("%s%s  -", comment, indent)
 		p.structure(reflect.New(f.Type.Elem()).Elem(), comment, indent+"    ")
 	default:
-		p.line("%s%s%s: %s", comment, indent, key, exampleValue(key, v))
+		p.line("%s%s%s: %s", comment, indent, key, exampleValue(of, key, v))
 	}
 }
 
-func exampleValue(key string, v reflect.Value) string {
+// exampleValue is the sample for a field of a struct, by both names or by its own.
+func exampleValue(of, key string, v reflect.Value) string {
+	if s, ok := sampleValues[of+"."+key]; ok {
+		return s
+	}
 	if s, ok := sampleValues[key]; ok && v.IsZero() {
 		return s
+	}
+	if v.Kind() == reflect.Pointer {
+		v = reflect.Zero(v.Type().Elem())
 	}
 	if d, ok := v.Interface().(time.Duration); ok {
 		return d.String()

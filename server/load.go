@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
 
@@ -127,6 +128,9 @@ func yamlProblem(err error) (p Problem, located bool) {
 	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
 		p.Key, p.Text = keyBefore(t), wrongTypeText(wrong.DstType, t)
 	}
+	if wrong, ok := errors.AsType[*yaml.UnexpectedNodeTypeError](err); ok && wrong.Expected == ast.SequenceType {
+		p.Key, p.Text = keyBefore(t), "wrong type: this takes a list"
+	}
 	if t != nil && t.Position != nil {
 		p.Line, p.Column = t.Position.Line, t.Position.Column
 	}
@@ -137,7 +141,7 @@ func yamlProblem(err error) (p Problem, located bool) {
 // text belongs it does not: the value may be a secret.
 func wrongTypeText(want reflect.Type, t *token.Token) string {
 	switch want.Kind() {
-	case reflect.String, reflect.Slice, reflect.Struct, reflect.Map:
+	case reflect.String, reflect.Slice, reflect.Struct, reflect.Map, reflect.Pointer:
 	default:
 		if t != nil && slices.Contains(scalars, t.Type) {
 			return fmt.Sprintf("%q is not %s", t.Value, typeWords(want))
@@ -160,6 +164,8 @@ func keyBefore(t *token.Token) string {
 // typeWords says what a Go type looks like in YAML.
 func typeWords(t reflect.Type) string {
 	switch {
+	case t.Kind() == reflect.Pointer:
+		return typeWords(t.Elem())
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration such as 10s"
 	case t.Kind() == reflect.Bool:
@@ -175,7 +181,7 @@ func typeWords(t reflect.Type) string {
 	}
 }
 
-// readEnvironment lays HONGYAN_* variables over the settings that are not lists.
+// readEnvironment lays HONGYAN_* variables over the settings that fit into one.
 func (c *Config) readEnvironment(getenv func(string) string, found *ConfigError) {
 	eachSetting(reflect.ValueOf(c).Elem(), "", func(key string, v reflect.Value) {
 		name := EnvName(key)
@@ -194,30 +200,41 @@ func EnvName(key string) string {
 	return "HONGYAN_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// eachSetting visits every field that is a single value, with its dotted key.
+// eachSetting visits every field that a variable can hold, with its dotted key:
+// single values and lists of words.
 func eachSetting(v reflect.Value, prefix string, visit func(key string, v reflect.Value)) {
 	for i := range v.NumField() {
 		key := prefix + yamlName(v.Type().Field(i))
-		switch field := v.Field(i); field.Kind() {
-		case reflect.Struct:
+		switch field := v.Field(i); {
+		case field.Kind() == reflect.Struct:
 			eachSetting(field, key+".", visit)
-		case reflect.Slice:
+		case field.Kind() == reflect.Slice && field.Type() != wordsType:
 		default:
 			visit(key, field)
 		}
 	}
 }
 
+var wordsType = reflect.TypeFor[[]string]()
+
+// setFromText sets v to what text says. On an error v may be anything.
 func setFromText(v reflect.Value, text string) error {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(text)
 		v.SetInt(int64(d))
 		return err
-	case v.Kind() == reflect.Int:
-		n, err := strconv.Atoi(text)
-		v.SetInt(int64(n))
+	case v.Kind() == reflect.Int || v.Kind() == reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		v.SetInt(n)
 		return err
+	case v.Kind() == reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		v.SetBool(b)
+		return err
+	case v.Type() == wordsType:
+		v.Set(reflect.ValueOf(strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })))
+		return nil
 	default:
 		v.SetString(text)
 		return nil

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -57,6 +58,36 @@ func TestLoadAccounts(t *testing.T) {
 	}
 }
 
+// TestFalseIsTold: of a setting that is true by default, the file and the
+// environment can say false.
+func TestFalseIsTold(t *testing.T) {
+	yes, no := "compat: {accept_app_secret: true}\n", "compat: {accept_app_secret: false}\n"
+	for _, tt := range []struct {
+		file, environment string
+		want              bool
+	}{{"slots: 1\n", "", true}, {"compat: {wait: 1s}\n", "", true}, {no, "", false}, {yes, "false", false}, {no, "true", true}, {yes, "0", false}} {
+		c, err := Load(writeFile(t, tt.file), func(name string) string {
+			return map[string]string{"HONGYAN_COMPAT_ACCEPT_APP_SECRET": tt.environment}[name]
+		}, nil)
+		if err != nil || c.Compat.AcceptAppSecret != tt.want {
+			t.Errorf("file %q, environment %q: got %v, %v, want %v", tt.file, tt.environment, c.Compat.AcceptAppSecret, err, tt.want)
+		}
+	}
+}
+
+func TestAllowPrivateTakesPrefixesAndAddresses(t *testing.T) {
+	file := writeFile(t, "allow_private: [10.0.0.0/8, 192.168.1.20, 'fd00::/8', '::ffff:172.16.0.1']\n")
+	for environment, want := range map[string]string{
+		"":                             "[10.0.0.0/8 192.168.1.20/32 fd00::/8 172.16.0.1/32]",
+		" 10.1.0.0/16 , 127.0.0.1,::1": "[10.1.0.0/16 127.0.0.1/32 ::1/128]",
+	} {
+		c, err := Load(file, func(name string) string { return map[string]string{"HONGYAN_ALLOW_PRIVATE": environment}[name] }, nil)
+		if got := fmt.Sprint(c.AllowedPrefixes()); err != nil || got != want {
+			t.Errorf("environment %q: got %s, %v, want %s", environment, got, err, want)
+		}
+	}
+}
+
 // TestLoadNamesEveryMistake compares the whole text an operator reads.
 func TestLoadNamesEveryMistake(t *testing.T) {
 	tests := []struct {
@@ -74,7 +105,7 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 			want: []string{
 				`FILE:2:3: unknown key "levle" in log; did you mean "level"?`,
 				`FILE:5:5: unknown key "secrets" in accounts[0]; did you mean "secret"?`,
-				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, stop_grace, orphan_after, accounts`,
+				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, stop_grace, orphan_after, compat, allow_private, accounts`,
 			},
 		},
 		{
@@ -149,6 +180,45 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 		{
 			name: "the other database", file: "database: postgres://user:password@host/db\n",
 			want: []string{`FILE:1:1: database: PostgreSQL is not in this build yet; use sqlite:PATH`},
+		},
+		{
+			name: "neither true nor false", file: "compat: {wait: 61s, max_body: -1, accept_app_secret: maybe}\n",
+			want: []string{`FILE:1:54: accept_app_secret: "maybe" is not true or false`},
+		},
+		{
+			name: "bounds of the compatible surface, and networks", file: "compat: {wait: 61s, max_body: -1}\nallow_private:\n  - 10.0.0.0/8\n  - 10.0.0.300\n  - 10.1.2.3/8\n  - internal\n  - fe80::1%eth0\n",
+			want: []string{
+				`FILE:1:10: compat.wait: 1m1s is not between 0s and 1m0s`,
+				`FILE:1:21: compat.max_body: -1 is negative`,
+				`FILE:4:5: allow_private[1]: "10.0.0.300" is neither a prefix nor an address; write something like 10.0.0.0/8 or 192.168.1.20`,
+				`FILE:5:5: allow_private[2]: "10.1.2.3/8" is not the beginning of its prefix, which is 10.0.0.0/8; write something like 10.0.0.0/8 or 192.168.1.20`,
+				`FILE:6:5: allow_private[3]: "internal" is neither a prefix nor an address; write something like 10.0.0.0/8 or 192.168.1.20`,
+				`FILE:7:5: allow_private[4]: "fe80::1%eth0" is neither a prefix nor an address; write something like 10.0.0.0/8 or 192.168.1.20`,
+			},
+		},
+		{
+			name: "one address where a list belongs", file: "allow_private: 10.0.0.5\n",
+			want: []string{`FILE:1:16: allow_private: wrong type: this takes a list`},
+		},
+		{
+			name: "environment variables of both", environment: map[string]string{"HONGYAN_ALLOW_PRIVATE": "10.0.0.0/8, nowhere", "HONGYAN_COMPAT_ACCEPT_APP_SECRET": "perhaps", "HONGYAN_COMPAT_MAX_BODY": "100MB"},
+			want: []string{
+				`HONGYAN_COMPAT_ACCEPT_APP_SECRET: "perhaps" is not true or false`,
+				`HONGYAN_COMPAT_MAX_BODY: "100MB" is not a number`,
+				`allow_private[1]: "nowhere" is neither a prefix nor an address; write something like 10.0.0.0/8 or 192.168.1.20`,
+			},
+		},
+		{
+			name: "what the API refuses of downstreams, proxies and paths too",
+			file: "accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    token_url: https://token.example.com\n    egress_proxy: user:SEKRETCFG@proxy:1080\n    paths: {deny: [cgi-bin/x]}\n    downstreams:\n      - name: CRM\n        url: http://10.0.0.8\n        mode: safe\n        aes_key: a!SEKRETCFG\n        token: \"\"\n",
+			want: []string{
+				`FILE:3:5: accounts[0].token_url: only an account with token_source external has one; clear it, or set token_source`,
+				`FILE:4:5: accounts[0].egress_proxy: is not the URL of a proxy; write http://HOST:PORT, https://, socks5:// or socks5h://, with USER:PASSWORD@ before the host where the proxy asks for it`,
+				`FILE:5:20: accounts[0].paths.deny[0]: "cgi-bin/x" does not begin with /`,
+				`FILE:7:9: accounts[0].downstreams[0].name: "CRM" is not a small letter followed by up to 31 of a-z, 0-9, _ and -`,
+				`FILE:10:9: accounts[0].downstreams[0].aes_key: must be an EncodingAESKey: 43 letters and digits`,
+				`FILE:11:9: accounts[0].downstreams[0].token: required in mode safe, because the account has none either`,
+			},
 		},
 		{
 			name: "an environment variable that is no number", environment: map[string]string{"HONGYAN_SLOTS": "many"},
@@ -231,6 +301,10 @@ func TestLoadNeverRepeatsSecrets(t *testing.T) {
 		"accounts:\n  - secret: " + secret + "\n    callback: {mode: safe, aes_key: " + secret + "}\n",
 		"accounts:\n  - secret: " + secret + "\n   kind: service\n",
 		"accounts:\n  - secret: \"" + secret + "\n",
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    egress_proxy: ftp://user:" + secret + "@10.0.0.5:1080\n",
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    egress_proxy: [" + secret + "]\n",
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    token_url: https://token.example.com/?key=" + secret + "\n",
+		"accounts:\n  - appid: wx0f1e2d3c4b5a6978\n    downstreams: [{name: crm, url: 'http://u:" + secret + "@10.0.0.8', token: {a: " + secret + "}}]\n",
 		"database: mysql://user:" + secret + "@host\n",
 	} {
 		_, err := Load(writeFile(t, file), noEnvironment, nil)

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hongyan"
 )
@@ -24,8 +26,55 @@ func (c *Config) Validate() []Problem {
 	ps.check(c.Slots >= 0, "slots", fmt.Sprintf("%d is negative", c.Slots), "")
 	ps.check(c.StopGrace >= 0, "stop_grace", fmt.Sprintf("%v is negative", c.StopGrace), "")
 	ps.check(c.OrphanAfter >= 0, "orphan_after", fmt.Sprintf("%v is negative", c.OrphanAfter), "")
+	ps.compat(&c.Compat)
+	_, refused := parsePrefixes(c.AllowPrivate)
+	ps = append(ps, refused...)
 	ps.accounts(c.Accounts)
 	return ps
+}
+
+// maxCompatWait keeps callers' connections from piling up while WeChat is slow.
+const maxCompatWait = time.Minute
+
+func (ps *problems) compat(c *CompatConfig) {
+	ps.check(c.Wait >= 0 && c.Wait <= maxCompatWait, "compat.wait", fmt.Sprintf("%v is not between 0s and %v", c.Wait, maxCompatWait), "")
+	ps.check(c.MaxBody >= 0, "compat.max_body", fmt.Sprintf("%d is negative", c.MaxBody), "")
+}
+
+// AllowedPrefixes returns AllowPrivate as prefixes, a single address as one of
+// its whole length. Validate has seen to it that all can be read.
+func (c *Config) AllowedPrefixes() []netip.Prefix {
+	prefixes, _ := parsePrefixes(c.AllowPrivate)
+	return prefixes
+}
+
+func parsePrefixes(texts []string) (prefixes []netip.Prefix, refused problems) {
+	for i, text := range texts {
+		p, rule := parsePrefix(strings.TrimSpace(text))
+		refused.check(rule == "", fmt.Sprintf("allow_private[%d]", i), fmt.Sprintf("%q %s", text, rule), "write something like 10.0.0.0/8 or 192.168.1.20")
+		if rule == "" {
+			prefixes = append(prefixes, p)
+		}
+	}
+	return prefixes, refused
+}
+
+// parsePrefix reads a prefix or a single address, and otherwise says what rule
+// is broken. One with bits behind its length is refused: either the length or
+// the address is not what was meant.
+func parsePrefix(text string) (netip.Prefix, string) {
+	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
+		address = address.Unmap()
+		return netip.PrefixFrom(address, address.BitLen()), ""
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil || p.Addr().Is4In6():
+		return p, "is neither a prefix nor an address"
+	case p != p.Masked():
+		return p, fmt.Sprintf("is not the beginning of its prefix, which is %s", p.Masked())
+	}
+	return p, ""
 }
 
 type problems []Problem
@@ -90,7 +139,24 @@ var cures = map[string]string{
 // account holds an account of the file to the rules of POST /v1/accounts.
 func (ps *problems) account(key string, c *AccountConfig) {
 	a, broken := c.account()
-	broken = append(broken, a.Check()...)
+	broken = append(broken, slices.DeleteFunc(a.Check(), c.leftToStore)...)
+	ps.broken(key, broken)
+}
+
+// leftToStore reports whether f complains of a secret that the file leaves out:
+// whether there is one is known only where it is stored.
+func (c *AccountConfig) leftToStore(f hongyan.FieldError) bool {
+	for i := range c.Downstreams {
+		at := fmt.Sprintf("/downstreams/%d", i)
+		if c.Downstreams[i].Token == nil && f.Pointer == at+"/token" || c.Downstreams[i].AESKey == nil && f.Pointer == at+"/aes_key" {
+			return true
+		}
+	}
+	return false
+}
+
+// broken adds the broken rules of the account at key.
+func (ps *problems) broken(key string, broken []hongyan.FieldError) {
 	slices.SortStableFunc(broken, func(a, b hongyan.FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })
 	for _, f := range broken {
 		ps.check(false, key+settingOf(f.Pointer), f.Detail, cures[f.Pointer])

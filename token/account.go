@@ -12,14 +12,20 @@ import (
 
 // account is what Central keeps in memory about one account.
 type account struct {
-	appID string
-	hot   atomic.Pointer[held] // nil = nothing read from the store yet
+	appID  string
+	issued *book                // Central's, told of each token shown
+	hot    atomic.Pointer[held] // nil = nothing read from the store yet
 
 	mu     sync.Mutex // guards what follows; never held across I/O
 	flight *flight    // the one refresh under way; nil = none
-	used   bool       // a token was seen: Run renews it
-	resets int        // calls of reset
-	trial  bool       // changed since: ask WeChat once in spite of a stored hold
+	test   *flight    // the one test of the current token under way; nil = none
+	tested time.Time  // when the latest test began
+
+	given   hongyan.Secret  // the token that Grant gave last
+	givenTo map[string]bool // … and the ids of the callers who got it
+	used    bool            // a token was seen: Run renews it
+	resets  int             // calls of reset
+	trial   bool            // changed since: ask WeChat once in spite of a stored hold
 
 	unwanted hongyan.Secret // the token that must go; "" = none
 	refused  bool           // … because WeChat refused it, not because an operator asked
@@ -51,9 +57,9 @@ func (h *held) usable(now time.Time) bool {
 	return h != nil && !h.dead && now.Before(h.token.ExpiresAt)
 }
 
-func newAccount(appID string) *account { return &account{appID: appID} }
+func newAccount(appID string, issued *book) *account { return &account{appID: appID, issued: issued} }
 
-// flight is one refresh, shared by all who wait for it.
+// flight is one refresh or one test, shared by all who wait for it.
 type flight struct {
 	done chan struct{} // closed at the end
 	err  *hongyan.TokenError
@@ -70,8 +76,9 @@ func (c *Central) begin(a *account) *flight {
 	return a.flight
 }
 
-// flightTimeout ends a flight whose store or whose WeChat hangs: two fetches and the writes.
-const flightTimeout = 2*fetchTimeout + 5*time.Second
+// flightTimeout ends a flight whose store or whose WeChat hangs: another node's
+// lease, two fetches and the writes.
+const flightTimeout = leaseLife + 2*fetchTimeout + 5*time.Second
 
 // fly has a context of its own: the caller who happened to start it may go away,
 // the others still want the token.
@@ -165,6 +172,7 @@ func (a *account) reset() {
 	a.trial = true
 	a.failure, a.failures, a.retryAt, a.unsaved, a.lastLogged = nil, 0, time.Time{}, nil, ""
 	a.hot.Store(nil)
+	a.issued.forget(a.appID)
 }
 
 // resetsSoFar tells a flight whether the account changed under it.
@@ -179,8 +187,7 @@ func (a *account) show(t hongyan.Token, renewAt time.Time, good bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.used = true
-	dead := a.refused && t.AccessToken == a.unwanted
-	a.hot.Store(&held{token: t, renewAt: renewAt, dead: dead})
+	a.put(t, renewAt)
 	if !good {
 		return
 	}
@@ -188,6 +195,12 @@ func (a *account) show(t hongyan.Token, renewAt time.Time, good bool) {
 		a.unwanted, a.refused, a.diedAt = "", false, time.Time{}
 	}
 	a.failure, a.failures, a.retryAt, a.unsaved, a.lastLogged = nil, 0, time.Time{}, nil, ""
+}
+
+// put makes t the token in memory; a.mu is held.
+func (a *account) put(t hongyan.Token, renewAt time.Time) {
+	a.hot.Store(&held{token: t, renewAt: renewAt, dead: a.refused && t.AccessToken == a.unwanted})
+	a.issued.note(t)
 }
 
 // nextAt returns when Run has something to do for the account; false = never or not now.

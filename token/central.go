@@ -2,19 +2,23 @@
 // one token per account for everybody, fetched by one flight at a time, renewed
 // ahead of its expiry, and replaced when WeChat is found to refuse it.
 //
-// Start with Central: AccessToken is the hot path, a read of memory. Everything
-// that asks WeChat goes through one flight per account, whose steps are in
-// refresh.go; what an answer means is in failure.go, when a token is renewed in
-// schedule.go, and Run does the renewing. Nodes agree through the store: each
-// flight reads it before asking WeChat and saves by comparing generations.
+// Start with Central: AccessToken is the hot path, a read of memory, and Grant
+// the same for callers, whose asking again may mean that the token is dead.
+// Everything that asks WeChat goes through one flight per account, whose steps are
+// in refresh.go; what an answer means is in failure.go, when a token is renewed in
+// schedule.go, and Run does the renewing. Nodes agree through the store: a flight
+// reads it, leases the asking for the account (lease.go), reads it again and saves
+// by comparing generations. Tokens that another central server keeps are fetched
+// from it (external.go) or brought by it (push.go).
 //
-// It leaves to others: giving tokens to callers over HTTP (package compat), and
-// clearing the hold on a stopped account when a person resumes it (package
-// dispatch).
+// It leaves to others: speaking HTTP to callers (package compat), and clearing the
+// hold on a stopped account when a person resumes it (package dispatch).
 package token
 
 import (
+	"cmp"
 	"context"
+	crand "crypto/rand"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -30,12 +34,18 @@ type Config struct {
 	Store store.Store
 	// HTTPClient calls WeChat; nil = wechat's default.
 	HTTPClient *http.Client
+	// ClientFor gives the client of one account, perhaps one that goes through its
+	// proxy; nil, and a nil answer, = HTTPClient. Concurrent calls happen.
+	ClientFor func(*hongyan.Account) *http.Client
 	// NodeName is recorded with each token this process fetches; "" = "local".
 	NodeName string
 	Logger   *slog.Logger // nil = discard
 	// Fetched is told of an account whose token was just fetched: what waited for
 	// one can go on. nil = nobody.
 	Fetched func(appID string)
+	// DiedEarly is told, once for each, of a token that WeChat refused though it had
+	// that much life left and no node of ours had replaced it; nil = nobody.
+	DiedEarly func(appID string, by time.Duration)
 	// Rand gives the jitter of renewals, in [0,1); nil = math/rand/v2. Concurrent calls happen.
 	Rand func() float64
 }
@@ -45,12 +55,17 @@ type Config struct {
 type Central struct {
 	store      store.Store
 	httpClient *http.Client
+	clientFor  func(*hongyan.Account) *http.Client
 	node       string
+	holder     string // of leases: two processes may have one name
 	log        *slog.Logger
 	fetched    func(appID string)
+	diedEarly  func(appID string, by time.Duration)
 	rand       func() float64
 
 	accounts sync.Map      // AppID → *account
+	issued   *book         // whose the tokens in memory are
+	asked    *register     // who asked for tokens since it was last written down
 	wake     chan struct{} // tells Run that a renewal time may have changed; holds one
 }
 
@@ -58,17 +73,19 @@ type Central struct {
 // when first asked for, or by Run.
 func New(cfg Config) *Central {
 	c := &Central{
-		store: cfg.Store, httpClient: cfg.HTTPClient, node: cfg.NodeName, log: cfg.Logger, fetched: cfg.Fetched, rand: cfg.Rand,
-		wake: make(chan struct{}, 1),
+		store: cfg.Store, httpClient: cfg.HTTPClient, clientFor: cfg.ClientFor, node: cmp.Or(cfg.NodeName, "local"),
+		log: cfg.Logger, fetched: cfg.Fetched, diedEarly: cfg.DiedEarly, rand: cfg.Rand,
+		issued: newBook(), asked: newRegister(), wake: make(chan struct{}, 1),
 	}
-	if c.node == "" {
-		c.node = "local"
-	}
+	c.holder = c.node + "/" + crand.Text()
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.fetched == nil {
 		c.fetched = func(string) {}
+	}
+	if c.diedEarly == nil {
+		c.diedEarly = func(string, time.Duration) {}
 	}
 	if c.rand == nil {
 		c.rand = rand.Float64
@@ -85,28 +102,32 @@ func New(cfg Config) *Central {
 // *hongyan.TokenError; an unknown account has a hongyan.NotFound inside.
 func (c *Central) AccessToken(ctx context.Context, appID string) (string, error) {
 	if v, ok := c.accounts.Load(appID); ok {
-		if token, ok := c.ready(v.(*account)); ok {
-			return token, nil
+		if h := c.ready(v.(*account)); h != nil {
+			return h.token.AccessToken.Reveal(), nil
 		}
 	}
 	a, err := c.lookup(ctx, appID)
 	if err != nil {
 		return "", c.lookupError(appID, err)
 	}
-	return c.await(ctx, a)
+	h, err := c.await(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	return h.token.AccessToken.Reveal(), nil
 }
 
-// ready returns the token in memory if it can be used, and starts its renewal when due.
-func (c *Central) ready(a *account) (string, bool) {
+// ready returns the token in memory if it can be used, else nil, and starts its renewal when due.
+func (c *Central) ready(a *account) *held {
 	now := c.store.Now()
 	h := a.hot.Load()
 	if !h.usable(now) {
-		return "", false
+		return nil
 	}
 	if !now.Before(h.renewAt) {
 		c.begin(a)
 	}
-	return h.token.AccessToken.Reveal(), true
+	return h
 }
 
 // maxFlightsAwaited bounds await. One flight is the rule; a second is needed when
@@ -114,23 +135,23 @@ func (c *Central) ready(a *account) (string, bool) {
 const maxFlightsAwaited = 3
 
 // await returns a usable token, joining or starting flights as needed.
-func (c *Central) await(ctx context.Context, a *account) (string, error) {
+func (c *Central) await(ctx context.Context, a *account) (*held, error) {
 	for range maxFlightsAwaited {
-		if token, ok := c.ready(a); ok {
-			return token, nil
+		if h := c.ready(a); h != nil {
+			return h, nil
 		}
 		if refusal := a.refusal(c.store.Now()); refusal != nil {
-			return "", refusal
+			return nil, refusal
 		}
 		err := c.begin(a).wait(ctx, a.appID, c.store)
-		if token, ok := c.ready(a); ok {
-			return token, nil
+		if h := c.ready(a); h != nil {
+			return h, nil
 		}
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return "", &hongyan.TokenError{AppID: a.appID, RetryAt: c.store.Now().Add(time.Second),
+	return nil, &hongyan.TokenError{AppID: a.appID, RetryAt: c.store.Now().Add(time.Second),
 		Reason: "new tokens are refused or expired as soon as they arrive"}
 }
 
@@ -207,8 +228,7 @@ func (c *Central) replace(ctx context.Context, appID string) error {
 // clears that hold when it succeeds.
 func (c *Central) AccountChanged(appID string) {
 	// One that is unknown here may be stopped in the store by an earlier process.
-	v, _ := c.accounts.LoadOrStore(appID, newAccount(appID))
-	v.(*account).reset()
+	c.account(appID).reset()
 	c.wakeRun()
 }
 
@@ -222,8 +242,23 @@ func (c *Central) lookup(ctx context.Context, name string) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, _ := c.accounts.LoadOrStore(stored.AppID, newAccount(stored.AppID))
-	return v.(*account), nil
+	return c.account(stored.AppID), nil
+}
+
+// account returns what is kept about the account with that AppID.
+func (c *Central) account(appID string) *account {
+	v, _ := c.accounts.LoadOrStore(appID, newAccount(appID, c.issued))
+	return v.(*account)
+}
+
+// client is the one that calls for the account go through; nil = wechat's default.
+func (c *Central) client(acct *hongyan.Account) *http.Client {
+	if c.clientFor != nil {
+		if own := c.clientFor(acct); own != nil {
+			return own
+		}
+	}
+	return c.httpClient
 }
 
 func (c *Central) wakeRun() {

@@ -40,6 +40,7 @@ func (c *Central) fail(ctx context.Context, a *account, err error) *hongyan.Toke
 	switch {
 	case hongyan.IsKind(err, hongyan.NotFound):
 		c.accounts.CompareAndDelete(a.appID, a)
+		c.issued.forget(a.appID)
 	case answered && reason.Stopped:
 		a.endTrial()
 		c.stop(ctx, a, reason)

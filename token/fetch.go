@@ -19,10 +19,11 @@ const (
 	forcePerDay = 20
 )
 
-// fetch asks WeChat for a token. Errors are package wechat's, or a
-// *hongyan.TokenError when a limit of ours forbids the call.
+// fetch asks WeChat, or the account's own central server, for a token. Errors are
+// package wechat's, or a *hongyan.TokenError when a limit of ours forbids the call
+// or that other server was asked.
 func (c *Central) fetch(ctx context.Context, a *account, acct hongyan.Account, stored hongyan.Token) (hongyan.Token, error) {
-	asker := &asker{c: c, a: a, acct: acct, client: wechat.Client{BaseURL: acct.BaseURL, HTTPClient: c.httpClient}}
+	asker := &asker{c: c, a: a, acct: acct, client: wechat.Client{BaseURL: acct.BaseURL, HTTPClient: c.client(&acct)}}
 	got, err := asker.ask(ctx)
 	if err != nil {
 		return hongyan.Token{}, err
@@ -46,7 +47,10 @@ type asker struct {
 }
 
 func (k *asker) ask(ctx context.Context) (wechat.Token, error) {
-	if k.acct.TokenSource == hongyan.TokenPlain {
+	switch k.acct.TokenSource {
+	case hongyan.TokenExternal:
+		return k.askURL(ctx)
+	case hongyan.TokenPlain:
 		return k.call(ctx, true, func(ctx context.Context) (wechat.Token, error) {
 			return k.client.Token(ctx, k.acct.AppID, k.acct.Secret.Reveal())
 		})
@@ -66,6 +70,7 @@ func (k *asker) askStable(ctx context.Context) (wechat.Token, error) {
 		return wechat.Token{}, refusal
 	}
 	k.c.log.InfoContext(ctx, "access_token must go and is still current: force_refresh", "appid", k.acct.AppID)
+	k.c.extend(ctx, k.a)
 	got, err = k.stable(ctx, true)
 	now := k.c.store.Now()
 	switch {

@@ -1,7 +1,9 @@
 package token
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"hongyan"
@@ -31,32 +33,57 @@ func (c *Central) refresh(ctx context.Context, a *account) *hongyan.TokenError {
 }
 
 // attempt takes the store's token if that is fresh (another node may have renewed
-// it, this process may have just started), and fetches one otherwise. A stopped
-// account fetches only on trial, and then always, because only WeChat's answer
-// tells whether the change helped.
+// it, this process may have just started), and fetches one otherwise, when no other
+// node is doing so.
 func (c *Central) attempt(ctx context.Context, a *account) error {
 	acct, err := c.store.Account(ctx, a.appID)
 	if err != nil {
 		return err
 	}
-	if acct.TokenSource == "" {
-		acct.TokenSource = hongyan.TokenStable
+	acct.TokenSource = cmp.Or(acct.TokenSource, hongyan.TokenStable)
+	for leased := isPushed(&acct); ; { // nobody is asked for a pushed token
+		stored, done, err := c.look(ctx, a, &acct)
+		if done || err != nil {
+			return err
+		}
+		if leased {
+			return c.ask(ctx, a, acct, stored)
+		}
+		if leased, err = c.lease(ctx, a); err != nil {
+			return err
+		}
+		if leased {
+			defer c.release(ctx, a)
+		}
 	}
-	stored, err := c.store.Token(ctx, a.appID)
-	if err != nil {
-		return err
+}
+
+// look reads the store and reports whether that is all there is to do. A stopped
+// account fetches only on trial, and then always, because only WeChat's answer
+// tells whether the change helped.
+func (c *Central) look(ctx context.Context, a *account, acct *hongyan.Account) (stored hongyan.Token, done bool, err error) {
+	if stored, err = c.store.Token(ctx, a.appID); err != nil {
+		return hongyan.Token{}, false, err
 	}
 	hold, err := c.standingHold(ctx, a)
 	if err != nil {
-		return err
+		return hongyan.Token{}, false, err
 	}
 	fresh := c.takeStored(a, stored, acct.TokenSource, hold == nil)
 	switch {
 	case hold == nil && fresh:
 		a.endTrial()
-		return nil
+		return stored, true, nil
 	case hold != nil && !a.onTrial():
-		return stopped(*hold)
+		return stored, false, stopped(*hold)
+	}
+	return stored, false, nil
+}
+
+// ask gets a token that is fresher than the stored one from where the account's come from.
+func (c *Central) ask(ctx context.Context, a *account, acct hongyan.Account, stored hongyan.Token) error {
+	if isPushed(&acct) {
+		return c.takePushed(ctx, a, stored)
 	}
 	if err := c.bookDeath(a, stored); err != nil {
 		return err
@@ -86,7 +113,7 @@ func (c *Central) takeStored(a *account, stored hongyan.Token, source hongyan.To
 }
 
 // raceLife is how long a token is trusted after two nodes fetched plain tokens at
-// once: nobody can know which of them WeChat made last, but both work for five
+// once, because the lease of one ran out over its asking: nobody can know which of them WeChat made last, but both work for five
 // minutes. Within them one node fetches again.
 const raceLife = 4 * time.Minute
 
@@ -157,33 +184,43 @@ const (
 )
 
 // bookDeath notes once how a refused token ended, if the store shows that no
-// node of ours replaced it. When one new token after the other is refused, it
-// returns an error that slows the replacing down: each plain fetch is one of
-// 2,000 a day.
+// node of ours replaced it, and tells of one that ended early. When one new token
+// after the other is refused, it returns an error that slows the replacing down:
+// each plain fetch is one of 2,000 a day.
 func (c *Central) bookDeath(a *account, stored hongyan.Token) error {
+	by, young := a.bookDeath(stored)
+	if by > 0 {
+		c.log.Warn(fmt.Sprintf("someone outside refreshed %s: its access_token died %d s early", a.appID, int(by/time.Second)),
+			"appid", a.appID, "early_s", int(by/time.Second))
+		c.diedEarly(a.appID, by)
+	}
+	if young <= youngFree {
+		return nil
+	}
+	return &hongyan.TokenError{AppID: a.appID, RetryAt: c.store.Now().Add(backoff(young - youngFree)),
+		Reason: "WeChat refuses every new access_token within a minute; is another program refreshing it, or base_url another platform's?"}
+}
+
+// bookDeath returns by how much the token died early, 0 if it did not or that is
+// booked already, and how many in a row died young. An external token is replaced
+// by its keeper, whenever that pleases: none of them dies early.
+func (a *account) bookDeath(stored hongyan.Token) (by time.Duration, young int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.diedAt.IsZero() {
-		return nil
-	}
 	diedAt := a.diedAt
 	a.diedAt = time.Time{}
-	if stored.AccessToken != a.unwanted {
-		return nil
+	if diedAt.IsZero() || stored.AccessToken != a.unwanted {
+		return 0, 0
 	}
-	if left := stored.ExpiresAt.Sub(diedAt); left > earlyBy && !a.lostCall {
+	if left := stored.ExpiresAt.Sub(diedAt); left > earlyBy && !a.lostCall && stored.Source != hongyan.TokenExternal {
 		a.early++
 		a.lastEarly = left
-		c.log.Warn("access_token died early: someone outside refreshed it", "appid", a.appID,
-			"early_s", int(left/time.Second), "times", a.early)
+		by = left
 	}
 	if diedAt.Sub(stored.FetchedAt) >= youngAge {
 		a.young = 0
-		return nil
+	} else {
+		a.young++
 	}
-	if a.young++; a.young <= youngFree {
-		return nil
-	}
-	return &hongyan.TokenError{AppID: a.appID, RetryAt: c.store.Now().Add(backoff(a.young - youngFree)),
-		Reason: "WeChat refuses every new access_token within a minute; is another program refreshing it, or base_url another platform's?"}
+	return by, a.young
 }

@@ -280,7 +280,7 @@ func TestAFlightOutlivesItsCaller(t *testing.T) {
 
 func BenchmarkAccessToken(b *testing.B) {
 	c := New(Config{Store: clock{}})
-	a := newAccount(appID)
+	a := newAccount(appID, newBook())
 	now := time.Now()
 	a.load(hongyan.Token{AccessToken: "t", Generation: 1, ExpiresAt: now.Add(24 * time.Hour)}, now.Add(24*time.Hour))
 	c.accounts.Store(appID, a)

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,9 +25,12 @@ const (
 
 // Run renews the tokens of all accounts that ever had one, ahead of their expiry,
 // until ctx ends; it returns nil once the flights under way have ended. Idle, it
-// is one timer. Two nodes that both run it do no harm: each looks into the store
-// before it asks WeChat.
+// is two timers. Two nodes that both run it do no harm: each looks into the store
+// before it asks WeChat. Every half a minute it also writes down who asked for
+// tokens, and once more at its end.
 func (c *Central) Run(ctx context.Context) error {
+	var writing sync.WaitGroup
+	writing.Go(func() { c.writeAsked(ctx) })
 	c.loadAll(ctx)
 	for ctx.Err() == nil {
 		timer := time.NewTimer(c.runOnce(ctx))
@@ -39,6 +43,7 @@ func (c *Central) Run(ctx context.Context) error {
 		timer.Stop()
 	}
 	c.awaitFlights()
+	writing.Wait()
 	return nil
 }
 
@@ -112,8 +117,7 @@ func (c *Central) loadStored(ctx context.Context) error {
 			continue
 		}
 		if stored.Generation > 0 {
-			v, _ := c.accounts.LoadOrStore(acct.AppID, newAccount(acct.AppID))
-			a := v.(*account)
+			a := c.account(acct.AppID)
 			a.load(stored, renewAt(stored, c.rand()))
 			if i := slices.IndexFunc(holds, func(h hongyan.Hold) bool { return ours(h, a.appID) }); i >= 0 {
 				a.remember(stopped(holds[i]), c.store.Now())
@@ -129,7 +133,7 @@ func (a *account) load(stored hongyan.Token, renewAt time.Time) {
 	defer a.mu.Unlock()
 	a.used = true
 	if a.hot.Load() == nil && a.flight == nil {
-		a.hot.Store(&held{token: stored, renewAt: renewAt, dead: a.refused && stored.AccessToken == a.unwanted})
+		a.put(stored, renewAt)
 	}
 }
 
@@ -137,10 +141,12 @@ func (a *account) load(stored hongyan.Token, renewAt time.Time) {
 func (c *Central) awaitFlights() {
 	c.each(func(a *account) {
 		a.mu.Lock()
-		f := a.flight
+		under := []*flight{a.test, a.flight}
 		a.mu.Unlock()
-		if f != nil {
-			<-f.done
+		for _, f := range under {
+			if f != nil {
+				<-f.done
+			}
 		}
 	})
 }

@@ -31,12 +31,20 @@ const (
 	stableLate = 0.02
 )
 
+// externalLook is how often an external token is looked at again. Its keeper may
+// replace it at any time, and the replaced one works for five more minutes.
+const externalLook = 4 * time.Minute
+
 // renewAt returns when t is to be renewed. Plain tokens go a little before the
 // margin, so that no less than it is left; stable ones a little after, because
 // before it WeChat would answer with the same token. rnd is in [0,1).
 func renewAt(t hongyan.Token, rnd float64) time.Time {
 	life := t.ExpiresAt.Sub(t.FetchedAt)
-	if t.Source == hongyan.TokenPlain {
+	switch t.Source {
+	case hongyan.TokenExternal:
+		pause := min(externalLook, life-life/marginShare)
+		return t.FetchedAt.Add(pause - time.Duration(plainJitter*rnd*float64(pause)))
+	case hongyan.TokenPlain:
 		margin := min(plainMargin, life/marginShare)
 		return t.ExpiresAt.Add(-margin - time.Duration(plainJitter*rnd*float64(margin)))
 	}

@@ -65,15 +65,19 @@ type Client struct {
 
 // defaultHTTPClient is shared by all Clients without one of their own, so that
 // they share connections too.
-var defaultHTTPClient = &http.Client{
-	Transport:     newTransport(),
-	Timeout:       totalTimeout,
-	CheckRedirect: refuseRedirect,
+var defaultHTTPClient = NewHTTPClient(NewTransport())
+
+// NewHTTPClient returns a client like the one a Client without HTTPClient uses,
+// with a transport of the caller's: 15 s for a call, redirects refused.
+func NewHTTPClient(transport *http.Transport) *http.Client {
+	return &http.Client{Transport: transport, Timeout: totalTimeout, CheckRedirect: refuseRedirect}
 }
 
-// newTransport speaks HTTP/1.1 only: with HTTP/2 many calls share a connection
-// and one fault makes all of them "no answer".
-func newTransport() *http.Transport {
+// NewTransport returns a new transport with the settings of the default HTTP
+// client, for callers who need another proxy or another way to dial. It speaks
+// HTTP/1.1 only: with HTTP/2 many calls share a connection and one fault makes
+// all of them "no answer".
+func NewTransport() *http.Transport {
 	var onlyHTTP1 http.Protocols
 	onlyHTTP1.SetHTTP1(true)
 	return &http.Transport{

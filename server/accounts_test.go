@@ -1,0 +1,119 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"hongyan"
+	"hongyan/sandbox"
+	"hongyan/store"
+	"hongyan/store/sqlite"
+)
+
+func newTestStore(t *testing.T) store.Store {
+	t.Helper()
+	keyring, err := store.NewKeyring(bytes.Repeat([]byte{7}, store.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "hongyan.db"), Keyring: keyring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+const accountHead = "accounts:\n  - appid: " + sandbox.SeedServiceAppID + "\n    secret: " + sandbox.SeedServiceSecret + "\n"
+
+// apply starts, as far as accounts go, with a file that has rest below its account.
+func apply(t *testing.T, s store.Store, rest string) error {
+	t.Helper()
+	c, err := Load(writeFile(t, accountHead+rest), noEnvironment, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return applyAccounts(t.Context(), s, c.Accounts)
+}
+
+// TestTheFileLeavesSecretsToTheStore goes from start to start: a key that is left
+// out keeps what is stored, an empty one clears it.
+func TestTheFileLeavesSecretsToTheStore(t *testing.T) {
+	s := newTestStore(t)
+	for _, step := range []struct{ name, rest, want string }{
+		{"all given", "    token_source: external\n    token_url: https://t.example.com\n    egress_proxy: http://u:p@10.0.0.5:3128\n    downstreams:\n      - {name: crm, url: http://10.0.0.8, token: 1234567, paused: true}\n",
+			"external https://t.example.com http://u:p@10.0.0.5:3128 [crm 1234567 true]"},
+		{"all left out", "    token_source: external\n    downstreams:\n      - {name: crm, url: http://10.0.0.8}\n",
+			"external https://t.example.com http://u:p@10.0.0.5:3128 [crm 1234567 true]"},
+		{"keys without a value", "    token_source: external\n    token_url:\n    downstreams:\n      - name: crm\n        url: http://10.0.0.8\n        token:\n",
+			"external https://t.example.com http://u:p@10.0.0.5:3128 [crm 1234567 true]"},
+		{"another source, resumed", "    downstreams:\n      - {name: crm, url: http://10.0.0.8, paused: false}\n",
+			"stable  http://u:p@10.0.0.5:3128 [crm 1234567 false]"},
+		{"cleared", "    egress_proxy: \"\"\n    downstreams:\n      - {name: crm, url: http://10.0.0.8, token: \"\"}\n", "stable   [crm  false]"},
+		{"another name", "    downstreams:\n      - {name: erp, url: http://10.0.0.8}\n", "stable   [erp  false]"},
+		{"none", "", "stable   []"},
+	} {
+		if err := apply(t, s, step.rest); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		a, err := s.Account(t.Context(), sandbox.SeedServiceAppID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var downstreams []string
+		for _, d := range a.Downstreams {
+			downstreams = append(downstreams, fmt.Sprintf("%s %s %v", d.Name, d.Token.Reveal(), d.Paused))
+		}
+		got := fmt.Sprintf("%s %s %s %v", a.TokenSource, a.TokenURL.Reveal(), a.EgressProxy.Reveal(), downstreams)
+		if got != step.want {
+			t.Errorf("%s: got %q, want %q", step.name, got, step.want)
+		}
+	}
+}
+
+// TestASecretThatIsNowhereIsNamedAtTheStart: whether the store has what the file
+// leaves out is known only then.
+func TestASecretThatIsNowhereIsNamedAtTheStart(t *testing.T) {
+	s := newTestStore(t)
+	const safe = "    downstreams:\n      - {name: crm, url: http://10.0.0.8, mode: safe%s}\n"
+	err := apply(t, s, fmt.Sprintf(safe, ""))
+	found, ok := errors.AsType[*ConfigError](err)
+	if !ok || len(found.Problems) != 2 || found.Problems[0].Key != "accounts[0].downstreams[0].aes_key" || found.Problems[1].Key != "accounts[0].downstreams[0].token" {
+		t.Fatalf("got %v, want the key and the token named", err)
+	}
+	if _, err := s.Account(t.Context(), sandbox.SeedServiceAppID); !hongyan.IsKind(err, hongyan.NotFound) {
+		t.Errorf("the account: %v, want none stored", err)
+	}
+	if err := apply(t, s, fmt.Sprintf(safe, ", token: crmtoken, aes_key: "+strings.Repeat("a", 43))); err != nil {
+		t.Fatal(err)
+	}
+	if err := apply(t, s, fmt.Sprintf(safe, "")); err != nil {
+		t.Errorf("with both stored: %v", err)
+	}
+}
+
+func TestWhatWaitsForARemovedDownstreamIsDropped(t *testing.T) {
+	s := newTestStore(t)
+	if err := apply(t, s, "    downstreams:\n      - {name: crm, url: http://10.0.0.8}\n      - {name: erp, url: http://10.0.0.9}\n"); err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := s.InsertEvent(t.Context(), hongyan.Event{AppID: sandbox.SeedServiceAppID, DedupeKey: "1", Type: "text", ReceivedAt: s.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crm, erp := hongyan.DownstreamTarget(sandbox.SeedServiceAppID, "crm"), hongyan.DownstreamTarget(sandbox.SeedServiceAppID, "erp")
+	if err := s.FinishEvents(t.Context(), []store.EventDone{{EventID: id, Deliveries: []store.NewDelivery{{Target: crm}, {Target: erp}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := apply(t, s, "    downstreams:\n      - {name: erp, url: http://10.0.0.9}\n"); err != nil {
+		t.Fatal(err)
+	}
+	left, err := s.DeliveryCounts(t.Context(), sandbox.SeedServiceAppID)
+	if err != nil || left[crm].Pending != 0 || left[erp].Pending != 1 {
+		t.Errorf("%v, %v, want one pending for erp alone", left, err)
+	}
+}
