@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"hongyan"
 )
@@ -44,9 +45,6 @@ func (d *Desk) Refuse(ctx context.Context, r Refusal) {
 	d.Record(ctx, hongyan.AuditEntry{Remote: r.Remote, Action: r.Action, Target: r.Target, Outcome: Refused, Detail: r.Detail})
 }
 
-// recordTimeout bounds the write of one entry.
-const recordTimeout = 5 * time.Second
-
 // Record notes in the audit log what somebody did; a zero At is now, an empty
 // Outcome OK. An entry that is OK is in the store when Record returns, whether
 // the caller's ctx has ended or not. Others are gathered and written by Run
@@ -61,9 +59,8 @@ func (d *Desk) Record(ctx context.Context, e hongyan.AuditEntry) {
 		d.gathered.add(e, time.Now())
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	d.append(ctx, []hongyan.AuditEntry{e})
+	// What was gathered before goes first, so that the log is in order.
+	d.append(ctx, append(d.gathered.take(time.Now(), false), e))
 }
 
 // Flush writes what is gathered now, for somebody who is about to read the log.
@@ -76,9 +73,14 @@ func (d *Desk) writeGathered(ctx context.Context, all bool) {
 	}
 }
 
-// append writes entries. What cannot be written goes to the log in its place,
-// so that it is somewhere.
+// writeTimeout bounds one write.
+const writeTimeout = 2 * time.Second
+
+// append writes entries, though ctx may have ended: they tell what has happened.
+// What cannot be written goes to the log in its place, so that it is somewhere.
 func (d *Desk) append(ctx context.Context, entries []hongyan.AuditEntry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	err := d.store.AppendAudit(ctx, entries)
 	if err == nil {
 		return
@@ -98,12 +100,18 @@ func bounded(e hongyan.AuditEntry) hongyan.AuditEntry {
 	return e
 }
 
-// clip shortens text and keeps it valid UTF-8.
+// clip shortens text and makes it plain: valid UTF-8, nothing that moves a
+// terminal's cursor.
 func clip(s string, size int) string {
 	if len(s) > size {
 		s = s[:size-len("…")] + "…"
 	}
-	return strings.ToValidUTF8(s, "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }
 
 const (
@@ -119,6 +127,7 @@ const (
 type gatherer struct {
 	mu   sync.Mutex
 	same map[sameness]*gathering
+	seq  int64 // of the last gathering begun
 }
 
 // sameness is what makes entries equal.
@@ -126,6 +135,7 @@ type sameness struct{ actor, from, action, target, outcome, detail string }
 
 type gathering struct {
 	entry  hongyan.AuditEntry // Count 0 = nothing new since the last write
+	seq    int64              // grows with the time of its first
 	nextAt time.Time          // when it is written again
 }
 
@@ -140,14 +150,16 @@ func (g *gatherer) add(e hongyan.AuditEntry, now time.Time) {
 		key = sameness{action: e.Action, outcome: e.Outcome, detail: beyond}
 	}
 	known := g.same[key]
-	switch {
-	case known == nil:
-		g.same[key] = &gathering{entry: e, nextAt: now}
-	case known.entry.Count == 0:
-		known.entry = e
-	default:
-		known.entry.Count += e.Count
+	if known == nil {
+		known = &gathering{nextAt: now}
+		g.same[key] = known
 	}
+	if known.entry.Count > 0 {
+		known.entry.Count += e.Count
+		return
+	}
+	g.seq++
+	known.entry, known.seq = e, g.seq
 }
 
 // take returns what is to be written now, oldest first, and forgets what had
@@ -155,19 +167,21 @@ func (g *gatherer) add(e hongyan.AuditEntry, now time.Time) {
 func (g *gatherer) take(now time.Time, all bool) []hongyan.AuditEntry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var due []hongyan.AuditEntry
+	var due []gathering
 	for key, known := range g.same {
 		ready := all || !now.Before(known.nextAt)
 		switch {
 		case known.entry.Count > 0 && ready:
-			due = append(due, known.entry)
+			due = append(due, *known)
 			known.entry.Count, known.nextAt = 0, now.Add(gatherFor)
 		case ready && !now.Before(known.nextAt):
 			delete(g.same, key)
 		}
 	}
-	slices.SortStableFunc(due, func(x, y hongyan.AuditEntry) int {
-		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Remote, y.Remote))
-	})
-	return due
+	slices.SortFunc(due, func(x, y gathering) int { return cmp.Compare(x.seq, y.seq) })
+	entries := make([]hongyan.AuditEntry, len(due))
+	for i := range due {
+		entries[i] = due[i].entry
+	}
+	return entries
 }

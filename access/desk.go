@@ -52,8 +52,6 @@ const (
 	// gatherEvery is how soon something gathered is written, so that whoever
 	// looks sees a refusal almost at once.
 	gatherEvery = 2 * time.Second
-	// lastWrites bounds the writes when everything is stopping.
-	lastWrites = 2 * time.Second
 )
 
 // Run writes in batches when keys were last used and what was gathered for the
@@ -70,10 +68,8 @@ func (d *Desk) Run(ctx context.Context) error {
 			d.guesses.forgetOld(time.Now())
 			d.writeGathered(ctx, false)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
-			defer cancel()
-			d.touchKeys(last)
-			d.writeGathered(last, true)
+			d.touchKeys(ctx)
+			d.writeGathered(ctx, true)
 			return nil
 		}
 	}
@@ -84,6 +80,8 @@ func (d *Desk) touchKeys(ctx context.Context) {
 	if len(used) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	if err := d.store.TouchKeys(ctx, used); err != nil {
 		d.keys.putBack(used)
 		d.log.WarnContext(ctx, "write when keys were last used", "keys", len(used), "err", err)

@@ -63,13 +63,13 @@ func (k *keyCache) caller(ctx context.Context, secret string, kind hongyan.KeyKi
 		}
 		return k.admin, nil
 	}
-	if startsAs(secret, kind) {
-		return nil, misplaced(kind)
-	}
 	now := time.Now()
 	k.mu.RLock()
 	known := k.keys[hash]
 	k.mu.RUnlock()
+	if known == nil && startsAs(secret, kind) {
+		return nil, misplaced(kind)
+	}
 	if known == nil || now.After(known.until) {
 		fresh, err := k.load(ctx, hash)
 		if err != nil {

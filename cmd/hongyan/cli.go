@@ -7,13 +7,14 @@ type cli struct {
 	Serve       serveCommand       `cmd:"" help:"Run the gateway."`
 	Sandbox     sandboxCommand     `cmd:"" help:"Run the local WeChat."`
 	Account     accountCommands    `cmd:"" help:"Official accounts and mini programs."`
-	Key         keyCommands        `cmd:"" help:"API keys of callers."`
+	Key         keyCommands        `cmd:"" help:"API keys and gateway secrets of callers."`
 	Template    templateCommands   `cmd:"" help:"Templates of an account."`
 	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
+	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and name every mistake in it."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database to this build's schema, without serving."`
 	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
