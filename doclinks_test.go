@@ -25,16 +25,36 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestTheChineseEditionNamesTheSame keeps the translation of the longest page
+// TestTheChineseEditionNamesTheSame keeps the translations of the longest pages
 // complete: what the original sets in code (fields, values, paths, flags) does
 // not change with the language.
 func TestTheChineseEditionNamesTheSame(t *testing.T) {
-	const original, edition = "docs/sandbox.md", "docs/sandbox.zh-CN.md"
-	translated := codeSpans(readDocument(t, os.DirFS("."), edition))
-	for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {
-		if !translated[span] {
-			t.Errorf("%s does not have `%s`, which is in %s", edition, span, original)
+	for original, edition := range map[string]string{
+		"docs/sandbox.md": "docs/sandbox.zh-CN.md",
+		"docs/migrate.md": "docs/migrate.zh-CN.md",
+	} {
+		translated := codeSpans(readDocument(t, os.DirFS("."), edition))
+		for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {
+			if !translated[span] {
+				t.Errorf("%s does not have `%s`, which is in %s", edition, span, original)
+			}
 		}
+	}
+}
+
+// TestBothEditionsShowTheSameCode: whoever moves a service copies blocks from the
+// edition he reads. Only drawings, which name no language, are translated.
+func TestBothEditionsShowTheSameCode(t *testing.T) {
+	original, edition := readDocument(t, os.DirFS("."), "docs/migrate.md"), readDocument(t, os.DirFS("."), "docs/migrate.zh-CN.md")
+	blocks := codeBlock.FindAllString(original, -1)
+	if len(blocks) < 20 {
+		t.Errorf("%d blocks of code found, want at least 20", len(blocks))
+	}
+	if diff := cmp.Diff(blocks, codeBlock.FindAllString(edition, -1)); diff != "" {
+		t.Errorf("blocks of code (-English +Chinese):\n%s", diff)
+	}
+	if diff := cmp.Diff(levels(original), levels(edition)); diff != "" {
+		t.Errorf("levels of the headings (-English +Chinese):\n%s", diff)
 	}
 }
 
@@ -154,6 +174,8 @@ var (
 	fence    = regexp.MustCompile("(?ms)^ *```.*?^ *```")
 	goTest   = regexp.MustCompile("(?ms)^```go\n(func Test.*?)^```")
 	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?)\s*$`)
+	// codeBlock is a fenced block that names its language.
+	codeBlock = regexp.MustCompile("(?ms)^```[a-z]+\n.*?^```$")
 )
 
 func readDocument(t *testing.T, tree fs.FS, file string) string {
@@ -167,6 +189,14 @@ func readDocument(t *testing.T, tree fs.FS, file string) string {
 
 // prose is the document without its blocks of code.
 func prose(text string) string { return fence.ReplaceAllString(text, "") }
+
+// levels are the numbers of # of the headings, in order.
+func levels(text string) (found []int) {
+	for _, line := range heading.FindAllString(prose(text), -1) {
+		found = append(found, strings.IndexByte(line, ' '))
+	}
+	return found
+}
 
 func codeSpans(text string) map[string]bool {
 	spans := map[string]bool{}

@@ -2,6 +2,7 @@ package hongyan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -11,12 +12,33 @@ type MessageKind string
 // The kinds that can be sent.
 const (
 	KindTemplate     MessageKind = "template"      // service account, message/template/send
-	KindMiniTemplate MessageKind = "mini_template" // mini program, message/wxopen/template/send
+	KindMiniTemplate MessageKind = "mini_template" // mini program, message/wxopen/template/send; retired
+	KindSubscribe    MessageKind = "subscribe"     // mini program, message/subscribe/send
+	KindNotice       MessageKind = "notice"        // service account, message/subscribe/bizsend
+	KindOneTime      MessageKind = "one_time"      // official account, message/template/subscribe
 )
 
-// HasReceipt reports whether WeChat pushes an event that tells the outcome
-// (TEMPLATESENDJOBFINISH). None is documented for mini programs (spec §6.2).
-func (k MessageKind) HasReceipt() bool { return k == KindTemplate }
+// MessageKinds returns every kind, the most used first.
+func MessageKinds() []MessageKind {
+	return []MessageKind{KindTemplate, KindMiniTemplate, KindSubscribe, KindNotice, KindOneTime}
+}
+
+// UnknownKind is the error about a word that names no kind.
+func UnknownKind(word string) *Error {
+	words := make([]string, 0, 5)
+	for _, k := range MessageKinds() {
+		words = append(words, string(k))
+	}
+	return InvalidField("unknown_kind", "/kind", "kind %q is not one of %s", word, strings.Join(words, ", "))
+}
+
+// HasReceipt reports whether WeChat pushes an event that tells the outcome:
+// TEMPLATESENDJOBFINISH for template, subscribe_msg_sent_event for subscribe and
+// notice (spec §5.1, §7.4). None is documented for the others (§4.5, §6.2), so
+// that their acceptance is all there is to know.
+func (k MessageKind) HasReceipt() bool {
+	return k == KindTemplate || k == KindSubscribe || k == KindNotice
+}
 
 // HasClientMsgID reports whether WeChat drops a second message with the same
 // openid and client_msg_id for ten minutes (spec §4.2.6).

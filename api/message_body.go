@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -15,23 +16,27 @@ import (
 // fields, decoded into WeChat's shapes without a copy in between. A test
 // compares the two.
 type messageBody struct {
-	AppID           string         `json:"appid"`
-	ToUser          string         `json:"touser"`
-	TemplateID      string         `json:"template_id"`
-	URL             string         `json:"url"`
-	MiniProgram     *jump          `json:"miniprogram"`
-	TopColor        string         `json:"topcolor"`
-	Page            string         `json:"page"`
-	FormID          string         `json:"form_id"`
-	EmphasisKeyword string         `json:"emphasis_keyword"`
-	Color           string         `json:"color"`
-	Data            messageData    `json:"data"`
-	Kind            string         `json:"kind"`
-	ClientMsgID     string         `json:"client_msg_id"`
-	SendAt          time.Time      `json:"send_at"`
-	ExpiresAt       time.Time      `json:"expires_at"`
-	Priority        string         `json:"priority"`
-	Metadata        jsontext.Value `json:"metadata"`
+	AppID            string         `json:"appid"`
+	ToUser           string         `json:"touser"`
+	TemplateID       string         `json:"template_id"`
+	URL              string         `json:"url"`
+	MiniProgram      *jump          `json:"miniprogram"`
+	TopColor         string         `json:"topcolor"`
+	Page             string         `json:"page"`
+	FormID           string         `json:"form_id"`
+	EmphasisKeyword  string         `json:"emphasis_keyword"`
+	Color            string         `json:"color"`
+	MiniProgramState string         `json:"miniprogram_state"`
+	Lang             string         `json:"lang"`
+	Scene            string         `json:"scene"`
+	Title            string         `json:"title"`
+	Data             messageData    `json:"data"`
+	Kind             string         `json:"kind"`
+	ClientMsgID      string         `json:"client_msg_id"`
+	SendAt           time.Time      `json:"send_at"`
+	ExpiresAt        time.Time      `json:"expires_at"`
+	Priority         string         `json:"priority"`
+	Metadata         jsontext.Value `json:"metadata"`
 }
 
 // jump is wechat.MiniProgram, read strictly.
@@ -181,10 +186,8 @@ func (b *messageBody) request() (dispatch.Request, error) {
 	if err != nil {
 		return dispatch.Request{}, err
 	}
-	switch kind := hongyan.MessageKind(b.Kind); kind {
-	case "", hongyan.KindTemplate, hongyan.KindMiniTemplate:
-	default:
-		return dispatch.Request{}, badField("unknown_kind", "/kind", "kind %q is not one of template, mini_template", clip(b.Kind))
+	if b.Kind != "" && !slices.Contains(hongyan.MessageKinds(), hongyan.MessageKind(b.Kind)) {
+		return dispatch.Request{}, hongyan.UnknownKind(clip(b.Kind))
 	}
 	metadata, err := metadataObject(b.Metadata)
 	if err != nil {
@@ -193,7 +196,8 @@ func (b *messageBody) request() (dispatch.Request, error) {
 	req := dispatch.Request{
 		AppID: b.AppID, Kind: hongyan.MessageKind(b.Kind), ToUser: b.ToUser, TemplateID: b.TemplateID,
 		URL: b.URL, TopColor: b.TopColor, Page: b.Page, FormID: b.FormID,
-		EmphasisKeyword: b.EmphasisKeyword, Color: b.Color, Data: wechat.Data(b.Data),
+		EmphasisKeyword: b.EmphasisKeyword, Color: b.Color, MiniProgramState: b.MiniProgramState, Lang: b.Lang,
+		Scene: b.Scene, Title: b.Title, Data: wechat.Data(b.Data),
 		ClientMsgID: b.ClientMsgID, SendAt: b.SendAt, ExpiresAt: b.ExpiresAt,
 		Priority: priority, Metadata: metadata,
 	}

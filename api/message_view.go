@@ -14,7 +14,7 @@ func viewMessage(m *hongyan.Message, now time.Time) *client.Message {
 	v := &client.Message{
 		ID: m.ID, AppID: m.AppID, Kind: string(m.Kind), ToUser: m.ToUser, TemplateID: m.TemplateID,
 		State: m.State.String(), Reason: m.Reason, Final: m.Final(), ClientMsgID: m.ClientMsgID,
-		MsgID: viewMsgID(m.MsgID),
+		MsgID: viewMsgID(m.MsgID), AnsweredMsgID: viewMsgID(m.OwnMsgID),
 		DueAt: client.At(m.DueAt), ExpiresAt: client.At(m.ExpiresAt), AcceptedAt: client.At(m.AcceptedAt),
 		CreatedAt: client.Time{Time: m.CreatedAt}, UpdatedAt: client.Time{Time: m.UpdatedAt},
 		Receipt: viewReceipt(m.Receipt), Hold: viewHold(m.Hold),

@@ -46,7 +46,7 @@ type messageList struct {
 	State      string `query:"state" doc:"One or more states, separated by commas." example:"queued,held"`
 	Since      string `query:"since" doc:"Created at or after this, RFC 3339."`
 	Until      string `query:"until" doc:"Created before this, RFC 3339."`
-	Query      string `query:"q" doc:"An exact id, client_msg_id, msgid or openid."`
+	Query      string `query:"q" doc:"An exact id, client_msg_id, msgid (WeChat's or the one we answered) or openid."`
 	Cursor     string `query:"cursor" doc:"next_cursor of the page before."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
 }

@@ -85,7 +85,7 @@ func TestMessageAnswer(t *testing.T) {
 	}
 	want := map[string]any{
 		"appid": sandbox.SeedServiceAppID, "kind": "template", "touser": sandbox.OpenID("", 1), "template_id": sandbox.SeedTemplateOrder,
-		"state": "queued", "reason": "", "final": false, "msgid": nil, "errcode": nil, "errcode_info": nil, "errmsg": "", "rid": "",
+		"state": "queued", "reason": "", "final": false, "msgid": nil, "answered_msgid": nil, "errcode": nil, "errcode_info": nil, "errmsg": "", "rid": "",
 		"due_at": at.Format("2006-01-02T15:04:05.000Z"), "accepted_at": nil, "attempts": []any{}, "receipt": nil, "hold": nil,
 		"priority": "normal", "metadata": nil, "retry_of": nil, "in_review": false, "may_duplicate": false, "receipt_overdue": false,
 	}

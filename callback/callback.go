@@ -3,18 +3,22 @@
 // five seconds, delivers three times and then forgets, so nothing slower than
 // one commit happens before the answer (spec §5.3).
 //
+// One of an account's downstreams may be synchronous: what it says within that time
+// is the answer, and it is asked after the commit (reply.go).
+//
 // Start with ServeHTTP, then record.go for what counts as the same push twice.
-// Run, in process.go, turns recorded events into receipts; orphan.go joins the
-// receipts that came without a msgid anybody knows.
+// Run, in process.go, turns recorded events into receipts and begins their
+// deliveries; orphan.go joins the receipts that came without a msgid anybody knows.
 //
 // It leaves to others: what a receipt does to a message (package store, whose
-// FinishEvents and JoinOrphan apply it), and handing pushes on to downstreams.
+// FinishEvents and JoinOrphan apply it), and calling downstreams (package deliver).
 package callback
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -39,6 +43,19 @@ type Config struct {
 	// not_configured, too_large, read_failed, bad_signature, bad_mode, bad_body,
 	// bad_crypto, wrong_appid. It must be quick. nil = nobody.
 	Observe func(appID, eventType, result string)
+	// Reply asks the account's synchronous downstream what it answers to an event that
+	// is stored already, inside the time ctx has left. It must return when ctx ends. An
+	// error means that its delivery comes later. nil = nobody is asked.
+	Reply func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
+	// Stored is called after deliveries have begun. It must not wait. nil = nobody.
+	Stored func()
+}
+
+// Reply is what a synchronous downstream answered.
+type Reply struct {
+	Body   []byte // the passive reply, plain; nil = nothing to say
+	Status int    // HTTP
+	Took   time.Duration
 }
 
 // Callback serves /callback/{appid} and processes what came in. Build it with
@@ -48,11 +65,14 @@ type Callback struct {
 	log         *slog.Logger
 	orphanAfter time.Duration
 	observe     func(appID, eventType, result string)
+	reply       func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
+	stored      func()
 	wake        chan struct{} // tells Run that an event was stored; holds one
 
 	mu        sync.RWMutex
 	receivers map[string]*receiver // by the name in the URL: AppID or alias
 	changes   int                  // calls of AccountChanged
+	asking    map[string]int       // calls of reply under way, by AppID
 
 	judgements map[int64]time.Time // runOrphans' alone: when an orphan is looked at again
 }
@@ -61,7 +81,8 @@ type Callback struct {
 func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
-		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, judgements: map[int64]time.Time{},
+		reply: cfg.Reply, stored: cfg.Stored,
+		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -71,6 +92,9 @@ func New(cfg Config) *Callback {
 	}
 	if c.observe == nil {
 		c.observe = func(string, string, string) {}
+	}
+	if c.stored == nil {
+		c.stored = func() {}
 	}
 	return c
 }
@@ -83,7 +107,8 @@ const answerWithin = 4500 * time.Millisecond
 // value appid, an AppID or alias.
 //
 // GET is the verification of the server URL: 200 with the raw echostr. POST is a
-// push: 200 with `success` after it is durable, whether or not it came before.
+// push: 200 after it is durable, whether or not it came before, with `success` or
+// with the passive reply of the account's synchronous downstream.
 // Refusals are small JSON objects {"error":…}: 403 for a wrong signature, mode,
 // key or appid, 404 for an unknown account, 400 for a body that cannot be
 // WeChat's, 413 above 1 MiB, 405 for other methods. 503 asks WeChat to push again:
@@ -141,6 +166,7 @@ func (c *Callback) verify(w http.ResponseWriter, r *http.Request, rec *receiver)
 func answer(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text))) // whole even when it is flushed
 	_, _ = w.Write([]byte(text))
 }
 

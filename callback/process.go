@@ -2,6 +2,8 @@ package callback
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,17 +60,59 @@ func (c *Callback) processAll(ctx context.Context) {
 	}
 }
 
-// processOnce finishes one batch and returns how many events it had.
+// processOnce finishes one batch, receipts and deliveries in one transaction, and
+// returns how many events it had.
 func (c *Callback) processOnce(ctx context.Context) (int, error) {
 	events, err := c.store.PendingEvents(ctx, batch)
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
 	done := make([]store.EventDone, len(events))
+	deliveries := 0
 	for i := range events {
 		done[i] = store.EventDone{EventID: events[i].ID, Receipts: c.receiptsIn(ctx, &events[i])}
+		if done[i].Deliveries, err = c.deliveriesOf(ctx, &events[i]); err != nil {
+			return 0, err
+		}
+		deliveries += len(done[i].Deliveries)
 	}
-	return len(events), c.store.FinishEvents(ctx, done)
+	if err := c.store.FinishEvents(ctx, done); err != nil {
+		return 0, err
+	}
+	if deliveries > 0 {
+		c.stored()
+	}
+	return len(events), nil
+}
+
+// syncRest is how long after its arrival a push is left to the call WeChat waits for
+// before it is delivered: that has ended, and been recorded.
+const syncRest = answerWithin + 1500*time.Millisecond
+
+// deliveriesOf begins a delivery for each downstream that wants the event; none when
+// the account is gone.
+func (c *Callback) deliveriesOf(ctx context.Context, e *hongyan.Event) ([]store.NewDelivery, error) {
+	rec, err := c.known(ctx, e.AppID)
+	if hongyan.IsKind(err, hongyan.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []store.NewDelivery
+	first := c.syncFor(rec, e)
+	for i := range rec.account.Downstreams {
+		d := &rec.account.Downstreams[i]
+		if !d.Wants(e.Type) {
+			continue
+		}
+		n := store.NewDelivery{Target: d.Target(e.AppID), Key: e.OpenID}
+		if d == first {
+			n.DueAt = e.ReceivedAt.Add(syncRest)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 // receiptsIn reads the receipts in an event, nil when it has none. Other events
@@ -79,17 +123,35 @@ func (c *Callback) receiptsIn(ctx context.Context, stored *hongyan.Event) []hong
 		c.log.WarnContext(ctx, "a push cannot be read; it is kept", "appid", stored.AppID, "event", stored.ID, "err", err)
 		return nil
 	}
-	if !e.Is(wechat.EventTemplateSendJobFinish) {
-		return nil
-	}
 	at := createTime(e)
 	if at.IsZero() {
 		at = stored.ReceivedAt
 	}
-	return []hongyan.Receipt{{
-		AppID: stored.AppID, MsgID: max(e.MsgID, 0), ToUser: e.FromUserName,
-		Status: e.Delivery().String(), Raw: e.Status, At: at,
-	}}
+	if e.Is(wechat.EventTemplateSendJobFinish) {
+		return []hongyan.Receipt{{
+			AppID: stored.AppID, MsgID: max(e.MsgID, 0), ToUser: e.FromUserName,
+			Status: e.Delivery().String(), Raw: e.Status, At: at,
+		}}
+	}
+	if !e.Is(wechat.EventSubscribeMsgSent) {
+		return nil
+	}
+	receipts := make([]hongyan.Receipt, len(e.Items))
+	for i, item := range e.Items {
+		receipts[i] = hongyan.Receipt{
+			AppID: stored.AppID, MsgID: max(item.MsgID, 0), ToUser: e.FromUserName,
+			Status: item.Delivery().String(), Raw: rawStatus(item), At: at,
+		}
+	}
+	return receipts
+}
+
+// rawStatus is an item's outcome as it came: its text, and its code unless that is 0.
+func rawStatus(item wechat.SubscribeItem) string {
+	if item.ErrorCode == 0 {
+		return item.ErrorStatus
+	}
+	return strings.TrimSpace(fmt.Sprintf("errcode %d %s", item.ErrorCode, item.ErrorStatus))
 }
 
 // pause waits for d or the end of ctx.

@@ -8,11 +8,13 @@ import (
 	"hongyan/wechat"
 )
 
-// receiver opens an account's pushes.
+// receiver opens an account's pushes, and knows whom they are handed on to.
 type receiver struct {
-	*wechat.Receiver
-	appID  string
-	readAt time.Time
+	*wechat.Receiver // nil when unfit
+	appID            string
+	account          hongyan.Account
+	unfit            error // why the account can receive nothing as it is set up
+	readAt           time.Time
 }
 
 // receiverLife is how long a receiver is used before the account is read again,
@@ -20,9 +22,18 @@ type receiver struct {
 const receiverLife = 15 * time.Second
 
 // receiver returns the receiver of an account, by AppID or alias: NotFound when
-// there is none, Conflict when its callback is not set up. Only known accounts
-// are kept, or strangers could fill the memory with names.
+// there is none, Conflict when its callback is not set up.
 func (c *Callback) receiver(ctx context.Context, name string) (*receiver, error) {
+	rec, err := c.known(ctx, name)
+	if err == nil && rec.unfit != nil {
+		return nil, hongyan.Errorf(hongyan.Conflict, "callback_not_configured", "callback of %s: %w", rec.appID, rec.unfit)
+	}
+	return rec, err
+}
+
+// known is receiver for those, too, whose callback is not set up. Only known accounts
+// are kept, or strangers could fill the memory with names.
+func (c *Callback) known(ctx context.Context, name string) (*receiver, error) {
 	now := c.store.Now()
 	c.mu.RLock()
 	rec, changes := c.receivers[name], c.changes
@@ -34,11 +45,8 @@ func (c *Callback) receiver(ctx context.Context, name string) (*receiver, error)
 	if err != nil {
 		return nil, err
 	}
-	opener, err := newReceiver(acct)
-	if err != nil {
-		return nil, hongyan.Errorf(hongyan.Conflict, "callback_not_configured", "callback of %s: %w", acct.AppID, err)
-	}
-	rec = &receiver{Receiver: opener, appID: acct.AppID, readAt: now}
+	rec = &receiver{appID: acct.AppID, account: acct, readAt: now}
+	rec.Receiver, rec.unfit = newReceiver(acct)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.changes == changes { // else what was read may be old already

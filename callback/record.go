@@ -32,10 +32,15 @@ func (c *Callback) receive(w http.ResponseWriter, r *http.Request, rec *receiver
 			c.refusePush(w, r, rec, err)
 			return
 		}
-		c.record(w, r, rec, event)
+		if c.record(w, r, rec, &event) {
+			answer(w, "success")
+		}
 		return
 	}
-	c.record(w, r, rec, readable(push))
+	event := readable(push)
+	if c.record(w, r, rec, &event) {
+		c.answerPush(w, r, rec, push, &event)
+	}
 }
 
 // readBody reads at most MaxPushBytes, and not a byte of a body that announces
@@ -93,16 +98,18 @@ func keepUnreadable(r *http.Request, body []byte, push wechat.Push, err error) (
 	return hongyan.Event{DedupeKey: "raw:" + digest(body), Type: unreadable, Body: body}, true
 }
 
-// record stores the event and answers.
-func (c *Callback) record(w http.ResponseWriter, r *http.Request, rec *receiver, event hongyan.Event) {
+// record stores the event and gives it its ID. When that fails it answers and
+// returns false.
+func (c *Callback) record(w http.ResponseWriter, r *http.Request, rec *receiver, event *hongyan.Event) bool {
 	event.AppID, event.ReceivedAt = rec.appID, hongyan.Millis(c.store.Now())
-	_, isNew, err := c.store.InsertEvent(r.Context(), event)
+	id, isNew, err := c.store.InsertEvent(r.Context(), *event)
 	if err != nil {
 		c.observe(rec.appID, event.Type, "store_failed")
 		c.log.ErrorContext(r.Context(), "a push could not be stored; WeChat will push again", "appid", rec.appID, "type", event.Type, "err", err)
 		refuse(w, http.StatusServiceUnavailable, "try_again")
-		return
+		return false
 	}
+	event.ID = id
 	result := "duplicate"
 	if isNew {
 		result = "stored"
@@ -112,7 +119,7 @@ func (c *Callback) record(w http.ResponseWriter, r *http.Request, rec *receiver,
 		result = unreadable
 	}
 	c.observe(rec.appID, event.Type, result)
-	answer(w, "success")
+	return true
 }
 
 // readable makes the event of an opened push.

@@ -15,23 +15,27 @@ import (
 // MessageRequest asks for one message: WeChat's own body, and a few fields of
 // ours. Zero fields are left out.
 type MessageRequest struct {
-	AppID           string           `json:"appid" doc:"The account, by appid or alias." example:"wx0f1e2d3c4b5a6978"`
-	ToUser          string           `json:"touser" doc:"The openid of the recipient."`
-	TemplateID      string           `json:"template_id" doc:"A template the account holds."`
-	URL             string           `json:"url,omitempty" doc:"Where a tap leads. kind template only."`
-	MiniProgram     *MiniProgram     `json:"miniprogram,omitempty" doc:"The mini program page a tap opens; wins over url. kind template only."`
-	TopColor        string           `json:"topcolor,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
-	Page            string           `json:"page,omitempty" doc:"Where a tap leads. kind mini_template only."`
-	FormID          string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only."`
-	EmphasisKeyword string           `json:"emphasis_keyword,omitempty" doc:"The keyword shown enlarged. kind mini_template only." example:"keyword1.DATA"`
-	Color           string           `json:"color,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
-	Data            map[string]Field `json:"data" doc:"A value for every key of the template, e.g. {\"thing1\":\"巧克力\"}. An object, not JSON in a string; keys without .DATA."`
-	Kind            string           `json:"kind,omitempty" enum:"template,mini_template" doc:"Default: by the kind of the account."`
-	ClientMsgID     string           `json:"client_msg_id,omitempty" doc:"Passed to WeChat, which drops a second message with it for 10 minutes; so do we. Default: our id."`
-	SendAt          time.Time        `json:"send_at,omitzero" doc:"Not before this. Default: now."`
-	ExpiresAt       time.Time        `json:"expires_at,omitzero" doc:"No attempt begins after this: a message not sent by then expires, or ends as uncertain when an attempt had no answer. Default: the account's setting, 24 h after send_at."`
-	Priority        string           `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default normal."`
-	Metadata        json.RawMessage  `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the message."`
+	AppID            string           `json:"appid" doc:"The account, by appid or alias." example:"wx0f1e2d3c4b5a6978"`
+	ToUser           string           `json:"touser" doc:"The openid of the recipient."`
+	TemplateID       string           `json:"template_id" doc:"A template the account holds. Those of kinds mini_template, subscribe, notice and one_time may be unknown here: WeChat judges them."`
+	URL              string           `json:"url,omitempty" doc:"Where a tap leads. kinds template and one_time."`
+	MiniProgram      *MiniProgram     `json:"miniprogram,omitempty" doc:"The mini program page a tap opens; wins over url, and over a notice's page. kinds template, notice and one_time."`
+	TopColor         string           `json:"topcolor,omitempty" doc:"Accepted for old callers; WeChat ignores it today. kind template only."`
+	Page             string           `json:"page,omitempty" doc:"Where a tap leads: a page of the mini program (kinds mini_template and subscribe), a URL (kind notice)."`
+	FormID           string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only."`
+	EmphasisKeyword  string           `json:"emphasis_keyword,omitempty" doc:"The keyword shown enlarged. kind mini_template only." example:"keyword1.DATA"`
+	Color            string           `json:"color,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
+	MiniProgramState string           `json:"miniprogram_state,omitempty" enum:"developer,trial,formal" doc:"The version of the mini program a tap opens. kind subscribe only. Default: formal."`
+	Lang             string           `json:"lang,omitempty" enum:"zh_CN,en_US,zh_HK,zh_TW" doc:"The language of the mini program a tap opens. kind subscribe only. Default: zh_CN."`
+	Scene            string           `json:"scene,omitempty" doc:"The number, 0 to 10000, under which the user confirmed. kind one_time only, and needed there." example:"1000"`
+	Title            string           `json:"title,omitempty" doc:"At most 15 characters. kind one_time only, and needed there."`
+	Data             map[string]Field `json:"data" doc:"A value for every key of the template, e.g. {\"thing1\":\"巧克力\"}. An object, not JSON in a string; keys without .DATA. kind one_time: content alone, at most 200 characters."`
+	Kind             string           `json:"kind,omitempty" enum:"template,mini_template,subscribe,notice,one_time" doc:"template and notice are for service accounts, mini_template and subscribe for mini programs, one_time for official accounts. Of subscribe, notice and one_time one call without an answer is the last: they have no client_msg_id at WeChat, so they end as uncertain (with the policy give_up as failed) and are never sent again by themselves, whatever the policy. Default: template, for mini programs mini_template."`
+	ClientMsgID      string           `json:"client_msg_id,omitempty" doc:"A second message with it to the same user within 10 minutes answers the first. kind template: passed to WeChat, which drops it too. Default: our id."`
+	SendAt           time.Time        `json:"send_at,omitzero" doc:"Not before this. Default: now."`
+	ExpiresAt        time.Time        `json:"expires_at,omitzero" doc:"No attempt begins after this: a message not sent by then expires, or ends as uncertain when an attempt had no answer. Default: the account's setting, 24 h after send_at."`
+	Priority         string           `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default normal."`
+	Metadata         json.RawMessage  `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the message."`
 	// IdempotencyKey (1 to 255 visible characters) makes a repeated call answer
 	// the first message for 24 hours. "" = none. It travels as a header.
 	IdempotencyKey string `json:"-"`
@@ -75,17 +79,19 @@ func (f *Field) UnmarshalJSON(b []byte) error {
 type Message struct {
 	ID          string  `json:"id" example:"msg_0199f2f1c0de7abc8def0123456789ab"`
 	AppID       string  `json:"appid"`
-	Kind        string  `json:"kind" enum:"template,mini_template"`
+	Kind        string  `json:"kind" enum:"template,mini_template,subscribe,notice,one_time"`
 	ToUser      string  `json:"touser"`
 	TemplateID  string  `json:"template_id"`
 	State       string  `json:"state" enum:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered"`
 	Reason      string  `json:"reason" doc:"Why it is in that state, e.g. user_block, quota, no_answer; empty where none is needed."`
 	Final       bool    `json:"final" doc:"true: nothing more will happen to it."`
-	ClientMsgID string  `json:"client_msg_id" doc:"What WeChat was given."`
-	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string."`
-	Errcode     *int    `json:"errcode" doc:"WeChat's last answer; null while there is none."`
-	Errmsg      string  `json:"errmsg"`
-	RID         string  `json:"rid" doc:"WeChat's request id."`
+	ClientMsgID string  `json:"client_msg_id" doc:"The caller's, or our id. kind template: what WeChat was given."`
+	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string; null while there is none. Those of kinds mini_template, notice and one_time get none."`
+	// AnsweredMsgID is the msgid that a caller of the WeChat-compatible surface was given.
+	AnsweredMsgID *string `json:"answered_msgid" doc:"The number we answered a WeChat-compatible call with because msgid was not known in time; the event handed on carries it too. null as a rule."`
+	Errcode       *int    `json:"errcode" doc:"WeChat's last answer; null while there is none."`
+	Errmsg        string  `json:"errmsg"`
+	RID           string  `json:"rid" doc:"WeChat's request id."`
 	// ErrcodeInfo explains Errcode.
 	ErrcodeInfo *ErrcodeInfo `json:"errcode_info" doc:"What errcode means and what to do; null while there is none, and for 0."`
 
@@ -195,7 +201,7 @@ type MessageFilter struct {
 	TemplateID   string
 	States       []string
 	Since, Until time.Time // of created_at: Since included, Until not
-	Query        string    // an exact id, client_msg_id, msgid or openid
+	Query        string    // an exact id, client_msg_id, msgid (WeChat's or the one we answered) or openid
 	Cursor       string
 	Limit        int // 1..1000; 0 = 50
 }

@@ -2,8 +2,9 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -60,7 +61,7 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	p.recipient(r)
 	p.times(r, &m, conf, now)
 	p.extras(r)
-	p.ownFields(r, m.Kind)
+	p.ownFields(r, &m)
 	if err := p.err(); err != nil {
 		return prepared{}, err
 	}
@@ -90,6 +91,14 @@ func (p *problems) add(code, pointer, format string, args ...any) {
 	p.fields = append(p.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 }
 
+// fault adds the fields of an error about them.
+func (p *problems) fault(e *hongyan.Error) {
+	if p.code == "" {
+		p.code = e.Code
+	}
+	p.fields = append(p.fields, e.Fields...)
+}
+
 func (p *problems) err() error {
 	if len(p.fields) == 0 {
 		return nil
@@ -98,17 +107,12 @@ func (p *problems) err() error {
 }
 
 func (p *problems) kind(a *hongyan.Account, k hongyan.MessageKind) {
-	switch k {
-	case hongyan.KindTemplate:
-		if a.Kind == hongyan.MiniProgram || a.Kind == hongyan.SubscriptionAccount {
-			p.add("wrong_kind", "/kind", "kind %q needs a verified service account; %s is a %s", k, a.AppID, a.Kind)
-		}
-	case hongyan.KindMiniTemplate:
-		if a.Kind != hongyan.MiniProgram {
-			p.add("wrong_kind", "/kind", "kind %q needs a mini program; %s is a %s account", k, a.AppID, a.Kind)
-		}
-	default:
-		p.add("unknown_kind", "/kind", "kind %q is not one of template, mini_template", k)
+	f, known := families[k]
+	switch {
+	case !known:
+		p.fault(hongyan.UnknownKind(clip(string(k))))
+	case !slices.Contains(f.senders, a.Kind):
+		p.add("wrong_kind", "/kind", "kind %q needs %s; %s is a %s account", k, f.sender, a.AppID, a.Kind)
 	}
 }
 
@@ -187,121 +191,62 @@ func (p *problems) extras(r *Request) {
 	if len(r.Metadata) > maxMetadata {
 		p.add("metadata_too_long", "/metadata", "metadata has %d bytes; at most %d", len(r.Metadata), maxMetadata)
 	}
-	if len(r.URL) > maxURL {
-		p.add("url_too_long", "/url", "url has %d bytes; at most %d", len(r.URL), maxURL)
+	for _, link := range [...][2]string{{"url", r.URL}, {"page", r.Page}} {
+		if n := len(link[1]); n > maxURL {
+			p.add("url_too_long", "/"+link[0], "%s has %d bytes; at most %d", link[0], n, maxURL)
+		}
 	}
 }
 
-// ownFields checks the fields that belong to one kind alone. Empty optional ones
-// are harmless, as they are at WeChat (design §9).
-func (p *problems) ownFields(r *Request, k hongyan.MessageKind) {
-	if k == hongyan.KindMiniTemplate {
+// ownFields checks the fields that belong to some kinds alone, and the rules that
+// WeChat has published for a kind. Empty optional ones are harmless, as they are
+// at WeChat (design §9).
+func (p *problems) ownFields(r *Request, m *hongyan.Message) {
+	f, known := families[m.Kind]
+	if !known {
+		return
+	}
+	for i := range ownFields {
+		if own := &ownFields[i]; own.given(r) && own.foreignTo(m.Kind) {
+			p.add("field_of_another_kind", "/"+own.name, "%s does not belong to a message of kind %q", own.name, m.Kind)
+		}
+	}
+	if mp := r.MiniProgram; mp != nil && mp.AppID == "" && mp.PagePath != "" && m.Kind != hongyan.KindMiniTemplate && m.Kind != hongyan.KindSubscribe {
+		p.add("missing_field", "/miniprogram/appid", "miniprogram.pagepath %q needs miniprogram.appid", clip(mp.PagePath))
+	}
+	switch m.Kind {
+	case hongyan.KindMiniTemplate:
 		if r.FormID == "" {
 			p.add("missing_field", "/form_id", "form_id is missing: a formId or prepay_id of the user")
 		}
-		p.foreign(k, map[string]bool{"url": r.URL != "", "miniprogram": !emptyMini(r.MiniProgram), "topcolor": r.TopColor != ""})
+	case hongyan.KindOneTime:
+		p.oneTime(r)
+	}
+	p.published(f.body(r, m))
+}
+
+// oneTime checks what a one-time message needs and its own Check does not ask for.
+func (p *problems) oneTime(r *Request) {
+	switch _, err := strconv.Atoi(r.Scene); {
+	case r.Scene == "":
+		p.add("missing_field", "/scene", "scene is missing: the one the user confirmed, 0 to 10000")
+	case err != nil:
+		p.add("invalid_field", "/scene", "scene %q is not a whole number from 0 to 10000", clip(r.Scene))
+	}
+	if r.Title == "" {
+		p.add("missing_field", "/title", "title is missing: at most 15 characters")
+	}
+}
+
+// published applies the rules that package wechat knows of a body.
+func (p *problems) published(body any) {
+	rules, ok := body.(interface{ Check() []wechat.FieldProblem })
+	if !ok {
 		return
 	}
-	p.foreign(k, map[string]bool{"page": r.Page != "", "form_id": r.FormID != "", "emphasis_keyword": r.EmphasisKeyword != ""})
-	if mp := r.MiniProgram; mp != nil && mp.AppID == "" && mp.PagePath != "" {
-		p.add("missing_field", "/miniprogram/appid", "miniprogram.pagepath %q needs miniprogram.appid", clip(mp.PagePath))
+	for _, f := range rules.Check() {
+		p.add("invalid_field", "/"+strings.ReplaceAll(strings.TrimSuffix(f.Field, ".value"), ".", "/"), "%s", f.Detail)
 	}
-}
-
-func (p *problems) foreign(k hongyan.MessageKind, given map[string]bool) {
-	for _, name := range []string{"url", "miniprogram", "topcolor", "page", "form_id", "emphasis_keyword"} {
-		if given[name] {
-			p.add("field_of_another_kind", "/"+name, "%s does not belong to a message of kind %q", name, k)
-		}
-	}
-}
-
-func emptyMini(mp *MiniProgram) bool { return mp == nil || mp.AppID == "" && mp.PagePath == "" }
-
-// checkData holds the data against the template. A mini program's templates
-// cannot be listed (their interface is retired), so an unknown one is left to
-// WeChat to judge.
-func (e *Engine) checkData(ctx context.Context, a *hongyan.Account, r *Request, k hongyan.MessageKind) error {
-	en, err := e.template(ctx, a, r.TemplateID)
-	if hongyan.IsKind(err, hongyan.NotFound) {
-		if k == hongyan.KindMiniTemplate {
-			return checkKeys(r.Data)
-		}
-		p := hongyan.InvalidField("unknown_template", "/template_id", "%s holds no template %q", a.AppID, clip(r.TemplateID))
-		p.Hint = "list the account's templates, or sync them if it was added just now"
-		return p
-	}
-	if err != nil {
-		return err
-	}
-	if en.Status != "" && en.Status != "active" {
-		return hongyan.InvalidField("template_"+en.Status, "/template_id", "template %q is %s at WeChat", r.TemplateID, en.Status)
-	}
-	return checkAgainst(en, a, r, k)
-}
-
-func checkAgainst(en *entry, a *hongyan.Account, r *Request, k hongyan.MessageKind) error {
-	if len(r.Data) == 0 && k == hongyan.KindTemplate && len(en.params) > 0 {
-		return hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %s", strings.Join(en.params, ", "))
-	}
-	var p problems
-	for _, v := range wechat.ValidateData(en.content, r.Data, en.rules) {
-		switch {
-		case v.Kind == wechat.ProblemUnknownKey:
-			continue // WeChat ignores it
-		case !v.Fatal && v.Kind != wechat.ProblemMissing && v.Kind != wechat.ProblemDotData:
-			continue // not a rule WeChat has published
-		case a.CutValues && v.Kind == wechat.ProblemRule && cutOwn(r, v):
-			continue
-		case k == hongyan.KindMiniTemplate && v.Kind == wechat.ProblemMissing:
-			continue // an empty line is legal there (spec §6.2)
-		}
-		p.add("invalid_data", "/data/"+escapePointer(v.Key), "%s", v.Detail)
-	}
-	return p.err()
-}
-
-// checkKeys finds the one mistake that is visible without the template.
-func checkKeys(d Data) error {
-	var p problems
-	for _, v := range wechat.ValidateData(wechat.ParseContent(""), d, wechat.RulesHistorical) {
-		if v.Kind == wechat.ProblemDotData {
-			p.add("invalid_data", "/data/"+escapePointer(v.Key), "%s", v.Detail)
-		}
-	}
-	return p.err()
-}
-
-// payload writes WeChat's own body: what is sent, byte for byte.
-func payload(r *Request, m *hongyan.Message) ([]byte, error) {
-	data := r.Data
-	if data == nil {
-		data = Data{}
-	}
-	if m.Kind == hongyan.KindMiniTemplate {
-		return wechat.MarshalBody(&wechat.MiniTemplateMessage{
-			ToUser: m.ToUser, TemplateID: m.TemplateID, Page: r.Page, FormID: r.FormID, Data: data,
-			Color: r.Color, EmphasisKeyword: r.EmphasisKeyword,
-		})
-	}
-	msg := &wechat.TemplateMessage{
-		ToUser: m.ToUser, TemplateID: m.TemplateID, URL: r.URL, TopColor: r.TopColor, ClientMsgID: m.ClientMsgID, Data: data,
-	}
-	if !emptyMini(r.MiniProgram) {
-		msg.MiniProgram = r.MiniProgram
-	}
-	return wechat.MarshalBody(msg)
-}
-
-// payloadFormID reads the form_id back.
-func payloadFormID(body []byte) string {
-	var p struct {
-		FormID string `json:"form_id"`
-	}
-	if json.Unmarshal(body, &p) != nil {
-		return ""
-	}
-	return p.FormID
 }
 
 // Submitted is the answer for one request.
@@ -315,6 +260,12 @@ type Submitted struct {
 // A message for which a slot is free is stored already leased and sent at
 // once. The error is for a call that failed as a whole, e.g. on a full disk.
 func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) {
+	return e.submit(ctx, rs, func(string) {})
+}
+
+// submit is Submit; before is told the id of each message before it is stored,
+// and so before it can leave.
+func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string)) ([]Submitted, error) {
 	out := make([]Submitted, len(rs))
 	rows := make([]store.NewMessage, 0, len(rs))
 	streams := make([]*stream, 0, len(rs))
@@ -325,6 +276,7 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 			out[i] = e.replay(ctx, &rs[i], err)
 			continue
 		}
+		before(p.message.ID)
 		s := e.lease(p.account, &p.message)
 		rows = append(rows, store.NewMessage{Message: p.message, IdempotencyKey: rs[i].IdempotencyKey, BodyHash: rs[i].BodyHash})
 		streams, index = append(streams, s), append(index, i)

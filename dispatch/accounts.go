@@ -65,7 +65,7 @@ func (e *Engine) readAccount(ctx context.Context, appID string) (*account, error
 
 // settingsOf makes settings of an account as the store has it.
 func (e *Engine) settingsOf(stored hongyan.Account) *settings {
-	return &settings{stored, &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient()}}
+	return &settings{stored, &wechat.Client{BaseURL: stored.BaseURL, HTTPClient: e.httpClient(&stored)}}
 }
 
 // keepAccount remembers fresh under its AppID and the name it was asked by,
@@ -194,7 +194,7 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 		if err != nil {
 			return err
 		}
-		c, taken = e.takeOn(stored, holds, changes)
+		c, taken = e.takeOn(e.settingsOf(stored), holds, changes)
 	}
 	e.giveBack(c.untried)
 	for _, reason := range c.cured {
@@ -221,7 +221,7 @@ type change struct {
 
 // takeOn makes the engine's view of an account what the store says; false when
 // something changed since that was read.
-func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold, changes int) (c change, ok bool) {
+func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c change, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.changes != changes {
@@ -244,7 +244,7 @@ func (e *Engine) takeOn(stored hongyan.Account, holds []hongyan.Hold, changes in
 	if a.settings().RatePerSecond != stored.RatePerSecond {
 		a.bucket = newBucket(stored.RatePerSecond, now)
 	}
-	a.stored.Store(e.settingsOf(stored))
+	a.stored.Store(stored)
 	a.setHolds(holds, now)
 	full := a.meter.full(now)
 	a.meter.rules = stored.EffectiveQuotas()

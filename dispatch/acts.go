@@ -2,18 +2,22 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"hongyan"
-	"hongyan/wechat"
 )
 
 // Cancel withdraws a waiting message. Conflict in any other state, and for a
 // message in doubt: it may have been shown already.
 func (e *Engine) Cancel(ctx context.Context, id string) (hongyan.Message, error) {
-	return e.cfg.Store.Cancel(ctx, id)
+	m, err := e.cfg.Store.Cancel(ctx, id)
+	if err == nil {
+		e.mu.Lock()
+		e.waiters.wake(id)
+		e.mu.Unlock()
+	}
+	return m, err
 }
 
 // Release sends a waiting message now, whatever its due time and hold; only an
@@ -125,20 +129,7 @@ func stateConflict(m *hongyan.Message, act string) error {
 // its client_msg_id, times and idempotency key.
 func requestOf(m *hongyan.Message) (Request, error) {
 	r := Request{AppID: m.AppID, Kind: m.Kind, ToUser: m.ToUser, TemplateID: m.TemplateID, Priority: m.Priority, Metadata: m.Metadata}
-	if m.Kind == hongyan.KindMiniTemplate {
-		var body wechat.MiniTemplateMessage
-		if err := json.Unmarshal(m.Payload, &body); err != nil {
-			return r, err
-		}
-		r.Page, r.FormID, r.Data, r.Color, r.EmphasisKeyword = body.Page, body.FormID, body.Data, body.Color, body.EmphasisKeyword
-		return r, nil
-	}
-	var body wechat.TemplateMessage
-	if err := json.Unmarshal(m.Payload, &body); err != nil {
-		return r, err
-	}
-	r.URL, r.TopColor, r.MiniProgram, r.Data = body.URL, body.TopColor, body.MiniProgram, body.Data
-	return r, nil
+	return r, families[m.Kind].read(m.Payload, &r)
 }
 
 // Pause stops an account at once: calls under way finish, nothing else leaves.

@@ -304,6 +304,7 @@ func (e *Engine) returnAll(ctx context.Context, untried []job) error {
 	for i := range untried {
 		e.reserve(untried[i].s, -1)
 		untried[i].s.backlog = true
+		e.waiters.wake(untried[i].m.ID)
 	}
 	e.poke()
 	return nil

@@ -10,9 +10,9 @@ import (
 
 // cutOwn is cutValue on data of the request's own: the caller's map may belong
 // to other requests too.
-func cutOwn(r *Request, v wechat.ValueProblem) bool {
+func cutOwn(r *Request, v wechat.ValueProblem, rules wechat.RuleSet) bool {
 	data := maps.Clone(r.Data)
-	cut := cutValue(data, v)
+	cut := cutValue(data, v, rules)
 	if cut {
 		r.Data = data
 	}
@@ -21,7 +21,7 @@ func cutOwn(r *Request, v wechat.ValueProblem) bool {
 
 // cutValue shortens a value that only breaks a rule of length, for accounts
 // that prefer a cut line to a refusal, and reports whether it did.
-func cutValue(d Data, v wechat.ValueProblem) bool {
+func cutValue(d Data, v wechat.ValueProblem, rules wechat.RuleSet) bool {
 	_, limit, found := strings.Cut(v.Rule, ":max")
 	if !found {
 		return false
@@ -36,9 +36,9 @@ func cutValue(d Data, v wechat.ValueProblem) bool {
 		return false
 	}
 	f.Value = string(runes[:n-1]) + "…"
-	if wechat.ValidateValue(v.Key, f.Value, wechat.RulesTemplate) != nil {
+	if wechat.ValidateValue(v.Key, f.Value, rules) != nil {
 		f.Value = string(runes[:n])
-		if wechat.ValidateValue(v.Key, f.Value, wechat.RulesTemplate) != nil {
+		if wechat.ValidateValue(v.Key, f.Value, rules) != nil {
 			return false
 		}
 	}

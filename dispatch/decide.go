@@ -100,6 +100,9 @@ func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdi
 			v.doubtSince = c.attempt.StartedAt
 		}
 		v.effect = effect{kind: effectUnhealthy}
+		if !families[m.Kind].repeats { // asking again could show it twice: never by itself, whatever the policy
+			return lost(a, v)
+		}
 		return retryUnanswered(a, m, v, now)
 	case hongyan.NotSent:
 		v.effect = effect{kind: effectUnhealthy}
@@ -114,8 +117,7 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 		return refused(a, v, reasonHTTPStatus, now)
 	}
 	if code == wechat.CodeOK {
-		v.msgID = c.attempt.MsgID
-		return ended(v, hongyan.Accepted, "")
+		return accepted(m, v, c)
 	}
 	if proof, ok := arrivedEarlier(m, v, c); ok {
 		return proof
@@ -132,13 +134,27 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 	case wechat.ClassForm:
 		return retryForm(a, m, v, code, now)
 	case wechat.ClassAccount:
-		return stopAccount(a, m, v, c, now)
+		if !aboutOtherCalls[code] {
+			return stopAccount(a, m, v, c, now)
+		}
 	case wechat.ClassTemplate:
-		v.effect = effect{kind: effectTemplate, status: templateStatus(code)}
+		if families[m.Kind].shelved { // else nothing here could ever let the others go again
+			v.effect = effect{kind: effectTemplate, status: templateStatus(code)}
+		}
 	case wechat.ClassRequest:
 		return ended(v, hongyan.Failed, reasonErrcode) // in doubt too: the same body was refused before
 	}
 	return refused(a, v, reasonErrcode, now)
+}
+
+// accepted ends a message that WeChat took. Where it gives no msgid though it will push
+// an event (bizsend; spec §7.3), the receipt is found as that of a message in doubt.
+func accepted(m *hongyan.Message, v verdict, c call) verdict {
+	v.msgID = c.attempt.MsgID
+	if v.msgID == 0 && m.Kind.HasReceipt() && v.doubtSince.IsZero() {
+		v.doubtSince = c.attempt.StartedAt
+	}
+	return ended(v, hongyan.Accepted, "")
 }
 
 // refused ends a message that WeChat will not take now. After an attempt
@@ -294,12 +310,28 @@ func retryForm(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Co
 	return refused(a, v, reasonErrcode, now)
 }
 
+// aboutOtherCalls are codes of class account that say nothing of sending: of quota
+// and rid look-ups, the callback check, and adding templates. WeChat has no reason
+// to answer a send with one; should it, no account must stop for that.
+var aboutOtherCalls = map[wechat.Code]bool{
+	wechat.CodeCGIPathNoPermission: true, wechat.CodeRIDNoPermission: true, wechat.CodeNoCallbackURL: true,
+	wechat.CodeAddTemplatePunished: true, wechat.CodeNewTmplAccountBanned: true,
+}
+
+// aboutOneKind are those that forbid one way of sending (design §5.4): no
+// permission for the interface, and the penalties on subscribe messages, on
+// form_ids and on prepay_ids.
+var aboutOneKind = map[wechat.Code]bool{
+	wechat.CodeAPIUnauthorized: true, wechat.CodeSubscribeBanned: true,
+	wechat.CodeFormSendPunished: true, wechat.CodeFormSendPunished2: true, wechat.CodePrepaySendPunished: true,
+}
+
 // stopAccount holds everything the code speaks of until a person acts.
 func stopAccount(a *hongyan.Account, m *hongyan.Message, v verdict, c call, now time.Time) verdict {
 	code := wechat.Code(c.attempt.Errcode)
 	h := hongyan.Hold{Reason: hongyan.HoldAccount, Errcode: int(code), Detail: c.attempt.Errmsg,
 		Release: fmt.Sprintf("cure errcode %d, then resume the account", code)}
-	if code == wechat.CodeAPIUnauthorized { // this API only (design §5.4)
+	if aboutOneKind[code] {
 		h.Kind = m.Kind
 	}
 	v.effect = effect{kind: effectHold, hold: h}

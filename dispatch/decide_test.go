@@ -259,7 +259,7 @@ func callOf(kind hongyan.MessageKind, a hongyan.Attempt, http int) call {
 	case hongyan.NotSent:
 		c.class = wechat.ClassNotSent
 	default:
-		c.class = wechat.ClassOf(endpoints[kind], wechat.Code(a.Errcode))
+		c.class = wechat.ClassOf(families[kind].endpoint, wechat.Code(a.Errcode))
 	}
 	return c
 }

@@ -35,6 +35,10 @@ type Config struct {
 	Tokens Tokens
 	// HTTPClient calls WeChat; nil = wechat's default (connect 5 s, total 15 s).
 	HTTPClient *http.Client
+	// ClientFor gives the client of one account, e.g. one that goes through its
+	// proxy. It is asked when the account is first used and whenever it changed, and
+	// must not block; nil, and an answer of nil, mean HTTPClient.
+	ClientFor func(*hongyan.Account) *http.Client
 	// NodeName is this process in the nodes table; "" = "local".
 	NodeName string
 	// Slots is how many messages may be leased at once, and so how many may be
@@ -55,23 +59,27 @@ type Config struct {
 // Request is a message somebody wants sent: WeChat's own fields and ours.
 // Zero fields take the defaults named in design §3.2.
 type Request struct {
-	AppID           string // AppID or alias of the account
-	Kind            hongyan.MessageKind
-	ToUser          string
-	TemplateID      string
-	URL             string
-	MiniProgram     *MiniProgram
-	TopColor        string
-	Page            string // mini_template
-	FormID          string // mini_template: form_id or prepay_id
-	EmphasisKeyword string // mini_template
-	Color           string // mini_template
-	Data            Data
-	ClientMsgID     string
-	SendAt          time.Time
-	ExpiresAt       time.Time
-	Priority        hongyan.Priority // its zero value is Urgent: set it
-	Metadata        []byte           // a JSON object, or nil
+	AppID            string // AppID or alias of the account
+	Kind             hongyan.MessageKind
+	ToUser           string
+	TemplateID       string
+	URL              string       // template, one_time
+	MiniProgram      *MiniProgram // template, notice, one_time
+	TopColor         string       // template
+	Page             string       // mini_template, subscribe: a page; notice: a URL
+	FormID           string       // mini_template: form_id or prepay_id
+	EmphasisKeyword  string       // mini_template
+	Color            string       // mini_template
+	MiniProgramState string       // subscribe: developer, trial or formal
+	Lang             string       // subscribe: zh_CN, en_US, zh_HK or zh_TW
+	Scene            string       // one_time: the number the user confirmed, "0" to "10000"
+	Title            string       // one_time
+	Data             Data
+	ClientMsgID      string
+	SendAt           time.Time
+	ExpiresAt        time.Time
+	Priority         hongyan.Priority // its zero value is Urgent: set it
+	Metadata         []byte           // a JSON object, or nil
 
 	IdempotencyKey string
 	BodyHash       [32]byte

@@ -47,7 +47,9 @@ type Engine struct {
 	turn       int
 	slots      int  // leased, or settled and not recorded yet
 	stopping   bool // no new leases
+	ended      bool // Run has ended: nothing is recorded any more
 	broken     bool // results cannot be recorded: nothing new is sent
+	waiters    waiters
 }
 
 // New returns an engine; it starts nothing.
@@ -77,6 +79,7 @@ func New(cfg Config) *Engine {
 		accounts:   make(map[string]*account),
 		unreadable: make(map[string]string),
 		streams:    make(map[streamKey]*stream),
+		waiters:    make(waiters),
 		sendCtx:    context.Background(),
 	}
 }
@@ -93,6 +96,7 @@ func (e *Engine) Recorded() int64 { return e.recordedN.Load() }
 // Then it leases nothing more, returns what was not tried, gives calls under
 // way StopGrace, records their outcomes and leaves. It may be called once.
 func (e *Engine) Run(ctx context.Context) error {
+	defer e.letWaitersGo()
 	sendCtx, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
 	e.sendCtx = sendCtx
@@ -211,8 +215,15 @@ func (e *Engine) runSweeps(ctx context.Context) {
 	}
 }
 
-// httpClient returns the client calls are made with; nil lets wechat choose.
-func (e *Engine) httpClient() *http.Client { return e.cfg.HTTPClient }
+// httpClient returns the client an account's calls are made with; nil lets wechat choose.
+func (e *Engine) httpClient(a *hongyan.Account) *http.Client {
+	if e.cfg.ClientFor != nil {
+		if own := e.cfg.ClientFor(a); own != nil {
+			return own
+		}
+	}
+	return e.cfg.HTTPClient
+}
 
 // poke wakes the claimer.
 func (e *Engine) poke() {

@@ -24,6 +24,7 @@ type life struct {
 //   - no attempt starts after expires_at;
 //   - every attempt of a message in doubt starts inside WeChat's ten minutes,
 //     the one resend of the policy apart, and no due time lies beyond them;
+//   - of a kind that cannot ask again, the first attempt in doubt is the last;
 //   - doubt, once there, never goes away: only an end resolves it. So nothing
 //     in doubt is ever expired, and it fails only by the policy give_up or by
 //     an answer about its own content. Such an answer is definitive: the earlier
@@ -59,8 +60,9 @@ func newLife(t *rapid.T) *life {
 	}
 	l.account.UncertainPolicy = rapid.SampledFrom([]hongyan.UncertainPolicy{
 		"", hongyan.UncertainHold, hongyan.UncertainResend, hongyan.UncertainGiveUp}).Draw(t, "policy")
-	if form := rapid.SampledFrom([]string{"", prepay, "4f1e"}).Draw(t, "form"); form != "" {
-		miniForm(form, 0)(&l.m)
+	l.m.Kind = rapid.SampledFrom(hongyan.MessageKinds()).Draw(t, "kind")
+	if l.m.Kind == hongyan.KindMiniTemplate {
+		miniForm(rapid.SampledFrom([]string{prepay, "4f1e"}).Draw(t, "form"), 0)(&l.m)
 		l.m.FirstAt = time.Time{}
 	}
 	return l
@@ -71,7 +73,7 @@ func drawAttempt(t *rapid.T) hongyan.Attempt {
 		hongyan.Answered, hongyan.Answered, hongyan.NoAnswer, hongyan.NotSent}).Draw(t, "outcome")}
 	if a.Outcome == hongyan.Answered {
 		a.Errcode = rapid.SampledFrom([]int{-1, -1, -1, 40001, 45009, 45011, 43117, 41028, 41029, 48001, 50001,
-			40241, 40252, 45065, 44007, 47003, 43004, 43116, 77777, 0}).Draw(t, "errcode")
+			40241, 40252, 45065, 44007, 47003, 43004, 43101, 43107, 43108, 43116, 76022, 77777, 0}).Draw(t, "errcode")
 	}
 	return a
 }
@@ -124,6 +126,8 @@ func (l *life) check(t *rapid.T, v verdict, c call, over bool) {
 	switch {
 	case !inTable(hongyan.Sending, v.state):
 		t.Fatalf("no row leads from sending to %v", v.state)
+	case v.state.Rank() == 0 && doubt && !families[l.m.Kind].repeats:
+		t.Fatalf("%s in doubt of a kind that cannot ask again", v.state)
 	case doubt == false && !l.m.DoubtSince.IsZero():
 		t.Fatal("the doubt went away")
 	case resending && (l.resent || l.account.UncertainPolicy != hongyan.UncertainResend):

@@ -42,7 +42,7 @@ func (e *Engine) probe(s *stream) {
 	e.mu.Lock()
 	s.probing = false
 	if answered {
-		s.needProbe, s.failures, s.limit = false, gateAfter-1, 1
+		s.needProbe, s.failures, s.limit = false, s.patience()-1, 1
 	} else {
 		s.needProbe = true // a resume during the call took it for over
 		s.failures++

@@ -156,6 +156,7 @@ func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, 
 	defer e.mu.Unlock()
 	for i := range batch {
 		b := &batch[i]
+		e.waiters.wake(b.m.ID)
 		meter := b.s.account.meter
 		e.slots--
 		meter.reserve(-1)

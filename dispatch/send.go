@@ -11,12 +11,6 @@ import (
 	"hongyan/wechat"
 )
 
-// endpoints of the kinds.
-var endpoints = map[hongyan.MessageKind]wechat.Endpoint{
-	hongyan.KindTemplate:     wechat.EndpointTemplateSend,
-	hongyan.KindMiniTemplate: wechat.EndpointMiniTemplateSend,
-}
-
 // startWorkers begins calls for ready messages up to the stream's limit. The
 // caller holds e.mu.
 func (e *Engine) startWorkers(s *stream, now time.Time) {
@@ -191,7 +185,7 @@ func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err err
 // call makes one call and classifies it.
 func (e *Engine) call(ctx context.Context, a *account, m *hongyan.Message, token string, n int) call {
 	c := call{attempt: hongyan.Attempt{N: n, StartedAt: hongyan.Millis(e.cfg.Store.Now())}}
-	endpoint := endpoints[m.Kind]
+	endpoint := families[m.Kind].endpoint
 	answer, err := a.settings().client.Do(ctx, wechat.Call{Endpoint: endpoint, AccessToken: token, Body: m.Payload})
 	c.attempt.EndedAt = hongyan.Millis(e.cfg.Store.Now())
 	switch wechat.OutcomeOf(err) {
@@ -339,12 +333,19 @@ func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.T
 	})
 }
 
-// templateGone marks a banned or removed template and holds its messages.
+// templateGone marks a banned or removed template and holds its messages. What
+// WeChat says of a subscribe message's template is not said of the one of form_ids
+// that the account may hold under the same id.
 func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string, said hongyan.Attempt) error {
 	why := fmt.Sprintf("errcode %d: %s", said.Errcode, said.Errmsg)
 	h := hongyan.Hold{
 		AppID: m.AppID, Kind: m.Kind, Reason: hongyan.HoldTemplate, Since: e.cfg.Store.Now(), Errcode: said.Errcode,
 		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + said.Errmsg,
+	}
+	if m.Kind == hongyan.KindSubscribe {
+		if en, err := e.library.find(ctx, m.AppID, m.TemplateID); err == nil && en.rules == wechat.RulesHistorical {
+			return nil
+		}
 	}
 	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {

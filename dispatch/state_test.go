@@ -52,6 +52,7 @@ func printStates() []byte {
 	printDiagram(&b)
 	printStateTable(&b)
 	printTransitionTable(&b)
+	printKinds(&b)
 	return b.Bytes()
 }
 
@@ -116,6 +117,33 @@ func printTransitionTable(b *bytes.Buffer) {
 			from = stateWords(row.From)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", row.Act, from, stateWords([]hongyan.State{row.To}), row.Note)
+	}
+}
+
+const kindsIntro = `
+## The kinds of message · 消息类型
+
+What a call without an answer means depends on the kind. Where WeChat knows a repeated call by its client_msg_id or form_id, the call is made
+again. The others have neither: one such call is their last, and a message of theirs that a dead process may have tried is never sent again
+either. They end as ` + "`uncertain`" + ` (with the account's policy ` + "`give_up`" + ` as ` + "`failed`" + `); the policy ` + "`resend`" + ` does not apply to them, and only a person can send
+them once more (retry). What certainly did not leave, and what WeChat answered with a transient errcode, is tried again whatever the kind.
+
+调用没有得到应答时怎么办，取决于消息类型。微信能凭 client_msg_id 或 form_id 认出重复调用的，会再次调用；其余类型一次无应答即止，
+进程崩溃时可能已经发出的也不再发送：以 ` + "`uncertain`" + ` 终结（账号策略为 ` + "`give_up`" + ` 时为 ` + "`failed`" + `），策略 ` + "`resend`" + ` 对其无效，只能由人重试。
+确定没有发出的，以及微信返回暂时性错误码的，任何类型都会重试。
+
+| Kind 类型 | Receipt 回执 | Last state without one 无回执时的终态 | Asked again after no answer 无应答后重试 |
+|---|---|---|---|
+`
+
+func printKinds(b *bytes.Buffer) {
+	b.WriteString(kindsIntro)
+	for _, k := range hongyan.MessageKinds() {
+		last := ""
+		if hongyan.Accepted.Final(k) {
+			last = stateWords([]hongyan.State{hongyan.Accepted})
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k, mark(k.HasReceipt()), last, mark(families[k].repeats))
 	}
 }
 
@@ -204,10 +232,11 @@ func TestEveryDecisionIsARowOfTheTable(t *testing.T) {
 func TestNoWalkGoesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		state := rapid.SampledFrom([]hongyan.State{hongyan.Queued, hongyan.Sending}).Draw(t, "accepted as")
+		kind := rapid.SampledFrom(hongyan.MessageKinds()).Draw(t, "kind")
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			rows := rowsFrom(state)
 			if len(rows) == 0 {
-				if !state.Final(hongyan.KindTemplate) || state.Rank() != 4 {
+				if !state.Final(kind) || state.Rank() != 4 {
 					t.Fatalf("%s leads nowhere, and is no end a receipt told", state)
 				}
 				return
@@ -217,7 +246,7 @@ func TestNoWalkGoesBack(t *testing.T) {
 			switch {
 			case row.To.Rank() < state.Rank():
 				t.Fatalf("%s: rank falls from %s to %s", row.Act, state, row.To)
-			case state.Final(hongyan.KindTemplate) && !byReceipt:
+			case state.Final(kind) && !byReceipt:
 				t.Fatalf("%s moves a message that has ended as %s to %s", row.Act, state, row.To)
 			case state.Rank() > 0 && row.To.Waiting():
 				t.Fatalf("%s: %s is queued again", row.Act, state)

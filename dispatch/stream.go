@@ -51,7 +51,8 @@ const (
 	// halveEvery keeps one burst of errors from collapsing the limit to one.
 	halveEvery = time.Second
 	// gateAfter is how many attempts in a row may stay without an answer before
-	// the stream's gate closes.
+	// the stream's gate closes; of a kind that cannot ask again, each of them is a
+	// message whose end nobody will know, so that there the first closes it.
 	gateAfter = 3
 )
 
@@ -70,9 +71,10 @@ func (s *stream) leased() int { return len(s.ready) + s.inflight + s.reserved }
 
 // ahead returns how many messages may be leased beyond the calls under way. A
 // lease takes its share of the rate: with one, what were leased ahead of slow
-// calls would all leave at once when they are over.
+// calls would all leave at once when they are over. Of a kind that cannot ask
+// again nothing is leased ahead, since a crash makes every lease uncertain.
 func (s *stream) ahead() int {
-	if !s.healthy || s.account.settings().RatePerSecond > 0 {
+	if !s.healthy || s.account.settings().RatePerSecond > 0 || !families[s.key.kind].repeats {
 		return 0
 	}
 	return min(int(s.limit)*aheadFactor, aheadMax)
@@ -110,12 +112,20 @@ func (s *stream) unanswered(now time.Time) bool {
 	s.failures++
 	s.healthy = false
 	s.troubled(now)
-	if s.failures < gateAfter || now.Before(s.gateUntil) {
+	if s.failures < s.patience() || now.Before(s.gateUntil) {
 		return false
 	}
 	s.closeGate(now.Add(gateWait(s.failures)), hongyan.HoldUnreachable)
 	s.needProbe, s.limit = true, 1
 	return true
+}
+
+// patience is how many unanswered calls in a row close the gate.
+func (s *stream) patience() int {
+	if families[s.key.kind].repeats {
+		return gateAfter
+	}
+	return 1
 }
 
 func (s *stream) closeGate(until time.Time, reason string) {

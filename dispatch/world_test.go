@@ -34,6 +34,8 @@ type world struct {
 	store *sqlite.Store
 	logs  *lockedBuffer
 
+	clientFor func(*hongyan.Account) *http.Client // of the next life
+
 	gateway atomic.Pointer[process]
 }
 
@@ -167,9 +169,9 @@ func (w *world) start() {
 	client := &http.Client{Transport: transport, Timeout: 15 * time.Second}
 	tokens := token.New(token.Config{Store: cut, HTTPClient: client, Logger: log})
 	p := &process{tokens: tokens, cut: cut, stop: stop}
-	shelf := template.New(template.Config{Store: cut, Tokens: tokens, HTTPClient: client})
+	shelf := template.New(template.Config{Store: cut, Tokens: tokens, HTTPClient: client, ClientFor: w.clientFor})
 	p.engine = dispatch.New(dispatch.Config{
-		Store: cut, Tokens: tokens, HTTPClient: client, Slots: 64, StopGrace: 20 * time.Second, Lease: time.Hour, Logger: log,
+		Store: cut, Tokens: tokens, HTTPClient: client, ClientFor: w.clientFor, Slots: 64, StopGrace: 20 * time.Second, Lease: time.Hour, Logger: log,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	p.shelf = shelf
@@ -187,6 +189,9 @@ func (w *world) start() {
 	p.ended.Go(func() { <-ctx.Done(); transport.CloseIdleConnections() })
 	w.gateway.Store(p)
 	synctest.Wait()
+	if !p.engine.Joined() { // what a dead process left is settled first, and results linger for company
+		w.sleep(100 * time.Millisecond)
+	}
 	if !p.engine.Joined() {
 		w.t.Fatal("the engine has not joined")
 	}

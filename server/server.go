@@ -11,13 +11,7 @@ import (
 	"os"
 
 	"hongyan"
-	"hongyan/access"
-	"hongyan/api"
-	"hongyan/callback"
 	"hongyan/dispatch"
-	"hongyan/store"
-	"hongyan/template"
-	"hongyan/token"
 )
 
 // Options is what a Server is given by its surroundings. The zero value uses
@@ -112,70 +106,6 @@ func (s *Server) bind(ctx context.Context, l net.Listener) error {
 	s.listener = l
 	s.onClose("listener", func() error { return ignoreClosed(l.Close()) })
 	return nil
-}
-
-// wire builds the parts, each knowing only those below it.
-func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
-	metrics := newMetrics()
-	tokens := token.New(token.Config{
-		Store: st, Logger: s.log.With("part", "token"),
-		Fetched: func(appID string) { s.engine.TokenFetched(appID) },
-	})
-	var shelf *template.Shelf
-	s.engine, shelf = s.newEngine(st, tokens, metrics)
-	pushes := callback.New(callback.Config{
-		Store: st, OrphanAfter: s.config.OrphanAfter,
-		Observe: metrics.observePush, Logger: s.log.With("part", "callback"),
-	})
-	desk := access.New(access.Config{Store: st, AdminKeyHash: adminKeyHash, Logger: s.log.With("part", "access")})
-	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: tokens, Templates: shelf, Access: desk,
-		Changed: func(appID string) { // whoever remembers an account forgets it
-			tokens.AccountChanged(appID) // before the engine, which asks for a token at once
-			s.engine.AccountChanged(appID)
-			pushes.AccountChanged(appID)
-		},
-		Version: version, Gatherer: metrics.registry, Logger: s.log.With("part", "api"),
-	})
-	s.handler = routes(edge.Handler(), base(pushes, s.log))
-	// Started in this order, stopped in the reverse: requests end first, then
-	// sending, then what WeChat pushed is processed, then tokens.
-	s.parts = []part{
-		{"token", tokens.Run},
-		{"callback", pushes.Run},
-		{"dispatch", s.engine.Run},
-		{"access", desk.Run}, // ends right after the requests: nobody else adds to what it gathers
-	}
-}
-
-// newEngine ties the engine and the templates' shelf together: the engine asks
-// for templates it does not know, the shelf tells of those that may be sent again.
-func (s *Server) newEngine(st store.Store, tokens *token.Central, metrics *metrics) (*dispatch.Engine, *template.Shelf) {
-	var engine *dispatch.Engine
-	shelf := template.New(template.Config{
-		Store: st, Tokens: tokens, Changed: func(appID string) { engine.AccountChanged(appID) },
-		Released: func(ctx context.Context, appID, templateID string) error {
-			_, err := engine.ReleaseTemplate(ctx, appID, templateID)
-			return err
-		},
-	})
-	engine = dispatch.New(dispatch.Config{
-		Store: st, Tokens: tokens, Slots: s.config.Slots, StopGrace: s.config.StopGrace,
-		SyncTemplates: func(ctx context.Context, appID string) error {
-			_, err := shelf.Sync(ctx, appID)
-			return err
-		},
-		Registerer: metrics.registry, Logger: s.log.With("part", "dispatch"),
-	})
-	return engine, shelf
-}
-
-// routes shows who calls what: WeChat the first, everybody else the rest.
-func routes(edge, pushes http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/callback/{appid}", pushes)
-	mux.Handle("/", edge)
-	return mux
 }
 
 // Engine is what moves the messages, for programs that feed it from inside.

@@ -35,6 +35,9 @@ type Config struct {
 	Store      store.Store
 	Tokens     Tokens
 	HTTPClient *http.Client // nil = wechat's default
+	// ClientFor gives the client of one account, e.g. one that goes through its
+	// proxy; nil, and an answer of nil, mean HTTPClient. It must not block.
+	ClientFor func(*hongyan.Account) *http.Client
 	// Changed is told an account's appid when its templates changed; nil = nobody.
 	Changed func(appID string)
 	// Released is told of a template that became active, again or for the first
@@ -187,7 +190,13 @@ func (s *Shelf) Register(ctx context.Context, t hongyan.Template) (hongyan.Templ
 
 // client speaks to WeChat as account a.
 func (s *Shelf) client(a *hongyan.Account) *wechat.Client {
-	return &wechat.Client{BaseURL: a.BaseURL, HTTPClient: s.cfg.HTTPClient, Tokens: accountTokens{s.cfg.Tokens, a.AppID}}
+	client := s.cfg.HTTPClient
+	if s.cfg.ClientFor != nil {
+		if own := s.cfg.ClientFor(a); own != nil {
+			client = own
+		}
+	}
+	return &wechat.Client{BaseURL: a.BaseURL, HTTPClient: client, Tokens: accountTokens{s.cfg.Tokens, a.AppID}}
 }
 
 // accountTokens is the token source of one account.

@@ -8,8 +8,8 @@
 // in refresh.go; what an answer means is in failure.go, when a token is renewed in
 // schedule.go, and Run does the renewing. Nodes agree through the store: a flight
 // reads it, leases the asking for the account (lease.go), reads it again and saves
-// by comparing generations. Accounts whose token another central server keeps are
-// in external.go.
+// by comparing generations. Tokens that another central server keeps are fetched
+// from it (external.go) or brought by it (push.go).
 //
 // It leaves to others: speaking HTTP to callers (package compat), and clearing the
 // hold on a stopped account when a person resumes it (package dispatch).
@@ -43,8 +43,8 @@ type Config struct {
 	// Fetched is told of an account whose token was just fetched: what waited for
 	// one can go on. nil = nobody.
 	Fetched func(appID string)
-	// DiedEarly is told of a token that WeChat refused by before its expiry though no
-	// node of ours had replaced it, once for each; nil = nobody.
+	// DiedEarly is told, once for each, of a token that WeChat refused though it had
+	// that much life left and no node of ours had replaced it; nil = nobody.
 	DiedEarly func(appID string, by time.Duration)
 	// Rand gives the jitter of renewals, in [0,1); nil = math/rand/v2. Concurrent calls happen.
 	Rand func() float64

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"hongyan"
 	"hongyan/sandbox"
+	"hongyan/store"
 	"hongyan/wechat"
 )
 
@@ -301,11 +303,19 @@ func TestTwoNodesShareOneToken(t *testing.T) {
 	})
 }
 
-// Both nodes fetch at the same moment, and the one that asks first is served
-// last. Callers of both keep working, and soon both have one token.
+// leaseless is a store that gives no leases.
+type leaseless struct{ store.Store }
+
+func (leaseless) LeaseRefresh(context.Context, string, string, time.Duration) (bool, error) {
+	return false, errors.New("the disk is full")
+}
+
+// Without leases both nodes fetch at the same moment, and the one that asks first
+// is served last. Callers of both keep working, and soon both have one token.
 func TestARaceOfTwoNodesSettles(t *testing.T) {
 	inBubble(t, hongyan.TokenPlain, func(t *testing.T, f *fixture) {
 		other := f.newCentral("node-2")
+		f.Central.store, other.store = leaseless{f.store}, leaseless{f.store}
 		f.box.Sandbox.AddFault(sandbox.Fault{Path: string(wechat.EndpointToken), DelayMS: 3000, Times: 1})
 		first := make(chan struct{})
 		go func() { defer close(first); f.mustToken() }()

@@ -54,7 +54,7 @@ func timeline(m client.Message) [][]cell {
 		rows = append(rows, []cell{timeCell(&a.StartedAt), text(fmt.Sprintf("attempt %d", a.N)), text(attemptWords(a))})
 	}
 	if m.AcceptedAt != nil {
-		rows = append(rows, []cell{timeCell(m.AcceptedAt), text("accepted"), text(msgIDWords(m.MsgID))})
+		rows = append(rows, []cell{timeCell(m.AcceptedAt), text("accepted"), text(msgIDWords(m))})
 	}
 	if m.Hold != nil {
 		rows = append(rows, []cell{timeCell(&m.Hold.Since), {"held", amber}, text(holdWords(m.Hold))})
@@ -125,11 +125,16 @@ func (p *printer) explain(m client.Message) {
 	}
 }
 
-func msgIDWords(id *string) string {
-	if id == nil {
-		return "without a msgid"
+// msgIDWords tells WeChat's msgid and the one a caller was answered with instead.
+func msgIDWords(m client.Message) string {
+	words := "without a msgid"
+	if m.MsgID != nil {
+		words = "msgid " + *m.MsgID
 	}
-	return "msgid " + *id
+	if m.AnsweredMsgID != nil {
+		words += ", answered as " + *m.AnsweredMsgID
+	}
+	return words
 }
 
 // nextForMessage is what can be done about a message; "" when nothing need be.
@@ -197,7 +202,7 @@ type messageList struct {
 	Template     string   `placeholder:"TEMPLATE_ID" help:"Of one template."`
 	State        []string `placeholder:"STATE" help:"In one of these states, separated by commas."`
 	Since        string   `placeholder:"TIME" help:"Created at or after: RFC 3339, or before now such as -2h."`
-	Query        string   `short:"q" placeholder:"ID" help:"An exact id, client_msg_id, msgid or openid."`
+	Query        string   `short:"q" placeholder:"ID" help:"An exact id, client_msg_id, msgid (WeChat's or the one answered) or openid."`
 	Limit        int      `default:"20" help:"At most; default ${default}."`
 	Cursor       string   `help:"Continue a list."`
 }

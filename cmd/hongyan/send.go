@@ -16,10 +16,17 @@ type sendCommand struct {
 	To             string        `placeholder:"OPENID" help:"The recipient."`
 	Template       string        `placeholder:"TEMPLATE_ID" help:"A template the account holds."`
 	Data           []string      `sep:"none" placeholder:"KEY=VALUE" help:"A value of the template; once for each key."`
-	LinkURL        string        `name:"link" placeholder:"URL" help:"Where a tap leads."`
-	Page           string        `help:"Where a tap leads (mini program)."`
-	FormID         string        `name:"form-id" help:"form_id or prepay_id (mini program)."`
-	ClientMsgID    string        `name:"client-msg-id" help:"Passed to WeChat, which drops a second message with it for 10 minutes."`
+	Kind           string        `placeholder:"KIND" help:"template, mini_template, subscribe, notice or one_time; default by the account: template, for mini programs mini_template."`
+	LinkURL        string        `name:"link" placeholder:"URL" help:"Where a tap leads (template, one_time)."`
+	Page           string        `help:"Where a tap leads: a page (mini_template, subscribe), a URL (notice)."`
+	MiniAppID      string        `name:"mini-appid" placeholder:"APPID" help:"The mini program a tap opens; it wins over --link and --page (template, notice, one_time)."`
+	MiniPage       string        `name:"mini-page" placeholder:"PATH" help:"Its page."`
+	FormID         string        `name:"form-id" help:"form_id or prepay_id (mini_template)."`
+	State          string        `name:"miniprogram-state" placeholder:"STATE" help:"The version a tap opens: developer, trial or formal (subscribe)."`
+	Lang           string        `help:"The language a tap opens: zh_CN, en_US, zh_HK or zh_TW (subscribe)."`
+	Scene          string        `placeholder:"NUMBER" help:"The number the user confirmed, 0 to 10000 (one_time)."`
+	Title          string        `help:"At most 15 characters (one_time)."`
+	ClientMsgID    string        `name:"client-msg-id" help:"A second message with it to the same user answers the first for 10 minutes; WeChat drops it too (template)."`
 	IdempotencyKey string        `help:"The same key answers the first message for 24 hours."`
 	SendAt         string        `placeholder:"TIME" help:"Not before: RFC 3339, or from now such as +10m."`
 	ExpiresAt      string        `placeholder:"TIME" help:"Not after: RFC 3339, or from now such as +2h."`
@@ -60,7 +67,8 @@ func (c *sendCommand) Run(ctx context.Context, w *surroundings) error {
 // sendFlags name the fields of POST /v1/messages.
 var sendFlags = flagNames{
 	"/appid": "--appid", "/touser": "--to", "/template_id": "--template", "/data": "--data", "/url": "--link", "/page": "--page",
-	"/form_id": "--form-id", "/client_msg_id": "--client-msg-id", "/send_at": "--send-at", "/expires_at": "--expires-at",
+	"/form_id": "--form-id", "/kind": "--kind", "/miniprogram": "--mini-appid", "/miniprogram/appid": "--mini-appid", "/miniprogram/pagepath": "--mini-page",
+	"/miniprogram_state": "--miniprogram-state", "/lang": "--lang", "/scene": "--scene", "/title": "--title", "/client_msg_id": "--client-msg-id", "/send_at": "--send-at", "/expires_at": "--expires-at",
 	"/priority": "--priority", "/header/Idempotency-Key": "--idempotency-key",
 }
 
@@ -88,6 +96,8 @@ func (c *sendCommand) besideBody() string {
 	for _, f := range []struct{ flag, value string }{
 		{"--appid", c.AppID}, {"--to", c.To}, {"--template", c.Template}, {"--data", strings.Join(c.Data, " ")}, {"--link", c.LinkURL},
 		{"--page", c.Page}, {"--form-id", c.FormID}, {"--client-msg-id", c.ClientMsgID}, {"--send-at", c.SendAt}, {"--expires-at", c.ExpiresAt},
+		{"--kind", c.Kind}, {"--mini-appid", c.MiniAppID}, {"--mini-page", c.MiniPage}, {"--miniprogram-state", c.State},
+		{"--lang", c.Lang}, {"--scene", c.Scene}, {"--title", c.Title},
 	} {
 		if f.value != "" {
 			return f.flag
@@ -124,8 +134,12 @@ func (c *sendCommand) request() (client.MessageRequest, error) {
 		return client.MessageRequest{}, err
 	}
 	r := client.MessageRequest{
-		AppID: c.AppID, ToUser: c.To, TemplateID: c.Template, Data: data, URL: c.LinkURL, Page: c.Page, FormID: c.FormID,
+		AppID: c.AppID, ToUser: c.To, TemplateID: c.Template, Data: data, Kind: c.Kind, URL: c.LinkURL, Page: c.Page, FormID: c.FormID,
+		MiniProgramState: c.State, Lang: c.Lang, Scene: c.Scene, Title: c.Title,
 		ClientMsgID: c.ClientMsgID, Priority: c.Priority, IdempotencyKey: c.IdempotencyKey,
+	}
+	if c.MiniAppID != "" || c.MiniPage != "" {
+		r.MiniProgram = &client.MiniProgram{AppID: c.MiniAppID, PagePath: c.MiniPage}
 	}
 	if r.SendAt, err = parseTime("--send-at", c.SendAt, time.Now()); err != nil {
 		return r, err

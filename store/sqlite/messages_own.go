@@ -70,12 +70,12 @@ func (s *Store) HandedOnMsgID(ctx context.Context, appID string, msgID int64, to
 			}
 			return nil
 		}, numberedSQL, toUser, appID, msgID, millis(s.Now().Add(-openLife)))
-		// Several receipts without msgid, all given to messages of one user by their
-		// time: whose this one is nobody can tell.
-		if len(owners) == 1 {
+		// Of receipts without msgid nobody can tell whose this one is, once several were
+		// given to messages of one user; and one that waits may get it.
+		open = open && (len(owners) == 0 || msgID == 0)
+		if len(owners) == 1 && !open {
 			own = owners[0]
 		}
-		open = open && len(owners) == 0
 		return err
 	})
 	return own, open, err

@@ -278,7 +278,8 @@ func TestSecretsAreSealed(t *testing.T) {
 	s := openTestStore(t, filepath.Join(dir, "hongyan.db"))
 	ctx := t.Context()
 	const plain = "very-secret-value"
-	a := hongyan.Account{AppID: "wx1", Secret: plain, Callback: hongyan.Callback{Token: plain, AESKey: plain, PreviousToken: plain, PreviousAESKey: plain}}
+	a := hongyan.Account{AppID: "wx1", Secret: plain, Callback: hongyan.Callback{Token: plain, AESKey: plain, PreviousToken: plain, PreviousAESKey: plain},
+		TokenURL: plain, EgressProxy: plain, Downstreams: []hongyan.Downstream{{Name: "a", Token: plain, AESKey: plain}}}
 	if err := s.CreateAccount(ctx, a); err != nil {
 		t.Fatal(err)
 	}

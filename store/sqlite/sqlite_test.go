@@ -103,7 +103,7 @@ func TestStore(t *testing.T) {
 }
 
 // growing are the tables that may have millions of rows.
-var growing = regexp.MustCompile(`^SCAN (messages|attempts|events|orphans|idempotency|usage)\b`)
+var growing = regexp.MustCompile(`^SCAN (messages|attempts|events|orphans|idempotency|usage|deliveries|issued_tokens|audit)\b`)
 
 // harmless are full reads that are meant: counting the orphans when the store opens.
 const harmless = "SELECT (SELECT max(seq) FROM messages), (SELECT count(*) FROM orphans)"
@@ -159,6 +159,12 @@ func TestPlansUseTheirIndex(t *testing.T) {
 		"orphans":    {orphanByMsgIDSQL + inPlaces, "SEARCH orphans USING INDEX orphans_msgid (msgid=?)"},
 		"by id":      {messageSQL, "SEARCH messages USING INDEX sqlite_autoindex_messages_1 (id=?)"},
 		"template":   {queuedOfTemplateSQL, "SEARCH messages USING INDEX messages_queue (stream=?)"},
+		"own number": {numberedSQL, "SEARCH messages USING INDEX messages_own_msgid (touser=?)"},
+		"deliveries": {claimDeliveriesSQL, "SEARCH deliveries USING INDEX deliveries_due (target=? AND blocked=? AND due_at<?)"},
+		"targets":    {targetsSQL, "SEARCH deliveries USING COVERING INDEX deliveries_due (target>?)"},
+		"in the way": {newSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=? AND event_id<?)"},
+		"behind":     {unblockSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=?)"},
+		"replay":     {replaySQL, "SEARCH events USING INDEX events_received (appid=? AND received_at>? AND received_at<?)"},
 		"release":    {heldOfTemplateSQL, "SEARCH messages USING INDEX messages_rare (stream=? AND state=?)"},
 	} {
 		steps := explainPlan(t, s, c.text)

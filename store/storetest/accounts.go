@@ -1,12 +1,12 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 )
 
 var accountCases = []testCase{
@@ -25,7 +25,14 @@ func fullAccount(f *fixture) hongyan.Account {
 		Secret: "s3cret",
 		Callback: hongyan.Callback{Token: "tok", PreviousToken: "tok0", AESKey: hongyan.Secret(strings.Repeat("k", 43)),
 			PreviousAESKey: hongyan.Secret(strings.Repeat("j", 43)), Mode: "safe"},
-		TokenSource: hongyan.TokenPlain, RatePerSecond: 12.5, MaxInFlight: 7,
+		TokenSource: hongyan.TokenPlain, TokenURL: "https://center.example.com/token?key=k1", EgressProxy: "socks5://u:p@127.0.0.1:1080",
+		Paths: hongyan.PathRules{Allow: []string{"/cgi-bin/*"}, Deny: []string{"/cgi-bin/menu/*"}},
+		Downstreams: []hongyan.Downstream{
+			{Name: "shop", URL: "https://shop.example.com/wx", Sync: true, Events: []string{"text", "subscribe"}, Mode: "safe",
+				Token: "down-tok", AESKey: hongyan.Secret(strings.Repeat("d", 43))},
+			{Name: "log", URL: "http://127.0.0.1:9/", Ordered: true, Paused: true},
+		},
+		RatePerSecond: 12.5, MaxInFlight: 7,
 		Quotas:          []hongyan.QuotaRule{{Scope: "template", Period: "month", Limit: 5}},
 		UncertainPolicy: hongyan.UncertainResend, ExpireAfter: 90 * time.Minute,
 		QuietHours: hongyan.QuietHours{From: 60, To: 120}, CutValues: true, CreatedAt: now, UpdatedAt: now,
@@ -52,6 +59,7 @@ func accountsUpdate(f *fixture) {
 	time.Sleep(time.Hour)
 	changed := a
 	changed.Name, changed.Alias, changed.Secret, changed.CreatedAt = "new", "", "other", time.Time{}
+	changed.Downstreams, changed.Paths, changed.EgressProxy = changed.Downstreams[1:], hongyan.PathRules{}, ""
 	f.must(f.s.UpdateAccount(f.ctx, changed))
 	got, err := f.s.Account(f.ctx, appA)
 	f.must(err)
@@ -83,6 +91,9 @@ func accountsDelete(f *fixture) {
 	_, err := f.s.SaveToken(f.ctx, hongyan.Token{AppID: appA, Generation: 1, AccessToken: "t"})
 	f.must(err)
 	f.must(f.s.PutHold(f.ctx, hongyan.Hold{AppID: appA, Reason: hongyan.HoldPaused}))
+	f.lend(appA, "node-1", time.Hour, true)
+	f.must(f.s.NoteTokenCallers(f.ctx, []hongyan.TokenCaller{{AppID: appA, CallerID: "key_1", Endpoint: "token", Requests: 1}}))
+	f.handOn(targetA, 3, "")
 	m := f.insert()
 	f.wantKind(f.s.DeleteAccount(f.ctx, appA), hongyan.Conflict)
 	_, err = f.s.Cancel(f.ctx, m.ID)
@@ -98,6 +109,18 @@ func accountsDelete(f *fixture) {
 	f.must(err)
 	same(f, "holds left", len(holds), 0)
 	f.wantState(m.ID, hongyan.Cancelled, "")
+	_, err = f.s.IssuedToken(f.ctx, store.HashKey("t"))
+	f.wantKind(err, hongyan.NotFound)
+	f.lend(appA, "node-2", time.Hour, true)
+	callers, err := f.s.TokenCallers(f.ctx, appA)
+	f.must(err)
+	same(f, "callers left", len(callers), 0)
+	same(f, "deliveries left", len(f.deliveries(store.DeliveryFilter{})), 0)
+	f.handOn(targetA, 1, "") // the events of an account that is gone are for nobody
+	f.must(f.s.AnswerDelivery(f.ctx, hongyan.Delivery{AppID: appA, Target: targetA, EventID: 1}))
+	_, _, err = f.s.ReplayDeliveries(f.ctx, store.Replay{AppID: appA, Target: targetA, Limit: 10})
+	f.wantKind(err, hongyan.NotFound)
+	same(f, "deliveries begun", len(f.deliveries(store.DeliveryFilter{})), 0)
 }
 
 func accountsSecrets(f *fixture) {
@@ -147,40 +170,6 @@ func templatesUnknown(f *fixture) {
 	}
 	f.wantKind(f.s.DeleteTemplate(f.ctx, appA, "nope"), hongyan.NotFound)
 	f.wantKind(f.s.SetTemplateStatus(f.ctx, appA, "nope", "active", ""), hongyan.NotFound)
-}
-
-var tokenCases = []testCase{
-	{name: "come back as they were given; none is the zero token", run: tokensRoundTrip},
-	{name: "are saved by one of many nodes that fetched at once", run: tokensRace},
-}
-
-func tokensRoundTrip(f *fixture) {
-	none, err := f.s.Token(f.ctx, appA)
-	f.must(err)
-	same(f, "no token", none, hongyan.Token{})
-	now := f.s.Now()
-	for generation := int64(1); generation <= 2; generation++ {
-		want := hongyan.Token{AppID: appA, Source: hongyan.TokenStable, AccessToken: hongyan.Secret(strings.Repeat("a", int(generation))), Generation: generation,
-			FetchedAt: now, ExpiresAt: now.Add(2 * time.Hour), FetchedBy: "node-1", Previous: "before", Fetches: generation}
-		saved, err := f.s.SaveToken(f.ctx, want)
-		f.must(err)
-		same(f, "saved", saved, true)
-		got, err := f.s.Token(f.ctx, appA)
-		f.must(err)
-		same(f, "token", got, want)
-	}
-	for _, generation := range []int64{1, 2, 4} {
-		saved, err := f.s.SaveToken(f.ctx, hongyan.Token{AppID: appA, Generation: generation, AccessToken: "x"})
-		f.must(err)
-		same(f, "saved out of turn", saved, false)
-	}
-}
-
-func tokensRace(f *fixture) {
-	won := countTrue(f, 16, func(ctx context.Context, _ int) (bool, error) {
-		return f.s.SaveToken(ctx, hongyan.Token{AppID: appA, Generation: 1, AccessToken: "t"})
-	})
-	same(f, "winners", won, 1)
 }
 
 var keyCases = []testCase{

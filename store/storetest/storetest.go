@@ -35,6 +35,7 @@ func Run(t *testing.T, open Open) {
 		{"templates", templateCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
+		{"audit", auditCases},
 		{"insert", insertCases},
 		{"claim", claimCases},
 		{"finish", finishCases},
@@ -43,7 +44,9 @@ func Run(t *testing.T, open Open) {
 		{"ends", endCases},
 		{"lists", listCases},
 		{"receipts", receiptCases},
+		{"own numbers", ownCases},
 		{"events", eventCases},
+		{"deliveries", deliveryCases},
 		{"life", lifeCases},
 	}
 	for _, g := range groups {

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"hongyan"
+	"hongyan/access"
+	"hongyan/api"
+	"hongyan/callback"
+	"hongyan/compat"
+	"hongyan/deliver"
+	"hongyan/dispatch"
+	"hongyan/store"
+	"hongyan/template"
+	"hongyan/token"
+)
+
+// works are the parts of a gateway while they are put together, each knowing only
+// those below it.
+type works struct {
+	*Server
+	store   store.Store
+	metrics *metrics
+	egress  *egress
+
+	desk   *access.Desk
+	tokens *token.Central
+	shelf  *template.Shelf
+	sender *deliver.Sender
+	pushes *callback.Callback
+	gate   *compat.Gate
+}
+
+// wire builds the parts from the bottom up.
+func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
+	w := &works{Server: s, store: st, metrics: newMetrics(), egress: newEgress(s.config.AllowedPrefixes(), s.listener.Addr())}
+	w.desk = access.New(access.Config{Store: st, AdminKeyHash: adminKeyHash, Logger: s.log.With("part", "access")})
+	w.tokens = token.New(token.Config{
+		Store: st, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "token"),
+		Fetched:   func(appID string) { s.engine.TokenFetched(appID) },
+		DiedEarly: w.tokenDied,
+	})
+	w.buildEngine()
+	w.buildCallbacks()
+	w.gate = compat.New(compat.Config{
+		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
+		ClientFor: w.egress.clientFor, HTTPClient: w.egress.clientFor(&hongyan.Account{}),
+		Wait: s.config.Compat.Wait, RefuseAppSecret: !s.config.Compat.AcceptAppSecret, MaxBody: s.config.Compat.MaxBody,
+		Changed: w.changed, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
+	})
+	edge := api.New(api.Config{
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
+		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+	})
+	s.handler = w.routes(edge.Handler())
+	// Started in this order, stopped in the reverse: requests end first, then what
+	// was gathered about them is written, then sending stops, then what WeChat pushed
+	// is processed and handed on, then tokens.
+	s.parts = []part{
+		{"token", w.tokens.Run},
+		{"deliver", w.sender.Run},
+		{"callback", w.pushes.Run},
+		{"dispatch", s.engine.Run},
+		{"access", w.desk.Run},
+	}
+}
+
+// buildEngine ties the engine and the templates' shelf together: the engine asks
+// for templates it does not know, the shelf tells of those that may be sent again.
+func (w *works) buildEngine() {
+	w.shelf = template.New(template.Config{
+		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor,
+		Changed: func(appID string) { w.engine.AccountChanged(appID) },
+		Released: func(ctx context.Context, appID, templateID string) error {
+			_, err := w.engine.ReleaseTemplate(ctx, appID, templateID)
+			return err
+		},
+	})
+	w.engine = dispatch.New(dispatch.Config{
+		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, StopGrace: w.config.StopGrace,
+		SyncTemplates: func(ctx context.Context, appID string) error {
+			_, err := w.shelf.Sync(ctx, appID)
+			return err
+		},
+		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
+	})
+}
+
+// buildCallbacks ties what WeChat pushes to whom it is handed on to.
+func (w *works) buildCallbacks() {
+	w.sender = deliver.New(deliver.Config{
+		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
+	})
+	w.pushes = callback.New(callback.Config{
+		Store: w.store, OrphanAfter: w.config.OrphanAfter, Observe: w.metrics.observePush, Logger: w.log.With("part", "callback"),
+		Reply: func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (callback.Reply, error) {
+			r, err := w.sender.Reply(ctx, a, d, e)
+			return callback.Reply(r), err
+		},
+		Stored: w.sender.Wake,
+	})
+}
+
+// changed makes whoever remembers an account forget it.
+func (w *works) changed(appID string) {
+	w.tokens.AccountChanged(appID) // before the engine, which asks for a token at once
+	w.engine.AccountChanged(appID)
+	w.pushes.AccountChanged(appID)
+	w.sender.AccountChanged(appID)
+	w.gate.AccountChanged(appID)
+}
+
+// tokenDied puts into the audit log that somebody outside fetched a token.
+func (w *works) tokenDied(appID string, by time.Duration) {
+	w.desk.Record(context.Background(), hongyan.AuditEntry{
+		Actor: "", Action: "token.died_early", Target: appID, Outcome: "ok",
+		Detail: fmt.Sprintf("someone outside refreshed %s: its access_token died %d s early", appID, int64(by/time.Second)),
+	})
+}
+
+// routes shows who calls what: WeChat the first, programs that were written for
+// WeChat the next, everybody else the rest.
+func (w *works) routes(edge http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/callback/{appid}", base(w.pushes, w.log))
+	for _, prefix := range compat.Prefixes {
+		mux.Handle(prefix, base(w.gate, w.log))
+	}
+	mux.Handle("/", edge)
+	return mux
+}
