@@ -49,6 +49,7 @@ type rig struct {
 	gate   *Gate
 	client *http.Client
 	logs   *lockedBuffer
+	stop   func() // ends the parts
 
 	mu       sync.Mutex
 	between  http.HandlerFunc // answers in WeChat's place; nil = the sandbox does
@@ -167,7 +168,8 @@ func (r *rig) run(calls *http.Transport) {
 			}
 		})
 	}
-	r.t.Cleanup(func() { stop(); parts.Wait(); calls.CloseIdleConnections() })
+	r.stop = sync.OnceFunc(func() { stop(); parts.Wait(); calls.CloseIdleConnections() })
+	r.t.Cleanup(r.stop)
 	synctest.Wait()
 }
 
