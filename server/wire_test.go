@@ -12,10 +12,10 @@ import (
 // TestOddPathsOfWeChatAreNotRedirected: a redirect would repeat the query, and the
 // secret in it, in a page.
 func TestOddPathsOfWeChatAreNotRedirected(t *testing.T) {
-	s := startTestServer(t)
+	g := startGateway(t, testConfig(t))
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, path := range []string{"//cgi-bin/token", "/cgi-bin//token", "/x/../cgi-bin/token", "/cgi-bin/../cgi-bin/token", "/cgi-bin/./token"} {
-		resp, err := client.Get(s + path + "?appid=wx0f1e2d3c4b5a6978&secret=hys_SEKRET&grant_type=client_credential")
+		resp, err := client.Get(g.url + path + "?appid=wx0f1e2d3c4b5a6978&secret=hys_SEKRET&grant_type=client_credential")
 		if err != nil {
 			t.Fatal(err)
 		}
