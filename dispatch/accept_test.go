@@ -6,7 +6,9 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -390,10 +392,38 @@ func TestAnUnknownTemplateIsAskedForAtMostEveryHalfMinute(t *testing.T) {
 	step("at once again", 0, 1, "unknown_template")
 	step("29 s later", 29*time.Second, 1, "unknown_template")
 	fails = errors.New("WeChat does not answer")
-	step("30 s later, and asking fails", time.Second, 2, "unknown_template")
+	step("30 s later, and asking fails", time.Second, 2, "templates_unread")
+	step("at once again", 0, 2, "templates_unread")
 	fails = nil
-	step("after another 30 s it is there", 30*time.Second, 3, "")
+	step("after another 2 s it is there", retryEvery, 3, "")
 	step("and known", 0, 3, "")
+}
+
+// TestManyNameAnUnknownTemplateAtOnce: they all wait for WeChat's list, which is
+// asked for once. It is what the first minute of a new gateway looks like.
+func TestManyNameAnUnknownTemplateAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := openStore(t, t.TempDir()), 0
+		e := New(Config{Store: s, SyncTemplates: func(ctx context.Context, appID string) error {
+			asked++
+			time.Sleep(time.Second)
+			return s.PutTemplates(ctx, []hongyan.Template{{AppID: appID, TemplateID: added, Kind: hongyan.KindTemplate, Status: "active", Content: "{{first.DATA}}"}})
+		}})
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				r := order()
+				r.TemplateID, r.Data = added, Data{"first": {Value: "x"}}
+				if err := submitOne(t, e, r).Err; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if asked != 1 {
+			t.Errorf("WeChat was asked %d times, want once", asked)
+		}
+	})
 }
 
 func TestACallerWhoGoesAwayLeavesNothingHalfDone(t *testing.T) {

@@ -18,7 +18,7 @@ type library struct {
 	mu      sync.RWMutex
 	known   map[string]map[string]*entry // by AppID, then template_id
 	changes int                          // calls of forget
-	synced  map[string]time.Time         // last sync asked for because of a template unknown or refused
+	read    map[string]*reading          // the last one because of a template unknown or refused
 }
 
 // entry is a template ready to check messages against.
@@ -35,10 +35,12 @@ const (
 	// resyncEvery bounds how often a template that WeChat refused does. Should its
 	// list and its refusals disagree, that many messages find out, and no more.
 	resyncEvery = 10 * time.Minute
+	// retryEvery bounds how often WeChat is asked while it does not answer.
+	retryEvery = 2 * time.Second
 )
 
 func newLibrary(s store.Templates) *library {
-	return &library{store: s, known: make(map[string]map[string]*entry), synced: make(map[string]time.Time)}
+	return &library{store: s, known: make(map[string]map[string]*entry), read: make(map[string]*reading)}
 }
 
 // find returns a template of an account; NotFound when the store has none.
@@ -75,43 +77,93 @@ func (l *library) forget(appID string) {
 	delete(l.known, appID)
 }
 
-// maySync reports whether WeChat may be asked for the account's templates now,
-// the last time being so long ago, and takes note of it.
-func (l *library) maySync(appID string, now time.Time, every time.Duration) bool {
+// reading is one look at WeChat's list of an account's templates.
+type reading struct {
+	at   time.Time     // begun
+	done chan struct{} // closed when it has ended
+	err  error         // what came of it, once it has
+}
+
+// begin returns the reading of an account's templates that is under way, or starts
+// one if the last was so long ago; nil = it was not. Whoever is told that it is
+// theirs reads, and calls end.
+func (l *library) begin(appID string, now time.Time, every time.Duration) (r *reading, mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if last, ok := l.synced[appID]; ok && now.Sub(last) < every {
-		return false
+	if last := l.read[appID]; last != nil {
+		select {
+		case <-last.done:
+		default:
+			return last, false
+		}
+		if last.err != nil {
+			every = retryEvery
+		}
+		if now.Sub(last.at) < every {
+			return last.failed(), false
+		}
 	}
-	l.synced[appID] = now
-	return true
+	r = &reading{at: now, done: make(chan struct{})}
+	l.read[appID] = r
+	return r, true
+}
+
+// failed returns a reading that has ended without success; nil = this one did not.
+func (r *reading) failed() *reading {
+	if r.err == nil {
+		return nil
+	}
+	return r
+}
+
+func (r *reading) end(err error) {
+	r.err = err
+	close(r.done)
 }
 
 // template finds a message's template, asking WeChat when it is not known yet.
+// Everybody who names it meanwhile waits for the answer. While WeChat cannot be
+// asked, nobody can tell whether there is such a template: Unavailable.
 func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID string) (*entry, error) {
 	en, err := e.library.find(ctx, a.AppID, templateID)
-	if err == nil || !hongyan.IsKind(err, hongyan.NotFound) {
+	if err == nil || !hongyan.IsKind(err, hongyan.NotFound) || e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram {
 		return en, err
 	}
-	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now(), syncEvery) {
+	r, mine := e.library.begin(a.AppID, e.cfg.Store.Now(), syncEvery)
+	if r == nil {
 		return nil, err
 	}
-	if syncErr := e.cfg.SyncTemplates(ctx, a.AppID); syncErr != nil {
-		e.log.Warn("sync templates for an unknown one", "appid", a.AppID, "err", syncErr)
-		return nil, err
+	if mine {
+		e.readTemplates(ctx, a.AppID, r, "an unknown one")
 	}
-	e.library.forget(a.AppID)
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if r.err != nil {
+		return nil, hongyan.Errorf(hongyan.Unavailable, "templates_unread", "template %q is not known here, and WeChat could not be asked for the templates of %s", clip(templateID), a.AppID)
+	}
 	return e.library.find(ctx, a.AppID, templateID)
+}
+
+// readTemplates carries a reading out.
+func (e *Engine) readTemplates(ctx context.Context, appID string, r *reading, why string) {
+	err := e.cfg.SyncTemplates(context.WithoutCancel(ctx), appID) // others wait for it, too
+	if err != nil {
+		e.log.Warn("sync templates", "because_of", why, "appid", appID, "err", err)
+	}
+	e.library.forget(appID)
+	r.end(err)
 }
 
 // resync asks WeChat for an account's templates after it refused one: whatever
 // took that one may have taken others (spec §9).
 func (e *Engine) resync(a *hongyan.Account) {
-	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram || !e.library.maySync(a.AppID, e.cfg.Store.Now(), resyncEvery) {
+	if e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram {
 		return
 	}
-	if err := e.cfg.SyncTemplates(e.sendCtx, a.AppID); err != nil {
-		e.log.Warn("sync templates after one was refused", "appid", a.AppID, "err", err)
+	if r, mine := e.library.begin(a.AppID, e.cfg.Store.Now(), resyncEvery); mine {
+		e.readTemplates(e.sendCtx, a.AppID, r, "a refused one")
 	}
-	e.library.forget(a.AppID)
 }

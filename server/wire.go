@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"hongyan"
@@ -130,5 +132,26 @@ func (w *works) routes(edge http.Handler) http.Handler {
 		mux.Handle(prefix, base(w.gate, w.log))
 	}
 	mux.Handle("/", edge)
-	return mux
+	return w.unbent(mux)
+}
+
+// unbent hands a path of WeChat's that is not in its plain form, such as
+// //cgi-bin/token, to the gate, which refuses it in WeChat's words. A ServeMux
+// would redirect it, and repeat the query with its secret in a page.
+func (w *works) unbent(mux http.Handler) http.Handler {
+	gate := base(w.gate, w.log)
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		plain := path.Clean("/" + r.URL.Path)
+		if plain == r.URL.Path || plain+"/" == r.URL.Path || r.Method == http.MethodConnect {
+			mux.ServeHTTP(rw, r)
+			return
+		}
+		for _, prefix := range compat.Prefixes {
+			if strings.HasPrefix(plain+"/", prefix) || strings.HasPrefix(r.URL.Path, prefix) {
+				gate.ServeHTTP(rw, r)
+				return
+			}
+		}
+		mux.ServeHTTP(rw, r)
+	})
 }
