@@ -231,3 +231,45 @@ func TestAStoppedTokenIsExplainedOnce(t *testing.T) {
 		t.Errorf("the advice appears %d times, want once: %s", got, p.Detail)
 	}
 }
+
+// TestTheWayToWeChatIsKeptUnlessItIsNamed: what a PATCH leaves out stays, an
+// empty value goes back to the default, and answers show what is no secret.
+func TestTheWayToWeChatIsKeptUnlessItIsNamed(t *testing.T) {
+	g := newGateway(t)
+	g.addAccount(client.AccountRequest{
+		AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret, TokenSource: "external", TokenURL: "https://token.example.com/?key=1",
+		EgressProxy: "socks5://user:pass@10.0.0.5:1080", Paths: &client.PathRules{Allow: []string{"/cgi-bin/*"}, Deny: []string{"/cgi-bin/clear_quota"}},
+	})
+	const at = "/v1/accounts/wx0f1e2d3c4b5a6978"
+	for _, step := range []struct{ patch, stored, shown string }{
+		{`{"name":"x"}`, "https://token.example.com/?key=1 socks5://user:pass@10.0.0.5:1080 {[/cgi-bin/*] [/cgi-bin/clear_quota]}", "true socks5://10.0.0.5:1080 {[/cgi-bin/*] [/cgi-bin/clear_quota]}"},
+		{`{"paths":{"deny":["/wxa/*"]},"egress_proxy":"http://10.0.0.6:3128"}`, "https://token.example.com/?key=1 http://10.0.0.6:3128 {[] [/wxa/*]}", "true http://10.0.0.6:3128 {[] [/wxa/*]}"},
+		{`{"paths":{},"egress_proxy":"","token_url":""}`, "  {[] []}", "false  {[] []}"},
+	} {
+		if got := g.do("PATCH", at, step.patch); got.status != 200 {
+			t.Fatalf("%s: %d %s", step.patch, got.status, got.body)
+		}
+		a, err := g.store.Account(t.Context(), "wx0f1e2d3c4b5a6978")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := g.admin.Account(t.Context(), "wx0f1e2d3c4b5a6978")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := fmt.Sprint(a.TokenURL.Reveal(), " ", a.EgressProxy.Reveal(), " ", a.Paths)
+		shown := fmt.Sprint(v.TokenURLSet, " ", v.EgressProxy, " ", v.Paths)
+		if stored != step.stored || shown != step.shown {
+			t.Errorf("%s: stored %q, shown %q, want %q and %q", step.patch, stored, shown, step.stored, step.shown)
+		}
+	}
+	// A source that has no URL keeps none.
+	if got := g.do("PATCH", at, `{"token_url":"https://token.example.com"}`); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	got := g.do("PATCH", at, `{"token_source":"stable"}`)
+	checkProblem(t, got, got.problem(t), 422, "invalid_account")
+	if got := g.do("PATCH", at, `{"token_source":"stable","token_url":""}`); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}

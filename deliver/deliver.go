@@ -40,7 +40,7 @@ const (
 	// stopGrace is how long a stop lets calls under way go on.
 	stopGrace = 5 * time.Second
 	// pollEvery is the backstop for what another process stored, or a crash left.
-	pollEvery = 2 * time.Second
+	pollEvery = 5 * time.Second
 )
 
 // Config is what a Sender is built from. Only Store is needed.

@@ -194,11 +194,6 @@ func TestBodiesOfTheOtherKinds(t *testing.T) {
 	}
 }
 
-// ofKind makes a message one of kind k.
-func ofKind(k hongyan.MessageKind) func(*hongyan.Message) {
-	return func(m *hongyan.Message) { m.Kind = k }
-}
-
 // TestDecisionsOfTheKindsThatCannotAskAgain: one call without an answer is the
 // last, whatever the policy; what did not leave, and what WeChat answered, is
 // treated as ever.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 
 	"hongyan"
@@ -15,6 +16,7 @@ import (
 // accountStore is what a configuration's accounts are written to.
 type accountStore interface {
 	store.Accounts
+	store.Audit
 	store.Deliveries
 }
 
@@ -87,16 +89,40 @@ func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 		return &hongyan.Error{Kind: hongyan.Invalid, Code: "invalid_account", Message: "with what is stored", Fields: broken}
 	}
 	if unknown {
-		return s.CreateAccount(ctx, a)
+		return errors.Join(s.CreateAccount(ctx, a), noteConfigured(ctx, s, a.AppID, "account.create"))
 	}
 	keepRotation(&a.Callback, stored.Callback)
-	if err := s.UpdateAccount(ctx, a); err != nil {
+	a.CreatedAt, a.UpdatedAt = stored.CreatedAt, stored.UpdatedAt
+	if sameAccount(&a, &stored) {
+		return nil
+	}
+	if err := errors.Join(s.UpdateAccount(ctx, a), noteConfigured(ctx, s, a.AppID, "account.update")); err != nil {
 		return err
 	}
 	if err := dropRemoved(ctx, s, &a, stored.Downstreams); err != nil || a.Secret == stored.Secret {
 		return err
 	}
 	return liftHolds(ctx, s, a.AppID)
+}
+
+// sameAccount reports whether the file says what is stored already.
+func sameAccount(a, stored *hongyan.Account) bool {
+	x, y := *a, *stored
+	for _, one := range []*hongyan.Account{&x, &y} { // an empty list and none are the same
+		one.Quotas = append([]hongyan.QuotaRule{}, one.Quotas...)
+		one.Downstreams = append([]hongyan.Downstream{}, one.Downstreams...)
+		one.Paths.Allow, one.Paths.Deny = append([]string{}, one.Paths.Allow...), append([]string{}, one.Paths.Deny...)
+		for i := range one.Downstreams {
+			one.Downstreams[i].Events = append([]string{}, one.Downstreams[i].Events...)
+		}
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// noteConfigured writes into the audit log that the file changed an account.
+func noteConfigured(ctx context.Context, s store.Audit, appID, action string) error {
+	return s.AppendAudit(ctx, []hongyan.AuditEntry{{Actor: "config", Action: action, Target: appID, Outcome: "ok",
+		Detail: "by the configuration file, at the start"}})
 }
 
 // dropRemoved forgets what waits for downstreams that the file names no more, in

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"hongyan"
 	"hongyan/sandbox"
 	"hongyan/store"
@@ -115,5 +117,29 @@ func TestWhatWaitsForARemovedDownstreamIsDropped(t *testing.T) {
 	left, err := s.DeliveryCounts(t.Context(), sandbox.SeedServiceAppID)
 	if err != nil || left[crm].Pending != 0 || left[erp].Pending != 1 {
 		t.Errorf("%v, %v, want one pending for erp alone", left, err)
+	}
+}
+
+// TestTheAuditLogHasWhatTheFileChanged: a start that changes nothing leaves no trace.
+func TestTheAuditLogHasWhatTheFileChanged(t *testing.T) {
+	s := newTestStore(t)
+	for _, rest := range []string{"", "    name: shop\n", "    name: shop\n", "    name: shop\n    downstreams:\n      - {name: crm, url: http://10.0.0.8}\n",
+		"    name: shop\n    downstreams:\n      - {name: crm, url: http://10.0.0.8}\n"} {
+		if err := apply(t, s, rest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := s.AuditLog(t.Context(), store.AuditFilter{Actor: "config", Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries { // newest first
+		got = append(got, e.Action+" "+e.Target+" "+e.Outcome)
+	}
+	id := sandbox.SeedServiceAppID
+	want := []string{"account.update " + id + " ok", "account.update " + id + " ok", "account.create " + id + " ok"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("audit log (-want +got):\n%s", diff)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/deliver"
 	"hongyan/internal/guard"
 	"hongyan/wechat"
 )
@@ -147,14 +148,5 @@ func namesLoopback(baseURL string) bool {
 // downstreams returns the client for servers of the business. It uses no proxy:
 // behind one, addresses could not be checked.
 func (e *egress) downstreams() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext:         guardedDialer(e.listed.Control).DialContext,
-			TLSHandshakeTimeout: dialTimeout,
-			IdleConnTimeout:     time.Minute,
-			MaxIdleConnsPerHost: 32,
-			DisableCompression:  true, // a small answer must not unpack to a large one
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	return &http.Client{Transport: deliver.NewTransport(e.listed.Control)}
 }

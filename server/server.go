@@ -11,13 +11,7 @@ import (
 	"os"
 
 	"hongyan"
-	"hongyan/access"
-	"hongyan/api"
-	"hongyan/callback"
 	"hongyan/dispatch"
-	"hongyan/store"
-	"hongyan/template"
-	"hongyan/token"
 )
 
 // Options is what a Server is given by its surroundings. The zero value uses

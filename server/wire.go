@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"hongyan"
@@ -36,7 +38,7 @@ type works struct {
 
 // wire builds the parts from the bottom up.
 func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
-	w := &works{Server: s, store: st, metrics: newMetrics(), egress: newEgress(s.config.privatePrefixes(), s.listener.Addr())}
+	w := &works{Server: s, store: st, metrics: newMetrics(), egress: newEgress(s.config.AllowedPrefixes(), s.listener.Addr())}
 	w.desk = access.New(access.Config{Store: st, AdminKeyHash: adminKeyHash, Logger: s.log.With("part", "access")})
 	w.tokens = token.New(token.Config{
 		Store: st, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "token"),
@@ -89,6 +91,21 @@ func (w *works) buildEngine() {
 	})
 }
 
+// buildCallbacks ties what WeChat pushes to whom it is handed on to.
+func (w *works) buildCallbacks() {
+	w.sender = deliver.New(deliver.Config{
+		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
+	})
+	w.pushes = callback.New(callback.Config{
+		Store: w.store, OrphanAfter: w.config.OrphanAfter, Observe: w.metrics.observePush, Logger: w.log.With("part", "callback"),
+		Reply: func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (callback.Reply, error) {
+			r, err := w.sender.Reply(ctx, a, d, e)
+			return callback.Reply(r), err
+		},
+		Stored: w.sender.Wake,
+	})
+}
+
 // changed makes whoever remembers an account forget it.
 func (w *works) changed(appID string) {
 	w.tokens.AccountChanged(appID) // before the engine, which asks for a token at once
@@ -115,5 +132,26 @@ func (w *works) routes(edge http.Handler) http.Handler {
 		mux.Handle(prefix, base(w.gate, w.log))
 	}
 	mux.Handle("/", edge)
-	return mux
+	return w.unbent(mux)
+}
+
+// unbent hands a path of WeChat's that is not in its plain form, such as
+// //cgi-bin/token, to the gate, which refuses it in WeChat's words. A ServeMux
+// would redirect it, and repeat the query with its secret in a page.
+func (w *works) unbent(mux http.Handler) http.Handler {
+	gate := base(w.gate, w.log)
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		plain := path.Clean("/" + r.URL.Path)
+		if plain == r.URL.Path || plain+"/" == r.URL.Path || r.Method == http.MethodConnect {
+			mux.ServeHTTP(rw, r)
+			return
+		}
+		for _, prefix := range compat.Prefixes {
+			if strings.HasPrefix(plain+"/", prefix) || strings.HasPrefix(r.URL.Path, prefix) {
+				gate.ServeHTTP(rw, r)
+				return
+			}
+		}
+		mux.ServeHTTP(rw, r)
+	})
 }

@@ -104,6 +104,7 @@ type Tokens interface {
 	ReleaseRefresh(ctx context.Context, appID, holder string) error
 	// NoteTokenCallers adds to the record of who asked for tokens: Requests and
 	// Forced are added, the latest LastAt wins with its Remote, the earliest FirstAt stays.
+	// What is said of an account that is not there is passed over.
 	NoteTokenCallers(ctx context.Context, asked []hongyan.TokenCaller) error
 	// TokenCallers lists an account's, latest first.
 	TokenCallers(ctx context.Context, appID string) ([]hongyan.TokenCaller, error)
@@ -111,6 +112,7 @@ type Tokens interface {
 
 // Keys keeps callers' API keys, as hashes.
 type Keys interface {
+	// CreateKey adds a key, with Kind KeyAPI if it names none; Conflict when its ID or Hash exists.
 	CreateKey(ctx context.Context, k hongyan.Key) error
 	// KeyByHash finds a key that is not revoked; NotFound otherwise.
 	KeyByHash(ctx context.Context, hash []byte) (hongyan.Key, error)
@@ -211,7 +213,9 @@ type Messages interface {
 	// HandedOnMsgID returns the number under which the caller knows the message that a
 	// receipt is about: its OwnMsgID, 0 when the receipt's own msgID is right. open says
 	// that this cannot be told yet: no message has that msgID, and one to that user, not
-	// older than 24 h, was answered with an own number and still waits for WeChat's.
+	// older than 24 h, was answered with an own number, has been tried and still waits
+	// for WeChat's. A receipt with msgID 0 may be about any of them, and when several
+	// of one user got such receipts nobody can tell: then it is 0.
 	HandedOnMsgID(ctx context.Context, appID string, msgID int64, toUser string) (own int64, open bool, err error)
 
 	// AddUsage counts calls that are not messages' own.
@@ -363,7 +367,8 @@ type Events interface {
 	// PendingEvents lists up to limit events not processed yet, oldest first.
 	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
 	// FinishEvents marks events processed, adds their deliveries and applies the
-	// receipts found in them, in one transaction: a delivery that exists stays as it is; a receipt is stored by (AppID, MsgID), the first wins;
+	// receipts found in them, in one transaction: a delivery that exists stays as it is,
+	// and an account that is gone gets none; a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
 	// msgid the first owns it: WeChat showed one, and answered a client_msg_id that
@@ -425,13 +430,13 @@ type Deliveries interface {
 	// Attempts are still as claimed. Concurrent calls share a commit.
 	FinishDeliveries(ctx context.Context, rs []DeliveryResult) error
 	// AnswerDelivery records that target took the event at once, whether its delivery
-	// is there already or not; the rest of d is as in Delivery. Nothing happens to one that has ended.
+	// is there already or not; the rest of d is as in Delivery. Nothing happens to one
+	// that has ended, or when the account is gone.
 	AnswerDelivery(ctx context.Context, d hongyan.Delivery) error
-	// ReplayDeliveries makes deliveries of a target pending again that have ended, or
-	// new ones where there are none, with the event's OpenID as Key, in small batches:
-	// it returns how many, and the ID of the last event it looked at, 0 when there are
-	// no more. One made pending again begins anew: due now, Attempts 0, CreatedAt now.
-	// NotFound when there is no such account.
+	// ReplayDeliveries begins deliveries of events to a target, in place of those that
+	// have ended, with the event's OpenID as Key, in small batches: it returns how many,
+	// and the ID of the last event it looked at, 0 when there are no more. Pending ones
+	// stay as they are. NotFound when there is no such account.
 	ReplayDeliveries(ctx context.Context, r Replay) (n int, last int64, err error)
 	// DropDeliveries removes up to limit deliveries of a target, whatever their state.
 	DropDeliveries(ctx context.Context, target string, limit int) (int, error)
@@ -452,8 +457,11 @@ type TargetDue struct {
 
 // DeliveryClaim asks for due deliveries of a target.
 type DeliveryClaim struct {
-	Target  string
-	Ordered bool // of the pending ones with one Key only that of the earliest event may be taken; those without Key are free
+	Target string
+	// Ordered: of the pending ones with one Key only that of the earliest event may be
+	// taken; those without Key are free. (One that is begun late, or replayed, does not
+	// wait for a later event's that is being tried already.)
+	Ordered bool
 	Max     int
 	Lease   time.Duration
 }

@@ -56,6 +56,20 @@ func TestOwnerFollowsATokenThroughItsLife(t *testing.T) {
 	})
 }
 
+// The current token comes once more: the one before it gets no second grace.
+func TestARepeatedTokenRenewsNoGrace(t *testing.T) {
+	inBubble(t, hongyan.TokenExternal, func(t *testing.T, f *fixture) {
+		f.push("92_first", time.Hour)
+		f.push("92_second", time.Hour)
+		time.Sleep(4 * time.Minute)
+		f.push("92_second", time.Hour)
+		f.wantOwner(f.Central, "92_first", appID, Live)
+		time.Sleep(time.Minute + time.Second)
+		f.wantOwner(f.Central, "92_first", appID, Stale)
+		f.wantOwner(f.Central, "92_second", appID, Live)
+	})
+}
+
 // counting is a store that counts look-ups of tokens.
 type counting struct {
 	store.Store

@@ -30,8 +30,10 @@ func (c *Central) takePushed(ctx context.Context, a *account, stored hongyan.Tok
 	switch {
 	case stored.Generation == 0 || stored.Source != hongyan.TokenExternal:
 		missing.Reason = "no access_token was pushed yet, and token_source is external without a token_url: push one"
-	case a.mustGo(stored.AccessToken.Reveal()):
-		missing.Reason = "WeChat refuses the pushed access_token, or it is not wanted any more: push another"
+	case a.isDead(stored.AccessToken):
+		missing.Reason = "WeChat refuses the pushed access_token: push another"
+	case a.mustGo(stored.AccessToken.Reveal()): // an operator's wish
+		missing.Reason = "the access_token is pushed to us and cannot be fetched: push another"
 	case left <= 0:
 		missing.Reason = "the pushed access_token has expired: push another"
 	case left <= pushWarning:
@@ -107,4 +109,3 @@ func (a *account) isDead(token hongyan.Secret) bool {
 	defer a.mu.Unlock()
 	return a.refused && a.unwanted == token
 }
-

@@ -97,7 +97,7 @@ func status(status int, contentType, body string) func(*testing.T) *Client {
 
 func peer(serve func(*net.TCPConn, <-chan struct{})) func(*testing.T) *Client {
 	return func(t *testing.T) *Client {
-		transport := newTransport()
+		transport := NewTransport()
 		t.Cleanup(transport.CloseIdleConnections)
 		return &Client{BaseURL: newPeer(t, serve), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second}}
 	}
@@ -252,7 +252,7 @@ func unknownCertificate(t *testing.T) *Client {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return &Client{BaseURL: server.URL, HTTPClient: &http.Client{Transport: newTransport()}}
+	return &Client{BaseURL: server.URL, HTTPClient: &http.Client{Transport: NewTransport()}}
 }
 
 // TestFaults checks over real sockets that what cannot have arrived, what may

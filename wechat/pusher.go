@@ -19,7 +19,7 @@ type PusherConfig struct {
 	AppID  string // the account whose pushes these are; needed to encrypt
 	Mode   CallbackMode
 	Token  string
-	AESKey string // EncodingAESKey; "" in ModePlain
+	AESKey string // EncodingAESKey; ModePlain needs none, but opens encrypted replies with one
 }
 
 // Pusher builds pushes as the platform makes them, for whoever hands them on to a
@@ -29,7 +29,7 @@ type Pusher struct {
 	appID string
 	mode  CallbackMode
 	token string
-	key   AESKey // zero in ModePlain
+	key   AESKey // zero without one
 }
 
 // NewPusher checks cfg. The errors name the setting and never quote a token or a key.
@@ -38,7 +38,7 @@ func NewPusher(cfg PusherConfig) (*Pusher, error) {
 		return nil, errors.New("wechat: pusher: no token to sign with")
 	}
 	p := &Pusher{appID: cfg.AppID, mode: cfg.Mode, token: cfg.Token}
-	if cfg.Mode == ModePlain {
+	if cfg.Mode == ModePlain && cfg.AESKey == "" {
 		return p, nil
 	}
 	if cfg.AppID == "" || cfg.AESKey == "" {

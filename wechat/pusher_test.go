@@ -202,7 +202,19 @@ func TestOpenReplyRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := mustPusher(t, ModePlain).OpenReply([]byte(sealedReply(t, specToken, specAESKey, replyXML))); err == nil {
+}
+
+// TestOpenReplyToAPlainPush: some servers encrypt their replies whenever they have a key.
+func TestOpenReplyToAPlainPush(t *testing.T) {
+	sealed := []byte(sealedReply(t, specToken, specAESKey, replyXML))
+	if got, err := mustPusher(t, ModePlain).OpenReply(sealed); err != nil || string(got) != replyXML {
+		t.Errorf("with a key: got %q, %v, want the reply", got, err)
+	}
+	keyless, err := NewPusher(PusherConfig{AppID: specAppID, Mode: ModePlain, Token: specToken})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keyless.OpenReply(sealed); err == nil {
 		t.Error("an encrypted reply is read without a key")
 	}
 }

@@ -74,7 +74,7 @@ func TestATransportThatRepeatsIsNotTrusted(t *testing.T) {
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"errcode\":0}")
 		}
 	}()
-	c := &Client{BaseURL: "http://" + listener.Addr().String(), HTTPClient: &http.Client{Transport: twice{newTransport()}}}
+	c := &Client{BaseURL: "http://" + listener.Addr().String(), HTTPClient: &http.Client{Transport: twice{NewTransport()}}}
 	call := Call{Endpoint: EndpointTemplateSend, AccessToken: "t", Body: []byte("{}")}
 	if _, err := c.Do(t.Context(), call); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestATransportThatRepeatsIsNotTrusted(t *testing.T) {
 // when that is refused nothing was sent.
 func TestStaleConnectionClosedWhileIdle(t *testing.T) {
 	closed := make(chan struct{}, 10)
-	transport := newTransport()
+	transport := NewTransport()
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -143,7 +143,7 @@ func (c *noticedConn) Close() error {
 // fails with nothing written, so the transport dials anew; that is refused.
 func TestUnwrittenRequestIsUnsentAgain(t *testing.T) {
 	var broken atomic.Bool
-	transport := newTransport()
+	transport := NewTransport()
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if broken.Load() {

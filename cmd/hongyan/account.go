@@ -31,7 +31,11 @@ type accountAdd struct {
 	Rate            float64  `placeholder:"N" help:"Messages per second at most; default no limit of ours."`
 	Quota           []string `placeholder:"SCOPE/PERIOD/N" help:"A limit such as account/day/100000 or template/month/10000; may be repeated."`
 	UncertainPolicy string   `default:"hold" enum:"hold,resend,give_up" help:"${enum}; default ${default}."`
-	TokenSource     string   `default:"stable" enum:"stable,plain" help:"${enum}; default ${default}."`
+	TokenSource     string   `default:"stable" enum:"stable,plain,external" help:"Where the access_token comes from: ${enum}; default ${default}. external is a central server (中控服务器) that you run already."`
+	TokenURL        string   `name:"token-url" placeholder:"URL" help:"token source external: where the token is fetched, as from GET /cgi-bin/token; without it, hongyan token push brings it."`
+	EgressProxy     string   `placeholder:"URL" help:"http, https, socks5 or socks5h URL of the proxy that calls to WeChat go through."`
+	Downstream      []string `placeholder:"NAME=URL" help:"A server of yours that gets the account's pushes as WeChat sends them; may be repeated."`
+	DownstreamSync  string   `placeholder:"NAME" help:"The one of them whose answer is the passive reply (被动回复)."`
 	QuietHours      string   `placeholder:"HH:MM-HH:MM" help:"Beijing hours, or off; default 22:00-08:00."`
 }
 
@@ -58,6 +62,13 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 	}
 	out.line("added %s (%s)", named, a.Kind)
 	out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
+	if len(a.Downstreams) > 0 {
+		out.line("and the gateway hands them on to %s", downstreamWords(a.Downstreams))
+	}
+	if a.TokenSource == "external" && !a.TokenURLSet {
+		out.next("hongyan token push %s --token-file FILE --expires-in SECONDS", a.AppID)
+		return nil
+	}
 	if a.Kind == "mini_program" { // its templates cannot be listed
 		out.next("hongyan template put %s TEMPLATE_ID --title TITLE --content CONTENT", a.AppID)
 		return nil
@@ -66,12 +77,21 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 	return nil
 }
 
+// downstreamWords names downstreams and where they are.
+func downstreamWords(list []client.Downstream) string {
+	words := make([]string, len(list))
+	for i, d := range list {
+		words[i] = d.Name + " (" + d.URL + ")"
+	}
+	return strings.Join(words, ", ")
+}
+
 // accountFlags name the fields of POST /v1/accounts.
 var accountFlags = flagNames{
 	"/appid": "APPID", "/secret": "AppSecret", "/kind": "--kind", "/name": "--name", "/alias": "--alias", "/base_url": "--base-url",
 	"/callback/token": "--callback-token", "/callback/aes_key": "--callback-aes-key", "/callback/mode": "--callback-mode",
 	"/rate/per_second": "--rate", "/quotas": "--quota", "/uncertain_policy": "--uncertain-policy", "/token_source": "--token-source",
-	"/quiet_hours": "--quiet-hours",
+	"/quiet_hours": "--quiet-hours", "/token_url": "--token-url", "/egress_proxy": "--egress-proxy", "/downstreams": "--downstream",
 }
 
 func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
@@ -82,7 +102,10 @@ func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
 	r := client.AccountRequest{
 		AppID: c.AppID, Secret: secret, Kind: c.Kind, Name: c.Name, Alias: c.Alias, BaseURL: c.BaseURL,
 		UncertainPolicy: c.UncertainPolicy, TokenSource: c.TokenSource, QuietHours: c.QuietHours,
-		Callback: c.callback(),
+		TokenURL: c.TokenURL, EgressProxy: c.EgressProxy, Callback: c.callback(),
+	}
+	if r.Downstreams, err = c.downstreams(); err != nil {
+		return r, err
 	}
 	if c.Rate != 0 {
 		r.Rate = &client.Rate{PerSecond: c.Rate}
@@ -95,6 +118,24 @@ func (c *accountAdd) request(w *surroundings) (client.AccountRequest, error) {
 		r.Quotas = append(r.Quotas, q)
 	}
 	return r, nil
+}
+
+// downstreams reads NAME=URL pairs. What names and URLs may be is the gateway's business.
+func (c *accountAdd) downstreams() ([]client.DownstreamInput, error) {
+	var list []client.DownstreamInput
+	known := false
+	for _, pair := range c.Downstream {
+		name, url, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || url == "" {
+			return nil, wrongUse("write --downstream crm=http://10.0.0.8:8080/wechat", "--downstream is not NAME=URL")
+		}
+		list = append(list, client.DownstreamInput{Name: name, URL: url, Sync: name == c.DownstreamSync})
+		known = known || name == c.DownstreamSync
+	}
+	if c.DownstreamSync != "" && !known {
+		return nil, wrongUse("add it with --downstream "+c.DownstreamSync+"=URL", "--downstream-sync %q is none of the downstreams", c.DownstreamSync)
+	}
+	return list, nil
 }
 
 func (c *accountAdd) callback() *client.CallbackInput {

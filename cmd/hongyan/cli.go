@@ -10,6 +10,7 @@ type cli struct {
 	Key         keyCommands        `cmd:"" help:"API keys and gateway secrets of callers."`
 	Template    templateCommands   `cmd:"" help:"Templates of an account."`
 	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
+	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`

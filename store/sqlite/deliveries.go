@@ -28,15 +28,7 @@ func scanDelivery(r *row) hongyan.Delivery {
 const beginSQL = `INSERT INTO deliveries (appid, target, event_id, event_type, order_key, state, blocked, due_at, created_at)
 	VALUES (?, ?, ?, ?, ?, 0, EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order
 		WHERE target = ? AND order_key = ? AND event_id < ? AND state = 0 AND order_key <> ''), ?, ?)
-	ON CONFLICT (event_id, target) DO `
-
-const (
-	newSQL = beginSQL + "NOTHING"
-	// againSQL begins one that has ended anew as well.
-	againSQL = beginSQL + `UPDATE SET state = 0, order_key = excluded.order_key, blocked = excluded.blocked, due_at = excluded.due_at,
-		attempts = 0, claimed_at = 0, last_at = 0, last_status = 0, last_error = '', last_took = 0,
-		created_at = excluded.created_at, ended_at = 0 WHERE state <> 0`
-)
+	ON CONFLICT (event_id, target) DO NOTHING`
 
 // blockNextSQL blocks the pending delivery of a user that follows a new one. That is
 // blocked already, unless the new one went in front of the first.
@@ -44,14 +36,13 @@ const blockNextSQL = `UPDATE deliveries SET blocked = 1 WHERE blocked = 0 AND id
 	FROM deliveries INDEXED BY deliveries_order WHERE target = ? AND order_key = ? AND event_id > ? AND state = 0 AND order_key <> ''
 	ORDER BY event_id LIMIT 1)`
 
-// deliver begins the delivery of an event with newSQL or againSQL and reports
-// whether it did.
-func (t *tx) deliver(query string, e *hongyan.Event, n store.NewDelivery) (bool, error) {
+// deliver begins the delivery of an event and reports whether it did.
+func (t *tx) deliver(e *hongyan.Event, n store.NewDelivery) (bool, error) {
 	due := millis(n.DueAt)
 	if due == 0 {
 		due = t.now
 	}
-	began, err := t.exec(query, e.AppID, n.Target, e.ID, e.Type, n.Key, n.Target, n.Key, e.ID, due, t.now)
+	began, err := t.exec(beginSQL, e.AppID, n.Target, e.ID, e.Type, n.Key, n.Target, n.Key, e.ID, due, t.now)
 	if err != nil || began == 0 || n.Key == "" {
 		return began > 0, err
 	}

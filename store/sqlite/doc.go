@@ -7,8 +7,8 @@
 // to a small pool of read-only connections and never wait for the writer.
 //
 // Start with Open, then writer.go (the group commit), messages_insert.go,
-// messages_claim.go and messages_finish.go (the life of a message). conn.go is
-// the thin layer over the driver. The rules about messages are not here: the
+// messages_claim.go and messages_finish.go (the life of a message), deliveries.go
+// and deliveries_claim.go (that of an event handed on). conn.go is the thin layer over the driver. The rules about messages are not here: the
 // numbers and states come from the callers.
 //
 // Three things to watch. The driver (modernc.org/sqlite) accepts more arguments

@@ -94,7 +94,7 @@ func (t *tx) finishEvent(d store.EventDone) error {
 		return nil
 	}
 	for _, n := range d.Deliveries {
-		if _, err := t.deliver(newSQL, &e, n); err != nil {
+		if _, err := t.deliver(&e, n); err != nil {
 			return err
 		}
 	}

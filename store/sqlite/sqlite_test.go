@@ -162,7 +162,7 @@ func TestPlansUseTheirIndex(t *testing.T) {
 		"own number": {numberedSQL, "SEARCH messages USING INDEX messages_own_msgid (touser=?)"},
 		"deliveries": {claimDeliveriesSQL, "SEARCH deliveries USING INDEX deliveries_due (target=? AND blocked=? AND due_at<?)"},
 		"targets":    {targetsSQL, "SEARCH deliveries USING COVERING INDEX deliveries_due (target>?)"},
-		"in the way": {newSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=? AND event_id<?)"},
+		"in the way": {beginSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=? AND event_id<?)"},
 		"behind":     {unblockSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=?)"},
 		"replay":     {replaySQL, "SEARCH events USING INDEX events_received (appid=? AND received_at>? AND received_at<?)"},
 		"release":    {heldOfTemplateSQL, "SEARCH messages USING INDEX messages_rare (stream=? AND state=?)"},

@@ -34,7 +34,7 @@ func (s *Store) IssuedToken(ctx context.Context, hash []byte) (k hongyan.IssuedT
 			return nil
 		}, "SELECT appid, generation, issued_at, replaced_at FROM issued_tokens WHERE hash = ?", hash)
 		if err == nil && !found {
-			err = hongyan.Errorf(hongyan.NotFound, "unknown_token", "no such access_token was given out")
+			err = hongyan.Errorf(hongyan.NotFound, "", "no such access_token was given out")
 		}
 		return err
 	})

@@ -27,6 +27,7 @@ var deliveryCases = []testCase{
 	{name: "taken at once let the next of their user go", run: deliveriesAnswerUnblocks},
 	{name: "are replayed by time and type, batch by batch", bubble: true, run: deliveriesReplay},
 	{name: "replayed go before later ones of their user", run: deliveriesReplayOrder},
+	{name: "replayed are not finished by who is late with those before", bubble: true, run: deliveriesReplayLate},
 	{name: "are dropped with their target, batch by batch", run: deliveriesDrop},
 	{name: "are listed newest first by account, target, event and state", run: deliveriesList},
 	{name: "are counted by target", bubble: true, run: deliveriesCount},
@@ -167,6 +168,7 @@ func deliveriesClaim(f *fixture) {
 	time.Sleep(time.Second)
 	same(f, "due at one time", taken(f.take(targetA, false, 10)), []int64{events[0].ID, events[1].ID})
 	same(f, "of a target without any", len(f.take(targetB, false, 10)), 0)
+	same(f, "none", len(f.take(targetA, false, 0)), 0)
 }
 
 func deliveriesRace(f *fixture) {
@@ -483,6 +485,17 @@ func deliveriesReplayOrder(f *fixture) {
 	}
 }
 
+func deliveriesReplayLate(f *fixture) {
+	event := f.handOn(targetA, 1, "oAnn")[0]
+	slow := f.take(targetA, true, 1)[0]
+	time.Sleep(time.Minute)
+	f.settle(f.take(targetA, true, 1)[0], hongyan.DeliveryGaveUp, time.Time{})
+	same(f, "replayed", f.replay(store.Replay{AppID: appA, Target: targetA, Limit: 5}), 1)
+	again := f.take(targetA, true, 1)[0]
+	f.settle(slow, hongyan.DeliveryDone, time.Time{})
+	same(f, "state", f.delivery(event, targetA), again.Delivery)
+}
+
 func deliveriesDrop(f *fixture) {
 	f.handOn(targetA, 6, "oAnn")
 	f.settle(f.take(targetA, true, 1)[0], hongyan.DeliveryDone, time.Time{})
@@ -504,7 +517,8 @@ func deliveriesDrop(f *fixture) {
 		same(f, "dropped", n, want)
 	}
 	same(f, "the other target's", len(f.deliveries(store.DeliveryFilter{})), 1)
-	f.must(f.s.FinishDeliveries(f.ctx, []store.DeliveryResult{{ID: left[0].ID, Attempts: 1, State: hongyan.DeliveryDone}}))
+	f.handOn(targetA, 1, "oAnn")
+	same(f, "a new one is another", f.take(targetA, true, 1)[0].ID > left[0].ID, true)
 }
 
 func deliveriesList(f *fixture) {

@@ -32,6 +32,7 @@ func countTrue(f *fixture, n int, act func(ctx context.Context, i int) (bool, er
 
 var insertCases = []testCase{
 	{name: "gives back the row that is read later", run: insertRoundTrip},
+	{name: "takes any kind for the word it is", run: insertKinds},
 	{name: "keeps times to the millisecond in UTC", run: insertMillis},
 	{name: "numbers rows in order", run: insertOrder},
 	{name: "leases at once for a node that is alive", bubble: true, run: insertLeased},
@@ -51,6 +52,13 @@ var insertCases = []testCase{
 	{name: "answers a known idempotency key without storing anything", bubble: true, run: insertLookup},
 	{name: "refuses messages of an account that is not there, those alone", run: insertNoAccount},
 	{name: "and a deletion at the same time leave no message without an account", run: insertDeleteRace},
+}
+
+func insertKinds(f *fixture) {
+	for _, kind := range []hongyan.MessageKind{"subscribe", "one_time", "it's", "", "类"} {
+		m := f.insert(func(m *hongyan.Message) { m.Kind = kind })
+		same(f, "message", f.get(m.ID), m)
+	}
 }
 
 func insertRoundTrip(f *fixture) {

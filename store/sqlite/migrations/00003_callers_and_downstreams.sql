@@ -62,8 +62,9 @@ CREATE INDEX events_received ON events (appid, received_at);
 -- Which event has reached which target. A pending row that waits for one with the
 -- same target and order_key and an earlier event is blocked; the writer keeps that
 -- true, so that a claim in order need not look for what is in the way.
+-- AUTOINCREMENT: who finishes one that was dropped meanwhile must not hit another.
 CREATE TABLE deliveries (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     appid       TEXT    NOT NULL,
     target      TEXT    NOT NULL,
     event_id    INTEGER NOT NULL,

@@ -58,7 +58,7 @@ CREATE TABLE counts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE deliveries (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     appid       TEXT    NOT NULL,
     target      TEXT    NOT NULL,
     event_id    INTEGER NOT NULL,
