@@ -375,9 +375,22 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 		r.stop()
 		r.must(r.store.Close())
 		a := r.post(sendPathOf+tok, order(ordinary, ""))
-		r.want(a, `{"errcode":-1,"errmsg":"system error: the gateway cannot take this at the moment, nothing was accepted rid: *"}`)
+		r.want(a, `{"errcode":-1,"errmsg":"system error: the store is closed; nothing was accepted rid: *"}`)
 		if rid := anyRID.FindString(a.body); rid == "" || !strings.Contains(r.logs.String(), "rid="+rid[len("rid: "):]) {
 			t.Errorf("the log does not know %q", rid)
 		}
+	})
+}
+
+// TestATemplateThatNobodyCanAskFor: whether it exists cannot be told, which is no
+// reason to tell an SDK that it does not.
+func TestATemplateThatNobodyCanAskFor(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		tok := r.serviceToken()
+		r.box.Sandbox.AddFault(sandbox.Fault{Path: "/cgi-bin/template/get_all_private_template", HTTPStatus: 502, Times: 1})
+		r.want(r.post(sendPathOf+tok, order(ordinary, "")), `{"errcode":-1,"errmsg":"system error: template \"`+sandbox.SeedTemplateOrder+
+			`\" is not known here, and WeChat could not be asked for the templates of `+serviceID+`; nothing was accepted rid: *"}`)
+		time.Sleep(2 * time.Second)
+		r.msgIDOf(r.post(sendPathOf+tok, order(ordinary, "")))
 	})
 }
