@@ -25,7 +25,7 @@ func (g *Gate) forward(x *exchange, p *passage) error {
 	t := newTransit(x)
 	defer t.end()
 	src, size := p.source(x)
-	b, err := newBody(src, size, g.cfg.MaxBody, t.touch)
+	b, err := newBody(src, size, g.cfg.MaxBody, t)
 	if err != nil {
 		return err
 	}
@@ -151,9 +151,7 @@ func (g *Gate) relay(t *transit, p *passage, resp *http.Response, seen *glance) 
 	if p.swap && seen.code == wechat.CodeInvalidAccessToken {
 		return &refusal{code: wechat.CodeInvalidCredential, text: textOf(wechat.CodeInvalidCredential), rid: seen.rid}
 	}
-	if p.guarded != nil {
-		g.settle(x, p, seen)
-	}
+	g.settle(x, p, seen)
 	x.drain()
 	x.begun = true
 	h := x.w.Header()
@@ -174,18 +172,18 @@ func (g *Gate) relay(t *transit, p *passage, resp *http.Response, seen *glance) 
 // streamBuffer is how much is read and given on at once, in bytes.
 const streamBuffer = 32 << 10
 
-// stream gives on the rest of an answer as it comes.
+// stream gives on the rest of an answer as it comes, at once.
 func (g *Gate) stream(t *transit, from io.Reader) error {
 	flush := http.NewResponseController(t.x.w).Flush
 	buf := make([]byte, streamBuffer)
 	for {
+		if err := flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return nil // the caller has left
+		}
 		n, err := from.Read(buf)
 		t.touch()
 		if n > 0 {
-			if _, werr := t.x.w.Write(buf[:n]); werr != nil {
-				return nil // the caller has left
-			}
-			if ferr := flush(); ferr != nil && !errors.Is(ferr, http.ErrNotSupported) {
+			if _, err := t.x.w.Write(buf[:n]); err != nil {
 				return nil
 			}
 		}

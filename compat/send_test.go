@@ -375,7 +375,7 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 		r.stop()
 		r.must(r.store.Close())
 		a := r.post(sendPathOf+tok, order(ordinary, ""))
-		r.want(a, `{"errcode":-1,"errmsg":"system error: the gateway cannot take this at the moment, nothing was accepted rid: *"}`)
+		r.want(a, `{"errcode":-1,"errmsg":"system error: the store is closed; nothing was accepted rid: *"}`)
 		if rid := anyRID.FindString(a.body); rid == "" || !strings.Contains(r.logs.String(), "rid="+rid[len("rid: "):]) {
 			t.Errorf("the log does not know %q", rid)
 		}
