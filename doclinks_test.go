@@ -32,6 +32,7 @@ func TestTheChineseEditionNamesTheSame(t *testing.T) {
 	for original, edition := range map[string]string{
 		"docs/sandbox.md": "docs/sandbox.zh-CN.md",
 		"docs/migrate.md": "docs/migrate.zh-CN.md",
+		"docs/compat.md":  "docs/compat.zh-CN.md",
 	} {
 		translated := codeSpans(readDocument(t, os.DirFS("."), edition))
 		for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {

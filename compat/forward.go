@@ -40,7 +40,9 @@ func (g *Gate) forward(x *exchange, p *passage) error {
 			b.stop()
 			return g.unreachable(t, p, b, err)
 		}
+		t.touch()
 		seen := peek(resp)
+		t.touch()
 		if first && p.swap && deadToken(seen.code) && b.repeatable() {
 			again, err := g.suspect(t.ctx, p, live)
 			if again || err != nil {

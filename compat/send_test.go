@@ -398,3 +398,16 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestATemplateThatNobodyCanAskFor: whether it exists cannot be told, which is no
+// reason to tell an SDK that it does not.
+func TestATemplateThatNobodyCanAskFor(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		tok := r.serviceToken()
+		r.box.Sandbox.AddFault(sandbox.Fault{Path: "/cgi-bin/template/get_all_private_template", HTTPStatus: 502, Times: 1})
+		r.want(r.post(sendPathOf+tok, order(ordinary, "")), `{"errcode":-1,"errmsg":"system error: template \"`+sandbox.SeedTemplateOrder+
+			`\" is not known here, and WeChat could not be asked for the templates of `+serviceID+`; nothing was accepted rid: *"}`)
+		time.Sleep(2 * time.Second)
+		r.msgIDOf(r.post(sendPathOf+tok, order(ordinary, "")))
+	})
+}

@@ -108,7 +108,9 @@ func TestWhatADownstreamCanDo(t *testing.T) {
 		{"gone", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(410) }, hongyan.DeliveryPending, 410, "answered 410", "refused"},
 		{"busy", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(429) }, hongyan.DeliveryPending, 429, "answered 429", "refused"},
 		{"broken", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) }, hongyan.DeliveryPending, 500, "answered 500", "refused"},
-		{"redirect", func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://victim/", 307) },
+		{"redirect", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://victim/", http.StatusTemporaryRedirect)
+		},
 			hongyan.DeliveryPending, 307, "answered 307: redirects are not followed", "refused"},
 		{"hangs", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, hongyan.DeliveryPending, 0, "no whole answer within 10s", "unreachable"},
 		{"drips", func(rw http.ResponseWriter, r *http.Request) {

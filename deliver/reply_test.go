@@ -79,7 +79,7 @@ func TestReplyOfADownstreamThatFails(t *testing.T) {
 	}{
 		"late":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "context deadline exceeded"},
 		"broken":      {func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(502) }, "answered 502"},
-		"redirecting": {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://b/", 302) }, "answered 302: redirects are not followed"},
+		"redirecting": {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://b/", http.StatusFound) }, "answered 302: redirects are not followed"},
 		"nobody":      {nil, "dial memory: connection refused"},
 	}
 	for name, tt := range tests {

@@ -52,7 +52,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
 		ClientFor: w.egress.clientFor, HTTPClient: w.egress.clientFor(&hongyan.Account{}),
 		Wait: s.config.Compat.Wait, RefuseAppSecret: !s.config.Compat.AcceptAppSecret, MaxBody: s.config.Compat.MaxBody,
-		Changed: w.changed, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
+		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
@@ -114,6 +114,13 @@ func (w *works) changed(appID string) {
 	w.pushes.AccountChanged(appID)
 	w.sender.AccountChanged(appID)
 	w.gate.AccountChanged(appID)
+}
+
+// readTemplates follows a change of an account's templates that came through the gate.
+func (w *works) readTemplates(ctx context.Context, appID string) {
+	if _, err := w.shelf.Sync(ctx, appID); err != nil {
+		w.log.Warn("sync templates after a change", "appid", appID, "err", err)
+	}
 }
 
 // tokenDied puts into the audit log that somebody outside fetched a token.
