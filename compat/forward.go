@@ -20,7 +20,7 @@ import (
 const tokenWait = 20 * time.Second
 
 // forward sends a call on and its answer back. A call whose token WeChat refuses has
-// done nothing: it is made once more, with the next token.
+// done nothing: if the token is dead, it is made once more, with the next.
 func (g *Gate) forward(x *exchange, p *passage) error {
 	t := newTransit(x)
 	defer t.end()
@@ -44,11 +44,16 @@ func (g *Gate) forward(x *exchange, p *passage) error {
 		seen := peek(resp)
 		t.touch()
 		if first && p.swap && deadToken(seen.code) && b.repeatable() {
-			_ = resp.Body.Close()
-			if err := g.invalidate(t.ctx, p, live); err != nil {
+			again, err := g.suspect(t.ctx, p, live)
+			if again || err != nil {
+				_ = resp.Body.Close()
+			}
+			if err != nil {
 				return err
 			}
-			continue
+			if again {
+				continue
+			}
 		}
 		b.stop()
 		x.code = int(seen.code)
@@ -66,10 +71,11 @@ func (g *Gate) live(ctx context.Context, p *passage) (string, error) {
 	return g.cfg.Tokens.AccessToken(ctx, p.account.AppID)
 }
 
-func (g *Gate) invalidate(ctx context.Context, p *passage, failed string) error {
+// suspect reports whether there is another token than the one WeChat refused.
+func (g *Gate) suspect(ctx context.Context, p *passage, failed string) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenWait)
 	defer cancel()
-	return g.cfg.Tokens.Invalidate(ctx, p.account.AppID, failed)
+	return g.cfg.Tokens.Suspect(ctx, p.account.AppID, failed)
 }
 
 // ask makes one call.

@@ -136,24 +136,42 @@ func TestAnUploadWithADeadToken(t *testing.T) {
 	}
 }
 
-// TestATokenThatStaysDead: after the one retry the caller sees what WeChat says, but
-// never 40014.
-func TestATokenThatStaysDead(t *testing.T) {
-	inBubble(t, nil, func(r *rig) {
-		tok, calls := r.serviceToken(), 0
-		r.put(func(w http.ResponseWriter, req *http.Request) {
-			if req.URL.Path != "/cgi-bin/menu/get" {
-				r.box.Sandbox.Handler().ServeHTTP(w, req)
-				return
-			}
-			calls++
-			_, _ = io.WriteString(w, `{"errcode":40014,"errmsg":"invalid access_token rid: 6aac005a-01bfdbee-79769285"}`)
+// TestACallRefusedForItsToken: WeChat answers 40001 to a call that wants a token of
+// another kind, too. The account's is not replaced unless it is dead, so that one
+// mistaken caller does not use up everybody's. Whatever becomes of it, the caller
+// sees what WeChat says, but never 40014.
+func TestACallRefusedForItsToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		dead  bool
+		calls int
+	}{"live": {false, 1}, "dead, and so is the next": {true, 2}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(r *rig) {
+				tok, calls := r.serviceToken(), 0
+				if c.dead {
+					r.must(r.box.Sandbox.RevokeToken(serviceID))
+				}
+				r.put(func(w http.ResponseWriter, req *http.Request) {
+					if req.URL.Path != "/cgi-bin/menu/get" {
+						r.box.Sandbox.Handler().ServeHTTP(w, req)
+						return
+					}
+					calls++
+					_, _ = io.WriteString(w, `{"errcode":40014,"errmsg":"invalid access_token rid: 6aac005a-01bfdbee-79769285"}`)
+				})
+				a := r.get("/cgi-bin/menu/get?access_token=" + tok)
+				if want := `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest rid: 6aac005a-01bfdbee-79769285"}`; a.body != want || calls != c.calls {
+					t.Errorf("%s after %d calls, want %s after %d", a.body, calls, want, c.calls)
+				}
+				if got := r.tokenCalls(); got != int64(c.calls) {
+					t.Errorf("calls for tokens: %d, want %d", got, c.calls)
+				}
+				if now := r.serviceToken(); (now == tok) == c.dead {
+					t.Errorf("the token is the same as before: %v", now == tok)
+				}
+			})
 		})
-		a := r.get("/cgi-bin/menu/get?access_token=" + tok)
-		if want := `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest rid: 6aac005a-01bfdbee-79769285"}`; a.body != want || calls != 2 {
-			t.Errorf("%s after %d calls, want %s after 2", a.body, calls, want)
-		}
-	})
+	}
 }
 
 func TestBodiesThatAreTooLong(t *testing.T) {
@@ -231,6 +249,7 @@ func TestAnswersPassAsTheyCame(t *testing.T) {
 func TestAPackedRefusal(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		tok, calls := r.serviceToken(), 0
+		r.must(r.box.Sandbox.RevokeToken(serviceID))
 		r.put(func(w http.ResponseWriter, req *http.Request) {
 			if req.URL.Path != "/cgi-bin/user/get" {
 				r.box.Sandbox.Handler().ServeHTTP(w, req)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,13 +144,14 @@ func (w *works) routes(edge http.Handler) http.Handler {
 }
 
 // unbent hands a path of WeChat's that is not in its plain form, such as
-// //cgi-bin/token, to the gate, which refuses it in WeChat's words. A ServeMux
-// would redirect it, and repeat the query with its secret in a page.
+// //cgi-bin/token or /cgi-bin, to the gate, which refuses it in WeChat's words. A
+// ServeMux would redirect it, and repeat the query with its secret in a page.
 func (w *works) unbent(mux http.Handler) http.Handler {
 	gate := base(w.gate, w.log)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		plain := path.Clean("/" + r.URL.Path)
-		if plain == r.URL.Path || plain+"/" == r.URL.Path || r.Method == http.MethodConnect {
+		straight := plain == r.URL.Path || plain+"/" == r.URL.Path || r.Method == http.MethodConnect
+		if straight && !slices.Contains(compat.Prefixes, r.URL.Path+"/") {
 			mux.ServeHTTP(rw, r)
 			return
 		}
