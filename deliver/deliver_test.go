@@ -212,6 +212,26 @@ func TestAPausedDownstreamKeepsItsPushes(t *testing.T) {
 	})
 }
 
+// TestALongPauseGivesNothingUp: the first tries after it may meet a busy server.
+func TestALongPauseGivesNothingUp(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/", Paused: true}}, func(t *testing.T, w *world) {
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		in.answer = func(n int, _ wechat.Push, rw http.ResponseWriter) {
+			if n < 3 {
+				rw.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}
+		w.start()
+		w.push(openID, w.text(openID))
+		w.after(2 * keepTrying)
+		w.change(func(a *hongyan.Account) { a.Downstreams[0].Paused = false })
+		w.after(10 * time.Minute)
+		if d := w.one("a"); d.State != hongyan.DeliveryDone || d.Attempts != 4 {
+			t.Errorf("%s after %d attempts, want it taken by the fourth", d.State, d.Attempts)
+		}
+	})
+}
+
 func TestReplay(t *testing.T) {
 	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
 		in := w.inbox("a", wechat.ModeSafe, token, aesKey)

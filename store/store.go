@@ -512,4 +512,5 @@ type DeliveryCount struct {
 	Done    int64
 	GaveUp  int64
 	Oldest  time.Time // CreatedAt of the oldest pending one; zero = none
+	Error   string    // LastError of that one; "" = it was not tried yet
 }

@@ -591,6 +591,11 @@ func deliveriesCount(f *fixture) {
 	same(f, "account A", counts(appA), map[string]store.DeliveryCount{
 		targetA: {Pending: 4, Done: 1, GaveUp: 1, Oldest: start.Add(-time.Minute)}, targetB: {Done: 1}})
 	same(f, "account B", counts(appB), map[string]store.DeliveryCount{targetC: {Pending: 1, Oldest: start}})
+
+	failed := f.take(targetC, false, 1)[0]
+	f.must(f.s.FinishDeliveries(f.ctx, []store.DeliveryResult{{ID: failed.ID, Attempts: failed.Attempts, Status: 503, Error: "answered 503"}}))
+	f.handOn(targetC, 1, "")
+	same(f, "after a failure", counts(appB), map[string]store.DeliveryCount{targetC: {Pending: 2, Oldest: start, Error: "answered 503"}})
 }
 
 func deliveriesForgotten(f *fixture) {
