@@ -448,3 +448,39 @@ func TestADownstreamThatIsNotSetUpSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatMetALongOutageIsThereSoonAfterIt: not after the two hours of its own schedule.
+func TestWhatMetALongOutageIsThereSoonAfterIt(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
+		w.start()
+		for range troubleAfter {
+			w.push(openID, w.text(openID))
+		}
+		w.after(9 * time.Hour)
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		w.after(outagePause * 11 / 10)
+		if got := len(in.bodies()); got != troubleAfter {
+			t.Errorf("%d pushes are there 11 minutes after the server is back, want %d", got, troubleAfter)
+		}
+	})
+}
+
+// TestAHangingPushHoldsUpNoOtherOfItsTarget that comes while it is under way.
+func TestAHangingPushHoldsUpNoOtherOfItsTarget(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		in.answer = func(n int, _ wechat.Push, _ http.ResponseWriter) {
+			if n == 0 {
+				time.Sleep(8 * time.Second)
+			}
+		}
+		w.start()
+		w.push(openID, w.text(openID))
+		w.after(time.Second)
+		w.push(otherID, w.text(otherID))
+		w.after(time.Second)
+		if got := len(in.bodies()); got != 2 {
+			t.Errorf("%d pushes are there, want the second beside the first", got)
+		}
+	})
+}

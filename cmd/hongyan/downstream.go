@@ -155,7 +155,7 @@ type downstreamReplay struct {
 }
 
 func (downstreamReplay) Help() string {
-	return "After a fault of the downstream's, or to fill a new one. It may get pushes twice, as from WeChat itself."
+	return "After a fault of the downstream's, or to fill a new one. What only waits for its next try is tried at once. It may get pushes twice, as from WeChat itself."
 }
 
 func (c *downstreamReplay) Run(ctx context.Context, w *surroundings) error {
