@@ -488,12 +488,16 @@ func TestLoginsOfUsers(t *testing.T) {
 		r.want(r.get("/sns/userinfo?access_token=86_users&openid=o1"), fine)
 		r.want(r.get("/sns/auth?access_token=86_users&openid=o1"), fine)
 		r.want(r.get("/sns/other?access_token=86_users"), `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest rid: *"}`)
+		r.changeAccount(serviceID, func(a *hongyan.Account) { a.Paths.Deny = []string{"/sns/*"} })
+		r.changeAccount(miniID, func(a *hongyan.Account) { a.Paths.Deny = []string{"/sns/*"} })
+		r.want(r.get("/sns/userinfo?access_token=86_users&openid=o2"), fine) // it may be a third account's
 		r.want(r.get("/sns/other"), `{"errcode":41001,"errmsg":"access_token missing rid: *"}`)
 		real := path + "?appid=" + serviceID + "&secret=" + sandbox.SeedServiceSecret + "&code=c%2b1&grant_type=authorization_code"
 		want := []string{
 			real, real, "/sns/jscode2session?appid=" + miniID + "&secret=" + sandbox.SeedMiniSecret + "&js_code=1",
 			"/sns/oauth2/refresh_token?appid=" + serviceID + "&refresh_token=r",
 			"/sns/userinfo?access_token=86_users&openid=o1", "/sns/auth?access_token=86_users&openid=o1",
+			"/sns/userinfo?access_token=86_users&openid=o2",
 		}
 		if diff := cmp.Diff(want, seen); diff != "" {
 			t.Errorf("WeChat got (-want +got):\n%s", diff)
