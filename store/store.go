@@ -31,6 +31,7 @@ type Store interface {
 	Nodes
 	Events
 	Deliveries
+	Cluster
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
