@@ -196,4 +196,3 @@ func clusterWatch(f *fixture) {
 	cancel()
 	f.must(<-ended)
 }
-
