@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Cluster is what processes that share a database tell one another, and agree on
+// beyond rows.
+type Cluster interface {
+	// Watch tells each of what processes on this database changed, until ctx ends; it
+	// returns nil then. A store for one process (SQLite) only waits. It may tell of this
+	// process's own changes too. After a connection was lost, and now and then as a
+	// backstop, it tells a Notice without AppID of every Kind: anything may have changed.
+	// each is called by one goroutine and should not take long.
+	Watch(ctx context.Context, each func(Notice)) error
+	// Lead makes epoch the one that does role's periodic work until d from now, or
+	// prolongs it; false while another node leads. A store for one process always says true.
+	Lead(ctx context.Context, role string, epoch int64, d time.Duration) (bool, error)
+}
+
+// Notice says that something changed that other processes may want to know of. It
+// says where to look, not what is there, and it may come late or for nothing.
+type Notice struct {
+	Kind  NoticeKind
+	AppID string // "" = any account
+}
+
+// NoticeKind says what changed.
+type NoticeKind uint8
+
+// The kinds of notice.
+const (
+	NoticeMessages   NoticeKind = iota // a message waits
+	NoticeAccount                      // the account, a hold on it, a template of it or its token
+	NoticeEvents                       // an event was stored
+	NoticeDeliveries                   // a delivery is pending
+	NoticeKeys                         // an API key
+)
+
+// NoticeKinds returns all kinds.
+func NoticeKinds() []NoticeKind {
+	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys}
+}
