@@ -97,7 +97,7 @@ func (t *tx) replayed(r store.Replay) (events []hongyan.Event, err error) {
 // dropSQL removes deliveries of a target and state, the newest first: those in front
 // keep what is behind them blocked until it is gone too.
 const dropSQL = `WITH newest AS (SELECT id AS drop_id FROM deliveries WHERE target = $1 AND state = $2 ORDER BY id DESC LIMIT $3 FOR UPDATE)
-	DELETE FROM deliveries USING newest WHERE id = drop_id RETURNING target, order_key`
+	DELETE FROM deliveries WHERE id = ANY(ARRAY(SELECT drop_id FROM newest)) RETURNING target, order_key`
 
 // DropDeliveries removes deliveries of a target; see store.Deliveries.
 func (s *Store) DropDeliveries(ctx context.Context, target string, limit int) (n int, err error) {

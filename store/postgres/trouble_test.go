@@ -184,11 +184,13 @@ func TestACommitWithoutAnAnswerIsLookedUp(t *testing.T) {
 	for name, pass := range map[string]bool{"carried out": true, "lost on its way": false} {
 		t.Run(name, func(t *testing.T) {
 			s, p := proxied(t, 0)
+			_, err := s.InsertMessages(t.Context(), testMessages(1, 0)) // so that the next has one commit only
+			mustDo(t, err)
 			p.setOnCommit(once(pass, false))
 			out, err := s.InsertMessages(t.Context(), testMessages(1, 0))
 			mustDo(t, err)
-			if _, err := s.Message(t.Context(), out[0].Message.ID); err != nil || rows(t, s) != 1 {
-				t.Errorf("%d rows, %v; want one, that of the answer", rows(t, s), err)
+			if _, err := s.Message(t.Context(), out[0].Message.ID); err != nil || rows(t, s) != 2 {
+				t.Errorf("%d rows, %v; want two, one of them that of the answer", rows(t, s), err)
 			}
 		})
 	}
@@ -199,6 +201,10 @@ func TestACommitWithoutAnAnswerIsLookedUp(t *testing.T) {
 func TestLeasesNobodyKnowsOfAreGivenBack(t *testing.T) {
 	s, p := proxied(t, 700*time.Millisecond)
 	epoch, err := s.Join(t.Context(), "node", time.Minute)
+	mustDo(t, err)
+	first, err := s.InsertMessages(t.Context(), testMessages(1, 0)) // so that the next has one commit only
+	mustDo(t, err)
+	_, err = s.Cancel(t.Context(), first[0].Message.ID)
 	mustDo(t, err)
 	p.setOnCommit(func() (bool, bool) {
 		p.setOnCommit(nil)
