@@ -88,7 +88,7 @@ func (s *Store) sendNotices() {
 		for n := range all {
 			texts = append(texts, s.encodeNotice(n))
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 		_, err := s.pool.Exec(ctx, "SELECT pg_notify($1, text) FROM unnest($2::text[]) AS told (text)", channel, texts)
 		cancel()
 		if err != nil {

@@ -65,16 +65,16 @@ func (t *tx) deliver(all []beginning) (int, error) {
 // orderKey is a target and the key of a delivery that began or ended.
 type orderKey struct{ target, key string }
 
-const firstSQL = ` FROM unnest($1::text[], $2::text[]) AS touched (target, order_key)
-	CROSS JOIN LATERAL (SELECT event_id FROM deliveries WHERE deliveries.target = touched.target AND deliveries.order_key = touched.order_key
-		AND state = 0 AND order_key <> '' ORDER BY event_id LIMIT 1) AS first
-	WHERE deliveries.target = touched.target AND deliveries.order_key = touched.order_key AND state = 0 AND deliveries.order_key <> '' AND `
-
 // blockSQL and unblockSQL see to it that of the pending deliveries of one target and
 // key the first is not blocked, and the others are.
 const (
-	blockSQL   = "UPDATE deliveries SET blocked = true" + firstSQL + "NOT blocked AND deliveries.event_id > first.event_id"
-	unblockSQL = "UPDATE deliveries SET blocked = false" + firstSQL + "blocked AND deliveries.event_id = first.event_id"
+	firstSQL = ` FROM unnest($1::text[], $2::text[]) AS touched (target, order_key)
+		CROSS JOIN LATERAL (SELECT id, event_id, blocked FROM deliveries WHERE target = touched.target AND order_key = touched.order_key
+			AND state = 0 AND order_key <> '' ORDER BY event_id LIMIT 1) AS first`
+	blockSQL = `UPDATE deliveries SET blocked = true WHERE id = ANY(ARRAY(SELECT other.id` + firstSQL + `
+		CROSS JOIN LATERAL (SELECT id FROM deliveries WHERE target = touched.target AND order_key = touched.order_key
+			AND state = 0 AND order_key <> '' AND NOT blocked AND event_id > first.event_id OFFSET 0) AS other))`
+	unblockSQL = `UPDATE deliveries SET blocked = false WHERE id = ANY(ARRAY(SELECT first.id` + firstSQL + ` WHERE first.blocked))`
 )
 
 // reorder lets the first delivery of each target and key go. The caller holds the
@@ -118,7 +118,7 @@ const finishSQL = `UPDATE deliveries SET state = done.state, due_at = done.due_a
 	last_error = CASE WHEN untried THEN last_error ELSE done.error END, last_took = CASE WHEN untried THEN last_took ELSE done.took END
 	FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[], $7::bigint[], $8::boolean[])
 		AS done (id, attempts, state, due_at, status, error, took, untried)
-	WHERE deliveries.id = done.id AND deliveries.attempts = done.attempts AND claimed_at > 0 AND deliveries.state = 0
+	WHERE deliveries.id BETWEEN done.id AND done.id AND deliveries.attempts = done.attempts AND claimed_at > 0 AND deliveries.state + 0 = 0
 	RETURNING target, order_key`
 
 // FinishDeliveries writes what came of claimed deliveries; see store.Deliveries.

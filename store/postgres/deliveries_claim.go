@@ -54,9 +54,10 @@ const claimDeliveriesSQL = `WITH free AS (
 	), claimed AS (
 		UPDATE deliveries SET attempts = attempts + 1, last_at = CASE claimed_at WHEN 0 THEN last_at ELSE claimed_at END,
 			claimed_at = hongyan_now(), due_at = hongyan_now() + $3::bigint
-		FROM due WHERE id = due_id RETURNING deliveries.*, was_due
+		FROM due WHERE id BETWEEN due_id AND due_id RETURNING deliveries.*, was_due
 	)
-	SELECT was_due, ` + deliveryColumns + ", " + eventColumns + ` FROM claimed AS deliveries JOIN events ON events.id = deliveries.event_id`
+	SELECT was_due, ` + deliveryColumns + ", " + eventColumns + ` FROM claimed AS deliveries
+		CROSS JOIN LATERAL (SELECT * FROM events WHERE id = deliveries.event_id OFFSET 0) AS events`
 
 // claimedAt is a claimed delivery and when it was due.
 type claimedAt struct {

@@ -162,8 +162,8 @@ func countTarget(ctx context.Context, c conn, target string) (n store.DeliveryCo
 		return n, err
 	}
 	_, err = c.queryOne(ctx, func(r *row) error {
-		n.Oldest = r.time()
+		n.Oldest, n.Error = r.time(), r.text()
 		return nil
-	}, "SELECT created_at FROM deliveries WHERE target = $1 AND state = 0 ORDER BY id LIMIT 1", target)
+	}, "SELECT created_at, last_error FROM deliveries WHERE target = $1 AND state = 0 ORDER BY id LIMIT 1", target)
 	return n, err
 }

@@ -38,8 +38,11 @@ func (s *Store) ReplayDeliveries(ctx context.Context, r store.Replay) (n int, la
 	return n, last, err
 }
 
-// again begins the deliveries of events anew, except where they are pending. They are
-// new rows: who is late with an old one finishes nothing.
+const hurrySQL = `UPDATE deliveries SET due_at = hongyan_now() WHERE event_id = ANY($1) AND target = $2
+	AND state = 0 AND claimed_at = 0 AND due_at > hongyan_now()`
+
+// again begins the deliveries of events anew, except where they are pending: those wait
+// no longer. They are new rows, so that who is late with an old one finishes nothing.
 func (t *tx) again(events []hongyan.Event, r store.Replay) (int, error) {
 	var ids []int64
 	var all []beginning
@@ -53,7 +56,15 @@ func (t *tx) again(events []hongyan.Event, r store.Replay) (int, error) {
 	if _, err := t.exec("DELETE FROM deliveries WHERE event_id = ANY($1) AND target = $2 AND state <> 0", ids, r.Target); err != nil {
 		return 0, err
 	}
-	return t.deliver(all)
+	begun, err := t.deliver(all)
+	if err != nil {
+		return 0, err
+	}
+	hurried, err := t.exec(hurrySQL, ids, r.Target)
+	if hurried > 0 {
+		t.notices.add(store.NoticeDeliveries, r.AppID)
+	}
+	return begun + hurried, err
 }
 
 const replaySQL = `SELECT id, type, openid FROM events
@@ -86,7 +97,7 @@ func (t *tx) replayed(r store.Replay) (events []hongyan.Event, err error) {
 // dropSQL removes deliveries of a target and state, the newest first: those in front
 // keep what is behind them blocked until it is gone too.
 const dropSQL = `WITH newest AS (SELECT id AS drop_id FROM deliveries WHERE target = $1 AND state = $2 ORDER BY id DESC LIMIT $3 FOR UPDATE)
-	DELETE FROM deliveries USING newest WHERE id = drop_id RETURNING target, order_key`
+	DELETE FROM deliveries WHERE id = ANY(ARRAY(SELECT drop_id FROM newest)) RETURNING target, order_key`
 
 // DropDeliveries removes deliveries of a target; see store.Deliveries.
 func (s *Store) DropDeliveries(ctx context.Context, target string, limit int) (n int, err error) {

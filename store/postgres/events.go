@@ -199,7 +199,7 @@ func (t *tx) markProcessed(all []store.EventDone) (map[int64]*hongyan.Event, err
 		events[e.ID] = e
 		return nil
 	}, `WITH pending AS (SELECT id AS pending_id FROM events WHERE id = ANY($1) AND processed_at = 0 ORDER BY id FOR UPDATE)
-		UPDATE events SET processed_at = hongyan_now() FROM pending WHERE id = pending_id RETURNING id, appid, type`, ids)
+		UPDATE events SET processed_at = hongyan_now() WHERE id = ANY(ARRAY(SELECT pending_id FROM pending)) RETURNING id, appid, type`, ids)
 	return events, err
 }
 

@@ -67,7 +67,7 @@ const claimSQL = `WITH alive AS (SELECT 1 FROM nodes WHERE epoch = $1 AND ` + al
 		WHERE stream = $2 AND priority = 2 AND due_at > 0 AND due_at >= $3 AND due_at <= hongyan_now() AND state < 2 AND EXISTS (SELECT 1 FROM alive)
 		ORDER BY due_at, seq LIMIT $4 - (SELECT count(*) FROM urgent) - (SELECT count(*) FROM normal) FOR UPDATE SKIP LOCKED),
 	due AS (SELECT * FROM urgent UNION ALL SELECT * FROM normal UNION ALL SELECT * FROM bulk)
-	UPDATE messages SET ` + leaseSQL + ` FROM due WHERE seq = due_seq RETURNING was, ` + messageColumns
+	UPDATE messages SET ` + leaseSQL + ` FROM due WHERE seq BETWEEN due_seq AND due_seq RETURNING was, ` + messageColumns
 
 // leaseSQL makes waiting rows sending. One claimed by hand may have no due time, or
 // a later one: it is due now.
@@ -148,7 +148,7 @@ const returnSQL = `UPDATE messages SET state = 0, epoch = 0, updated_at = hongya
 	first_at = CASE messages.attempts WHEN 1 THEN 0 ELSE first_at END,
 	due_at = CASE due_at WHEN 0 THEN hongyan_now() ELSE due_at END
 	FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS back (seq, epoch, attempts)
-	WHERE messages.seq = back.seq AND messages.epoch = back.epoch AND messages.attempts = back.attempts AND state = 2
+	WHERE messages.seq BETWEEN back.seq AND back.seq AND messages.epoch = back.epoch AND messages.attempts = back.attempts AND state + 0 = 2
 		AND back.epoch IN (SELECT epoch FROM nodes WHERE NOT dead)
 	RETURNING appid, kind`
 

@@ -135,7 +135,7 @@ func fencesOf(all []*settling) (seqs, epochs []int64, attempts []int32, appIDs [
 const keepLastSQL = `INSERT INTO attempts (seq, ` + attemptColumns + `)
 	SELECT messages.seq, last_n, last_started_at, last_ended_at, last_outcome, last_errcode, last_errmsg, last_rid, last_msgid
 	FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS done (seq, epoch, attempts)
-	JOIN messages ON messages.seq = done.seq AND messages.epoch = done.epoch AND messages.attempts = done.attempts
+	JOIN messages ON messages.seq BETWEEN done.seq AND done.seq AND messages.epoch = done.epoch AND messages.attempts = done.attempts
 	WHERE last_n > 0 ` + replaceAttemptSQL
 
 const replaceAttemptSQL = `ON CONFLICT (seq, n) DO UPDATE SET started_at = excluded.started_at, ended_at = excluded.ended_at, outcome = excluded.outcome,
@@ -154,6 +154,11 @@ func usual(r *store.Result) bool {
 		r.Reason == "" && r.Hold == nil && r.Tries == 0 && r.DoubtSince.IsZero() && !r.InReview && !r.MayDuplicate
 }
 
+// How PostgreSQL joins its rows with our arrays is not left to what it believes of the
+// size of a table (see queueSettings): "seq BETWEEN done.seq AND done.seq" it can only
+// look up in the primary key, one argument after the other, and "state + 0" keeps it from
+// walking through an index of the rows in a state. So wherever rows are joined with arrays.
+
 // acceptedSQL is settleSQL for the usual results. It has half the arguments.
 const acceptedSQL = `UPDATE messages SET state = 4, reason = '', hold = NULL, updated_at = hongyan_now(),
 	epoch = 0, tries = 0, doubt_since = 0, msgid = done.msgid, accepted_at = done.accepted_at, in_review = false, may_duplicate = false,
@@ -161,8 +166,8 @@ const acceptedSQL = `UPDATE messages SET state = 4, reason = '', hold = NULL, up
 	last_outcome = 1, last_errcode = 0, last_errmsg = '` + usualMsg + `', last_rid = '', last_msgid = done.last_msgid
 	FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::integer[], $8::bigint[], $9::bigint[], $10::bigint[])
 		WITH ORDINALITY AS done (seq, epoch, attempts, appid, msgid, accepted_at, n, started_at, ended_at, last_msgid, place)
-	WHERE messages.seq = done.seq AND messages.epoch = done.epoch AND messages.attempts = done.attempts
-		AND messages.appid = done.appid AND state = 2
+	WHERE messages.seq BETWEEN done.seq AND done.seq AND messages.epoch = done.epoch AND messages.attempts = done.attempts
+		AND messages.appid = done.appid AND state + 0 = 2
 	RETURNING done.place, messages.kind`
 
 func acceptedArgs(all []*settling) []any {
@@ -190,8 +195,8 @@ const settleSQL = `UPDATE messages SET state = done.state, reason = done.reason,
 		WITH ORDINALITY AS done (seq, epoch, attempts, appid, state, reason, hold, due_at, tries,
 		doubt_since, msgid, accepted_at, in_review, may_duplicate,
 		calls, n, started_at, ended_at, outcome, errcode, errmsg, rid, last_msgid, place)
-	WHERE messages.seq = done.seq AND messages.epoch = done.epoch AND messages.attempts = done.attempts
-		AND messages.appid = done.appid AND messages.state = 2
+	WHERE messages.seq BETWEEN done.seq AND done.seq AND messages.epoch = done.epoch AND messages.attempts = done.attempts
+		AND messages.appid = done.appid AND messages.state + 0 = 2
 	RETURNING done.place, messages.kind`
 
 // lastSQL writes the last call of a result, if it had any.
@@ -256,7 +261,7 @@ func attemptArgs(all []hongyan.Attempt) []any {
 
 const stateSQL = `SELECT place, state, messages.epoch, messages.attempts, messages.kind
 	FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS done (seq, appid, place)
-	JOIN messages ON messages.seq = done.seq AND messages.appid = done.appid`
+	JOIN messages ON messages.seq BETWEEN done.seq AND done.seq AND messages.appid = done.appid`
 
 // unsettled handles results that did not find their rows sending. Either the fence
 // does not hold, or a receipt ended the message while the call was under way: then the
@@ -297,7 +302,7 @@ const recordSQL = `UPDATE messages SET epoch = 0, updated_at = hongyan_now(),
 	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[],
 		$4::integer[], $5::integer[], $6::bigint[], $7::bigint[], $8::smallint[], $9::integer[], $10::text[], $11::text[], $12::bigint[])
 		AS done (seq, msgid, accepted_at, calls, n, started_at, ended_at, outcome, errcode, errmsg, rid, last_msgid)
-	WHERE messages.seq = done.seq`
+	WHERE messages.seq BETWEEN done.seq AND done.seq`
 
 func (t *tx) recordEnded(ended []*settling) error {
 	seqs, _, _, _ := fencesOf(ended)

@@ -183,12 +183,11 @@ func (b *insertBatch) look(q *batch) {
 	}
 }
 
-const knownKeysSQL = `SELECT caller_id_, key_, body_hash, ` + messageColumns + `
-	FROM (SELECT idempotency.caller_id AS caller_id_, idempotency.key AS key_, body_hash, idempotency.seq AS seq_
-		FROM unnest($1::text[], $2::text[]) AS wanted (caller_id, key)
-		JOIN idempotency ON idempotency.caller_id = wanted.caller_id AND idempotency.key = wanted.key
-		WHERE idempotency.expires_at > hongyan_now()) AS known
-	JOIN messages ON messages.seq = seq_`
+const knownKeysSQL = `SELECT wanted_caller, wanted_key, body_hash, ` + messageColumns + `
+	FROM unnest($1::text[], $2::text[]) AS wanted (wanted_caller, wanted_key)
+	CROSS JOIN LATERAL (SELECT body_hash, seq AS known_seq FROM idempotency
+		WHERE caller_id = wanted_caller AND key = wanted_key AND expires_at > hongyan_now() OFFSET 0) AS known
+	CROSS JOIN LATERAL (SELECT * FROM messages WHERE messages.seq = known_seq OFFSET 0) AS messages`
 
 func (b *insertBatch) collectKnown(r *row) error {
 	k := idempotencyKey{r.text(), r.text()}

@@ -72,7 +72,7 @@ const takeOverSQL = `WITH taken AS (
 		SELECT seq AS taken_seq FROM messages WHERE state = 2 AND epoch = $1
 		ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
 	)
-	UPDATE messages SET epoch = $3 FROM taken WHERE seq = taken_seq RETURNING ` + messageColumns
+	UPDATE messages SET epoch = $3 WHERE seq = ANY(ARRAY(SELECT taken_seq FROM taken)) RETURNING ` + messageColumns
 
 // TakeOver moves leased messages of dead nodes to epoch; see store.Nodes. A node whose
 // lease lapsed is dead from the moment somebody takes over.

@@ -1,11 +1,13 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hongyan"
@@ -40,6 +43,7 @@ type Options struct {
 	Logger  *slog.Logger   // nil = silent
 
 	configure func(*pgxpool.Config) // of tests
+	patience  time.Duration         // of tests; 0 = opTimeout
 }
 
 // Store is a store.Store in a PostgreSQL database that other processes may use too.
@@ -51,6 +55,8 @@ type Store struct {
 	lists *pgxpool.Pool // for reading
 	clock clock
 	work  gate
+	// patience bounds one transaction, the wait for a connection included.
+	patience time.Duration
 
 	inserts  *group[*insertion]
 	results  *group[*finishing]
@@ -74,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := migrate(ctx, o.URL); err != nil {
 		return nil, err
 	}
-	s := &Store{id: rand.Text(), keys: o.Keyring, log: o.Logger, shards: make(chan int, shards*4)}
+	s := &Store{id: rand.Text(), keys: o.Keyring, log: o.Logger, patience: cmp.Or(o.patience, opTimeout), shards: make(chan int, shards*4)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -162,9 +168,16 @@ func openPool(ctx context.Context, o Options, size int32, all settings) (*pgxpoo
 	return pool, nil
 }
 
+// CheckURL reports why url cannot be the database's, as a *hongyan.Error, nil when it
+// can. It connects to nothing.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
 // parseURL reads the database's URL. Its errors never show it: it may hold a password.
 func parseURL(text string) (*pgxpool.Config, error) {
-	broken := &hongyan.Error{Kind: hongyan.Invalid, Code: "database_url", Message: "the URL of the database cannot be read",
+	broken := &hongyan.Error{Kind: hongyan.Invalid, Code: "database_url", Message: "the URL cannot be read",
 		Hint: "write postgres://USER:PASSWORD@HOST:5432/DATABASE, with signs such as @ / ? % in the password as %40 %2F %3F %25"}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
@@ -277,13 +290,22 @@ func unreachable(err error, c *pgx.ConnConfig) error {
 		if told(err) && !hongyan.IsKind(err, hongyan.Unavailable) || !isConnection(err) {
 			return err
 		}
-		e.Message = fmt.Sprintf("no PostgreSQL answers at %s", where)
+		e.Message, e.Err = fmt.Sprintf("no PostgreSQL answers at %s", where), plain(err)
 		e.Hint = "check that it runs there and that this machine may connect; the address is in --database (or HONGYAN_DATABASE)"
 	default:
 		return explain(err)
 	}
-	if told, ok := errors.AsType[*hongyan.Error](err); ok && told.Err != nil {
-		e.Err = told.Err
-	}
 	return e
+}
+
+// plain returns the innermost reason of a failure to connect. What is around it says
+// the same several times, in several lines.
+func plain(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	if c, ok := errors.AsType[*pgconn.ConnectError](err); ok && errors.Unwrap(c) != nil {
+		return errors.Unwrap(c)
+	}
+	return err
 }

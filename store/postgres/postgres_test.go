@@ -62,7 +62,12 @@ func newTestKeyring(t testing.TB, fill byte) *store.Keyring {
 
 func openTestStore(t testing.TB, url string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Options{URL: url, Keyring: newTestKeyring(t, 7), configure: bubbleClock})
+	return openTraced(t, url, bubbleClock)
+}
+
+func openTraced(t testing.TB, url string, configure func(*pgxpool.Config)) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Options{URL: url, Keyring: newTestKeyring(t, 7), configure: configure})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +110,22 @@ func bubbleClock(cfg *pgxpool.Config) {
 	}
 }
 
+// TestStore runs the suite, and then looks at how PostgreSQL would run every statement
+// the suite made.
 func TestStore(t *testing.T) {
 	if _, err := template(); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Run(t, func(t testing.TB) store.Store { return newTestStore(t) })
+	st := &statements{texts: make(map[string]bool)}
+	t.Run("suite", func(t *testing.T) {
+		storetest.Run(t, func(t testing.TB) store.Store {
+			return openTraced(t, newTestURL(t), func(cfg *pgxpool.Config) {
+				bubbleClock(cfg)
+				cfg.ConnConfig.Tracer = st
+			})
+		})
+	})
+	t.Run("plans", func(t *testing.T) { checkPlans(t, st.collected()) })
 }
 
 func mustDo(t testing.TB, errs ...error) {

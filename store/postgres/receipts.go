@@ -64,7 +64,7 @@ type received struct {
 const receiveSQL = `UPDATE messages SET state = came.state, reason = came.reason, hold = NULL, receipt = came.receipt, updated_at = hongyan_now(),
 	msgid = CASE messages.msgid WHEN 0 THEN came.msgid ELSE messages.msgid END
 	FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bigint[]) AS came (seq, state, reason, receipt, msgid)
-	WHERE messages.seq = came.seq`
+	WHERE messages.seq BETWEEN came.seq AND came.seq`
 
 // receive applies receipts to their messages and returns how many changed something:
 // the first receipt wins and rank never falls.
@@ -206,7 +206,8 @@ func (s *Store) Orphans(ctx context.Context, age time.Duration, limit int) (all 
 // joinableSQL starts from the messages in doubt. A doubt older than twice an
 // orphan's life cannot be about one that is still offered.
 const joinableSQL = `SELECT ` + orphanColumns + ` FROM (
-	SELECT orphans.* FROM messages JOIN orphans ON orphans.touser = messages.touser AND orphans.appid = messages.appid
+	SELECT orphans.* FROM messages
+		CROSS JOIN LATERAL (SELECT * FROM orphans WHERE orphans.touser = messages.touser AND orphans.appid = messages.appid OFFSET 0) AS orphans
 		WHERE messages.doubt_since > 0 AND messages.receipt IS NULL AND messages.doubt_since >= hongyan_now() - 2 * $1::bigint
 	UNION
 	SELECT * FROM orphans WHERE msgid = 0 AND stored_at >= hongyan_now() - $1::bigint) AS maybe

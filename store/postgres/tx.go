@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// opTimeout bounds one transaction, the wait for a connection included. It is
-	// longer than a restart of PostgreSQL or a switch to its standby as a rule takes.
+	// opTimeout bounds one transaction, the wait for a connection included, and as
+	// long again may be spent on asking what became of its commit. It is longer than
+	// a restart of PostgreSQL as a rule takes.
 	opTimeout = 20 * time.Second
 	// maxRepeats is how often a transaction is repeated that PostgreSQL undid
 	// because of another one (deadlock, serialization).
@@ -67,7 +68,7 @@ func (s *Store) transact(ctx context.Context, first func(*batch), f func(*tx) er
 		return errClosed
 	}
 	defer s.work.leave()
-	limited, cancel := context.WithTimeout(ctx, opTimeout)
+	limited, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	for n := 0; ; n++ {
 		err := s.once(limited, first, f)
@@ -82,8 +83,8 @@ func (s *Store) transact(ctx context.Context, first func(*batch), f func(*tx) er
 	}
 }
 
-// errStale says that a connection was dead before anything was done on it.
-var errStale = errors.New("the connection was closed meanwhile")
+// errStale says that a connection was lost and nothing was done on it.
+var errStale = errors.New("the connection was lost")
 
 // once runs f in one transaction.
 func (s *Store) once(ctx context.Context, first func(*batch), f func(*tx) error) error {
@@ -149,7 +150,7 @@ func (t *tx) rollback() {
 	if t.IsClosed() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), opTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), t.s.patience)
 	defer cancel()
 	if _, err := t.Exec(ctx, "ROLLBACK"); err != nil {
 		_ = t.Close(ctx)
@@ -158,7 +159,7 @@ func (t *tx) rollback() {
 
 // commit ends the transaction. It completes whatever becomes of the caller.
 func (t *tx) commit(p *pgxpool.Conn, release func()) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), opTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), t.s.patience)
 	defer cancel()
 	_, err := t.Exec(ctx, "COMMIT")
 	if err == nil || code(err) != "" && !t.IsClosed() {
@@ -170,7 +171,7 @@ func (t *tx) commit(p *pgxpool.Conn, release func()) error {
 	case known && committed:
 		return nil
 	case known:
-		return fmt.Errorf("commit: undone: %w", err)
+		return fmt.Errorf("%w: %w", errStale, err) // undone: it can be done again
 	}
 	return errUnknown{xid: t.xid, error: err}
 }

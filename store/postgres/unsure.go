@@ -78,7 +78,7 @@ func (s *Store) resolve() {
 // settleUnsure gives back what a transaction leased, if it is known to be committed,
 // and reports whether there is nothing left to do.
 func (s *Store) settleUnsure(u unsure) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
 	status, err := s.xactStatus(ctx, u.xid)
 	if err != nil || status == "in progress" {
