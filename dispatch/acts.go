@@ -192,7 +192,14 @@ func (e *Engine) Quota(ctx context.Context, appID string) ([]QuotaStatus, error)
 	if err != nil {
 		return nil, err
 	}
+	usage, err := e.cfg.Store.Usage(ctx, a.AppID) // of every node
+	if err != nil {
+		return nil, fmt.Errorf("load usage of %s: %w", a.AppID, err)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return a.meter.status(e.cfg.Store.Now()), nil
+	now := e.cfg.Store.Now()
+	a.meter.refresh(usage)
+	a.meter.eachRuled(now, func(_ *hongyan.QuotaRule, _ string, c *counter) { c.look(now) })
+	return a.meter.status(now), nil
 }

@@ -204,19 +204,36 @@ func (e *Engine) waiting(appID string) {
 	e.poke()
 }
 
-// accountsChanged reads every account again that is in use.
+// accountsChanged reads again what may have changed while nobody told: the holds,
+// and the accounts whose UpdatedAt moved. It costs two readings, not one an account.
 func (e *Engine) accountsChanged() {
-	var all []string
+	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+	defer cancel()
+	stored, err := e.cfg.Store.Accounts(ctx)
+	if err == nil {
+		err = e.readAllHolds(ctx)
+	}
+	if err != nil {
+		e.log.Warn("look for changed accounts", "err", err)
+		return
+	}
+	updated := make(map[string]time.Time, len(stored))
+	for i := range stored {
+		updated[stored[i].AppID] = stored[i].UpdatedAt
+	}
+	var changed []string
 	e.mu.Lock()
 	for name, a := range e.accounts {
-		if name == a.AppID {
-			all = append(all, name)
+		if name == a.AppID && !updated[name].Equal(a.settings().UpdatedAt) {
+			changed = append(changed, name)
 		}
 	}
 	e.mu.Unlock()
-	for _, appID := range all {
+	for _, appID := range changed {
 		e.AccountChanged(appID)
 	}
+	e.library.forgetAll()
+	e.poke()
 }
 
 // takeOver settles what dead processes left leased: each message may have been

@@ -19,6 +19,8 @@ type QuotaStatus struct {
 	Used      int64 // calls counted, and those under way
 	Remaining int64
 	ResetsAt  time.Time
+	// ExhaustedAt is when Limit is reached at the present pace; zero = not before ResetsAt.
+	ExhaustedAt time.Time
 }
 
 const (
@@ -55,7 +57,9 @@ type counter struct {
 	finished    int64 // of held, recorded so far; it only grows
 	urgentOnly  bool  // what is left is the rule's reserve
 	askAt       time.Time
-	busy        bool // leased from since returnIdle looked
+	busy        bool         // leased from since returnIdle looked
+	seenAt      [2]time.Time // when used was looked at: a pace is taken from the first
+	seen        [2]int64
 }
 
 // free returns how many more calls may be leased.
@@ -294,8 +298,44 @@ func (m *meter) status(now time.Time) []QuotaStatus {
 func statusOf(scope string, t *tally, r hongyan.QuotaRule, now time.Time) QuotaStatus {
 	c := t.at(r.Period, now)
 	used := c.used + c.reserved
-	return QuotaStatus{
+	st := QuotaStatus{
 		Scope: scope, Period: r.Period, Limit: r.Limit, Used: used,
 		Remaining: max(0, r.Limit-used), ResetsAt: hongyan.PeriodEnd(r.Period, now),
 	}
+	if left := c.exhausted(st.Remaining, now); left.Before(st.ResetsAt) {
+		st.ExhaustedAt = left
+	}
+	return st
+}
+
+const (
+	// paceOver is the time over which the pace of a counter is taken, at least.
+	paceOver = 10 * time.Minute
+	// never is far enough for a forecast.
+	never = 366 * 24 * time.Hour
+)
+
+// look remembers what is used, as the beginning of the next pace, when the one
+// before is old enough.
+func (c *counter) look(now time.Time) {
+	if c.seenAt[1].IsZero() || now.Sub(c.seenAt[1]) >= paceOver {
+		c.seenAt, c.seen = [2]time.Time{c.seenAt[1], now}, [2]int64{c.seen[1], c.used}
+	}
+}
+
+// exhausted forecasts when left calls are used: by the pace since somebody asked ten
+// minutes ago or earlier, or when nobody did, of the period so far.
+func (c *counter) exhausted(left int64, now time.Time) time.Time {
+	since, used := c.from, c.used
+	if !c.seenAt[0].IsZero() {
+		since, used = c.seenAt[0], c.used-c.seen[0]
+	}
+	if left == 0 || used <= 0 || !now.After(since) {
+		if left == 0 {
+			return now
+		}
+		return now.Add(never)
+	}
+	seconds := float64(left) / float64(used) * now.Sub(since).Seconds()
+	return now.Add(time.Duration(min(seconds, never.Seconds())) * time.Second)
 }

@@ -304,6 +304,34 @@ func TestTheMeterStartsWhereTheStoreLeftOff(t *testing.T) {
 	}
 }
 
+func TestTheForecastFollowsThePace(t *testing.T) {
+	noon := hongyan.PeriodStart("day", at).Add(12 * time.Hour)
+	m := newMeter([]hongyan.QuotaRule{{Scope: "account", Period: "day", Limit: 1000}}, nil)
+	for _, step := range []struct {
+		name     string
+		at, want time.Duration // after noon; want 0 = not today
+		used     int64
+	}{
+		{"nothing used", 0, 0, 0},
+		{"by the day so far, for ten minutes", 5 * time.Minute, 0, 480}, // 40 an hour: 520 last for 13 hours
+		{"by what came since noon", time.Hour, time.Hour + 400*6*time.Second, 600},
+		{"by what came in the last hour", 2 * time.Hour, 2*time.Hour + 200*18*time.Second, 800},
+		{"used up", 3 * time.Hour, 3 * time.Hour, 1000},
+	} {
+		now := noon.Add(step.at)
+		c := m.account.at("day", now)
+		c.used = step.used
+		c.look(now)
+		want := time.Time{}
+		if step.want != 0 {
+			want = noon.Add(step.want)
+		}
+		if got := m.status(now)[0].ExhaustedAt; !got.Equal(want) {
+			t.Errorf("%s: got %v, want %v", step.name, got, want)
+		}
+	}
+}
+
 func TestDaysAndMonthsAreCountedWithoutARule(t *testing.T) {
 	c := calendarAt(at)
 	day, month := hongyan.PeriodStart("day", at), hongyan.PeriodStart("month", at)

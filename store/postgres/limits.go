@@ -111,7 +111,9 @@ const spentSQL = `INSERT INTO reserved (epoch, appid, scope, period, period_from
 
 // flushSpent writes the noted calls.
 func (t *tx) flushSpent(q *batch) {
-	keys := changed(t.spent, func(a, b spentKey) int { return cmp.Or(compareUsage(a.usageKey, b.usageKey), cmp.Compare(a.epoch, b.epoch)) })
+	keys := changed(t.spent, func(a, b spentKey) int {
+		return cmp.Or(compareUsage(a.usageKey, b.usageKey), cmp.Compare(a.epoch, b.epoch))
+	})
 	if len(keys) == 0 {
 		return
 	}
