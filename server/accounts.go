@@ -48,6 +48,9 @@ func applyAccounts(ctx context.Context, s accountStore, accounts []AccountConfig
 // while there is no database that could hold it. It looks whether the file of
 // the database is there and opens nothing. It returns a *ConfigError, or nil.
 func (c *Config) CheckFirstStart() error {
+	if c.OnPostgres() {
+		return nil // what it holds is known when it is open
+	}
 	if _, err := os.Stat(c.DatabasePath()); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -89,7 +92,13 @@ func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 		return &hongyan.Error{Kind: hongyan.Invalid, Code: "invalid_account", Message: "with what is stored", Fields: broken}
 	}
 	if unknown {
-		return errors.Join(s.CreateAccount(ctx, a), noteConfigured(ctx, s, a.AppID, "account.create"))
+		if err := s.CreateAccount(ctx, a); err != nil {
+			if e, ok := errors.AsType[*hongyan.Error](err); ok && e.Code == "account_exists" {
+				return applyAccount(ctx, s, c) // another process with this file was faster
+			}
+			return err
+		}
+		return noteConfigured(ctx, s, a.AppID, "account.create")
 	}
 	keepRotation(&a.Callback, stored.Callback)
 	a.CreatedAt, a.UpdatedAt = stored.CreatedAt, stored.UpdatedAt

@@ -1,6 +1,6 @@
 // Package store is the contract of Hongyan's memory: what is remembered, and
-// which changes happen together. Two databases implement it (package sqlite,
-// and PostgreSQL later) and pass the suite in package storetest.
+// which changes happen together. Two databases implement it (packages sqlite
+// and postgres) and pass the suite in package storetest.
 //
 // Each method is one transaction and one domain act; no transaction type
 // crosses the contract and no rule about messages lives in SQL. The one
@@ -31,6 +31,7 @@ type Store interface {
 	Nodes
 	Events
 	Deliveries
+	Cluster
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
