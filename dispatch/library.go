@@ -78,6 +78,14 @@ func (l *library) forget(appID string) {
 	delete(l.known, appID)
 }
 
+// forgetAll is forget for every account.
+func (l *library) forgetAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes++
+	clear(l.known)
+}
+
 // reading is one look at WeChat's list of an account's templates.
 type reading struct {
 	at   time.Time     // begun

@@ -52,6 +52,7 @@ func (t *tx) flushCounts() error {
 	if keys := changed(t.usage, compareUsage); len(keys) > 0 {
 		q.exec(nil, usageSQL, usageArgs(keys, t.usage, t.shard)...)
 	}
+	t.flushSpent(&q)
 	return t.run(&q)
 }
 

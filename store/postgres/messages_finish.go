@@ -331,6 +331,7 @@ func (f *flushing) settled(t *tx) error {
 			seqs, attempts = append(seqs, r.Seq), append(attempts, r.Attempts[j])
 		}
 		t.use(r.Usage)
+		t.spend(r.Epoch, r.Usage)
 		if r.MsgID != 0 {
 			awaited = append(awaited, r)
 		}

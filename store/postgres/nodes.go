@@ -94,8 +94,14 @@ func (s *Store) TakeOver(ctx context.Context, epoch int64, limit int) (all []hon
 			from := len(all)
 			err = t.query(collect(&all), takeOverSQL, dead[i], limit-len(all), epoch)
 			sortBySeq(all[from:])
+			if err == nil {
+				err = t.inherit(dead[i], epoch, all[from:])
+			}
 		}
 		t.leased(all)
+		if err == nil && len(all) < limit {
+			err = t.forgetReserved()
+		}
 		return err
 	})
 	if err != nil {

@@ -18,6 +18,9 @@ const (
 	// auditKeep is how long it is known who did what.
 	auditKeep = 366 * day
 
+	// reservedKeep is how long a period lasts at most, and some more.
+	reservedKeep = 33 * day
+
 	day = 24 * time.Hour
 )
 
@@ -37,6 +40,7 @@ var sweeps = []struct {
 		WHERE replaced_at > 0 AND replaced_at <= $1 ORDER BY replaced_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, issuedKeep},
 	// The oldest entries only: they are in order of time but for moments.
 	{`DELETE FROM audit WHERE at <= $1 AND id = ANY(ARRAY(SELECT id FROM audit ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, auditKeep},
+	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
 	// A dead node's row is needed for as long as it may hold something.
 	{`DELETE FROM nodes WHERE epoch = ANY(ARRAY(SELECT epoch FROM nodes WHERE dead AND lease_until <= $1
 		AND NOT EXISTS (SELECT 1 FROM messages WHERE state = 2 AND messages.epoch = nodes.epoch) ORDER BY epoch LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},

@@ -30,6 +30,7 @@ const (
 	lockClientIDs                            // by account: who gives messages a client_msg_id of a caller's
 	lockReceipts                             // shared: who writes msgids; exclusive: who stores a receipt without an owner
 	lockDeliveries                           // by target: who changes which delivery goes first
+	lockReserved                             // by counter: who reserves calls
 	lockMigrations
 )
 
@@ -45,6 +46,7 @@ type tx struct {
 
 	counts  map[countKey]int64
 	usage   map[usageKey]int64
+	spent   map[spentKey]int64 // of what nodes hold reserved
 	notices notices
 	fences  []store.Fence // what it leases
 }
