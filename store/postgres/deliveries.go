@@ -32,7 +32,7 @@ type beginning struct {
 
 // beginSQL begins deliveries unless there are some. With a key they are blocked at first.
 const beginSQL = `INSERT INTO deliveries (appid, target, event_id, event_type, order_key, state, blocked, due_at, created_at)
-	SELECT appid, target, event_id, event_type, order_key, 0, order_key <> '', CASE due_at WHEN 0 THEN hongyan_now() ELSE due_at END, hongyan_now()
+	SELECT appid, target, event_id, event_type, order_key, 0, order_key <> '', CASE due_at WHEN 0 THEN (SELECT hongyan_now()) ELSE due_at END, (SELECT hongyan_now())
 	FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
 		WITH ORDINALITY AS new (appid, target, event_id, event_type, order_key, due_at, place) ORDER BY place
 	ON CONFLICT (event_id, target) DO NOTHING RETURNING appid, target, order_key`
@@ -112,7 +112,7 @@ func (t *tx) changeAndReorder(sql string, args ...any) (int, error) {
 }
 
 // finishSQL writes what came of claimed deliveries, if nobody claimed them since.
-const finishSQL = `UPDATE deliveries SET state = done.state, due_at = done.due_at, ended_at = CASE done.state WHEN 0 THEN 0 ELSE hongyan_now() END,
+const finishSQL = `UPDATE deliveries SET state = done.state, due_at = done.due_at, ended_at = CASE done.state WHEN 0 THEN 0 ELSE (SELECT hongyan_now()) END,
 	attempts = deliveries.attempts - CASE WHEN untried THEN 1 ELSE 0 END, claimed_at = 0,
 	last_at = CASE WHEN untried THEN last_at ELSE claimed_at END, last_status = CASE WHEN untried THEN last_status ELSE done.status END,
 	last_error = CASE WHEN untried THEN last_error ELSE done.error END, last_took = CASE WHEN untried THEN last_took ELSE done.took END
@@ -188,8 +188,8 @@ func deliveryResultArgs(all []store.DeliveryResult, now int64) []any {
 
 const answeredSQL = `INSERT INTO deliveries (appid, target, event_id, event_type, order_key, state, blocked, due_at, attempts,
 		last_at, last_status, last_error, last_took, created_at, ended_at)
-	SELECT appid, target, event_id, event_type, order_key, 1, false, 0, 1, CASE at WHEN 0 THEN hongyan_now() ELSE at END,
-		status, error, took, hongyan_now(), hongyan_now()
+	SELECT appid, target, event_id, event_type, order_key, 1, false, 0, 1, CASE at WHEN 0 THEN (SELECT hongyan_now()) ELSE at END,
+		status, error, took, (SELECT hongyan_now()), (SELECT hongyan_now())
 	FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::integer[], $8::text[], $9::bigint[])
 		AS done (appid, target, event_id, event_type, order_key, at, status, error, took)
 	ORDER BY event_id, target

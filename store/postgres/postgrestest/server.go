@@ -198,3 +198,17 @@ func (s *Server) do(url string, statements ...string) error {
 	}
 	return nil
 }
+
+// PID returns the process number of the private server, 0 when the server is not ours.
+func (s *Server) PID() int {
+	if s.folder == "" {
+		return 0
+	}
+	content, err := os.ReadFile(filepath.Join(s.folder, "data", "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	pid, _ := strconv.Atoi(line)
+	return pid
+}
