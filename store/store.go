@@ -41,6 +41,10 @@ type Store interface {
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
 	// tokens replaced 30 days ago and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
+	// Retain removes what has been kept long enough, in small transactions with pauses
+	// between them, so that others hardly notice. What ended soon after it was accepted
+	// goes in the first call after its time; what waited long may go some calls later.
+	Retain(ctx context.Context, r Retention) (Retained, error)
 	// Close waits for writes under way and closes the database.
 	Close() error
 }

@@ -54,6 +54,7 @@ type Store struct {
 	stopped chan struct{} // closed when the writer has ended
 	closing chan struct{} // closed when no more reads may start
 	pool    chan *conn    // of length readers; nil = not opened yet
+	again   chan again    // where Retain goes on; holds one
 }
 
 var _ store.Store = (*Store)(nil)
@@ -128,10 +129,11 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("read %s: %w", path, explain(err))
 	}
 	s := &Store{path: path, keys: o.Keyring, queue: newQueue(), writer: c,
-		stopped: make(chan struct{}), closing: make(chan struct{}), pool: make(chan *conn, readers)}
+		stopped: make(chan struct{}), closing: make(chan struct{}), pool: make(chan *conn, readers), again: make(chan again, 1)}
 	for range readers {
 		s.pool <- nil
 	}
+	s.again <- again{}
 	w := &writer{c: c, queue: s.queue, memory: memory, log: o.Logger, slow: o.SlowWait}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
@@ -157,6 +159,11 @@ func loadMemory(ctx context.Context, c *conn) (memory, error) {
 	if err != nil {
 		return m, err
 	}
+	floor, err := loadNumber(ctx, c, seqFloor)
+	if err != nil {
+		return m, err
+	}
+	m.nextSeq = max(m.nextSeq, floor)
 	if m.streams, err = loadStreams(ctx, c); err != nil {
 		return m, err
 	}

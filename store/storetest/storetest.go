@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
 		{"life", lifeCases},
+		{"retention", retentionCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
