@@ -109,6 +109,9 @@ func (e *Engine) Retry(ctx context.Context, id, callerID string) (hongyan.Messag
 	default:
 		return old, stateConflict(&old, "retry")
 	}
+	if len(old.Payload) == 0 {
+		return old, payloadGone(&old)
+	}
 	r, err := requestOf(&old)
 	if err != nil {
 		return old, hongyan.Errorf(hongyan.Internal, "", "read the body of message %s: %w", id, err)
@@ -123,6 +126,12 @@ func (e *Engine) Retry(ctx context.Context, id, callerID string) (hongyan.Messag
 
 func stateConflict(m *hongyan.Message, act string) error {
 	return hongyan.Errorf(hongyan.Conflict, "wrong_state", "cannot %s message %s: it is %s", act, m.ID, m.State)
+}
+
+func payloadGone(m *hongyan.Message) error {
+	return &hongyan.Error{Kind: hongyan.Conflict, Code: "payload_gone",
+		Message: fmt.Sprintf("message %s ended on %s and its values have been removed since: it cannot be retried", m.ID, m.UpdatedAt.Format(time.DateOnly)),
+		Hint:    "post it anew; retention.payload says how long values are kept"}
 }
 
 // requestOf turns a stored message back into the request it came from, without

@@ -67,6 +67,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
 		{"access", w.desk.Run},
+		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
 	}
 }
 
