@@ -182,7 +182,19 @@ func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) 
 	return total, err
 }
 
-// releaseTemplate queues what a template's messages were held for, due now.
+// ReleaseRestored lets the messages of an account go that a restore holds, each at
+// its own time if that is still to come. It returns how many.
+func (e *Engine) ReleaseRestored(ctx context.Context, appID string) (int, error) {
+	a, err := e.loadAccount(ctx, appID)
+	if err != nil {
+		return 0, err
+	}
+	total, err := e.releaseTemplate(ctx, a.AppID, "", hongyan.HoldRestored)
+	e.AccountChanged(a.AppID)
+	return total, err
+}
+
+// releaseTemplate queues what a template's messages ("" = any) were held for, due now.
 func (e *Engine) releaseTemplate(ctx context.Context, appID, templateID, reason string) (total int, err error) {
 	for n := sweepBatch; n == sweepBatch; total += n {
 		n, err = e.cfg.Store.ReleaseTemplate(ctx, appID, templateID, reason, e.cfg.Store.Now(), sweepBatch)

@@ -207,7 +207,7 @@ type Messages interface {
 	// at h.Until (zero = when released), or later if they were: a message scheduled
 	// for tomorrow is not sent today because its hold ended. h.Since zero = now.
 	HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error)
-	// ReleaseTemplate makes up to limit held messages of a template queued again, due at
+	// ReleaseTemplate makes up to limit held messages of a template ("" = any) queued again, due at
 	// due (zero = now), or later if they were held without an end and scheduled for later.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
 

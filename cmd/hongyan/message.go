@@ -369,21 +369,13 @@ func (c *messageRetry) Run(ctx context.Context, w *surroundings) error {
 
 type messageRelease struct {
 	gatewayFlags `embed:""`
-	ID           string `arg:"" optional:"" help:"msg_…"`
-	Reason       string `placeholder:"REASON" help:"In place of an id: all messages held for this reason of their own, such as restored."`
-	AppID        string `name:"appid" help:"With --reason: only those of this account."`
+	ID           string `arg:"" help:"msg_…"`
 }
 
 func (c *messageRelease) Run(ctx context.Context, w *surroundings) error {
-	if (c.ID == "") == (c.Reason == "") {
-		return wrongUse("give msg_…, or --reason REASON for all held for it", "one message or a reason must be named")
-	}
 	gateway, err := c.client(w)
 	if err != nil {
 		return err
-	}
-	if c.Reason != "" {
-		return c.releaseAll(ctx, w, gateway)
 	}
 	m, err := gateway.Release(ctx, c.ID)
 	return c.acted(w, gateway, m, err)

@@ -15,7 +15,7 @@ type restoreCommand struct {
 
 func (restoreCommand) Help() string {
 	return "Makes DIR/hongyan.db of a backup, with this build's schema. DIR may hold master.key and admin.key already, and nothing else. Put the master.key of the gateway that was backed up there first: then it is tried on the backup.\n\n" +
-		"Nobody knows what was sent after the backup was taken. So nothing in it is sent again by itself: what waited then is held with reason restored until somebody lets it go (hongyan message release --reason restored) or cancels it; " +
+		"Nobody knows what was sent after the backup was taken. So nothing in it is sent again by itself: what waited then is held with reason restored until somebody lets it go (hongyan account release APPID) or cancels it; " +
 		"what was being sent or in doubt is uncertain. New messages are sent as ever. Make sure that the old gateway does not run any more."
 }
 

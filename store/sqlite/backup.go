@@ -59,7 +59,7 @@ func existing(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", hongyan.Errorf(hongyan.NotFound, "no_database", "there is no database %s", path)
+		return "", hongyan.Errorf(hongyan.NotFound, "", "there is no database %s", path)
 	case err != nil:
 		return "", err
 	case !info.Mode().IsRegular():
@@ -69,7 +69,7 @@ func existing(path string) (string, error) {
 }
 
 func notOurs(path string) error {
-	return hongyan.Errorf(hongyan.Invalid, "not_a_database", "%s is not a database of hongyan", path)
+	return hongyan.Errorf(hongyan.Invalid, "", "%s is not a database of hongyan", path)
 }
 
 // beginFile makes an empty file beside file, for the owner alone; file must not exist.

@@ -127,7 +127,7 @@ const waitSQL = `state = 1, reason = ?, hold = ?, updated_at = ?,
 
 func (t *tx) settleRestored(ctx context.Context, r *Restored) error {
 	hold := encodeHold(&hongyan.Hold{Reason: hongyan.HoldRestored, Since: fromMillis(t.now),
-		Release: "a person: hongyan message release --reason restored; cancel drops it",
+		Release: "a person: hongyan account release APPID lets all of them go, message release or cancel acts on one",
 		Detail:  "it waited when the backup was taken, and may have been sent since"})
 	for _, step := range []struct {
 		where string
