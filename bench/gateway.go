@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +47,9 @@ func (g *gateway) do(ctx context.Context, o order) (answer, error) {
 	}
 	a := usage()
 	a.N = g.server.Engine().Recorded()
+	if s, ok := g.server.Store().(interface{ RowsWritten() int64 }); ok {
+		a.Rows = s.RowsWritten()
+	}
 	return a, nil
 }
 
@@ -52,10 +57,10 @@ func (g *gateway) serve(ctx context.Context, o order) (answer, error) {
 	server.TuneMemory(nil)
 	cfg := server.Default()
 	cfg.Listen, cfg.Data = "127.0.0.1:0", o.Data
-	cfg.Database = "sqlite:" + filepath.Join(o.Data, "hongyan.db")
+	cfg.Database = cmp.Or(o.Database, "sqlite:"+filepath.Join(o.Data, "hongyan.db"))
 	cfg.Log.Level = "error" // holds are warnings, and the measurements make some on purpose
 	cfg.Slots = max(cfg.Slots, 4*o.InFlight)
-	env := map[string]string{"HONGYAN_ADMIN_KEY": o.Key}
+	env := map[string]string{"HONGYAN_ADMIN_KEY": o.Key, "HONGYAN_MASTER_KEY": strings.Repeat("be", 32)}
 	srv, err := server.New(ctx, cfg, server.Options{
 		Getenv: func(k string) string { return env[k] }, Stdout: io.Discard, Logger: server.NewLogger(cfg.Log, g.stderr),
 	})
@@ -99,7 +104,7 @@ func (g *gateway) feed(ctx context.Context, o order, next *atomic.Int64) error {
 		}
 		rs := make([]dispatch.Request, 0, batchSize)
 		for i := first; i < min(first+batchSize, o.N); i++ {
-			rs = append(rs, request(o.AppIDs[(i/batchSize)%len(o.AppIDs)], i))
+			rs = append(rs, o.request(i))
 		}
 		done, err := g.server.Engine().Submit(ctx, rs)
 		if err != nil {
@@ -111,6 +116,19 @@ func (g *gateway) feed(ctx context.Context, o order, next *atomic.Int64) error {
 			}
 		}
 	}
+}
+
+// request is the i-th message of an order.
+func (o *order) request(i int) dispatch.Request {
+	account := i / batchSize
+	if o.Spread {
+		account = i
+	}
+	r := request(o.AppIDs[account%len(o.AppIDs)], i)
+	if o.Later {
+		r.SendAt = time.Now().Add(24 * time.Hour)
+	}
+	return r
 }
 
 func request(appID string, i int) dispatch.Request {

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -37,6 +38,11 @@ func (u *upstream) do(_ context.Context, o order) (answer, error) {
 	mux.HandleFunc("/cgi-bin/template/get_all_private_template", constant(templateList))
 	mux.HandleFunc("/cgi-bin/message/template/send", u.send(o.Latency))
 	u.server = &http.Server{Handler: mux}
+	if o.Cert != "" {
+		u.server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // HTTP/1.1 alone
+		go func() { _ = u.server.ServeTLS(l, o.Cert, o.Cert) }()
+		return answer{URL: "https://" + l.Addr().String()}, nil
+	}
 	go func() { _ = u.server.Serve(l) }()
 	return answer{URL: "http://" + l.Addr().String()}, nil
 }
@@ -58,8 +64,10 @@ func constant(body string) http.HandlerFunc {
 	}
 }
 
+// firstMsgID is the number before the first message's msgid.
+const firstMsgID = 2_000_000_000_000_000_000
+
 func (u *upstream) send(latency time.Duration) http.HandlerFunc {
-	const firstMsgID = 2_000_000_000_000_000_000
 	return func(w http.ResponseWriter, r *http.Request) {
 		u.noteDelay(r)
 		if latency > 0 {

@@ -194,6 +194,10 @@ func dsn(path, option string, pragmas ...string) string {
 // Now is the wall clock in UTC, cut to milliseconds.
 func (s *Store) Now() time.Time { return hongyan.Millis(time.Now()) }
 
+// RowsWritten returns how many rows were inserted, changed or removed since Open,
+// those that were undone included. It is for measurements.
+func (s *Store) RowsWritten() int64 { return s.writer.rows.Load() }
+
 // Ready reports why the store cannot take records at the moment. It writes a row.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
