@@ -25,6 +25,8 @@ type Config struct {
 	InFlight  int           // calls in flight without latency; 0 = 64
 	Latency   time.Duration // of the last scenario's upstream; 0 = 20 ms
 	Callers   int           // connections that post singles; 0 = 64
+	Accounts  int           // of scenario accounts; 0 = 1,000
+	Watch     time.Duration // how long the scenarios quiet, accounts and idle look; 0 = 10 s
 	Database  string        // a database that every scenario uses, as serve takes it; "" = one in Folder for each
 	Scenarios []string      // by name; none = all
 	Peers     []string      // other programs to measure beside scenario single: "inline"
@@ -41,6 +43,8 @@ const (
 	defaultInFlight = 64
 	defaultLatency  = 20 * time.Millisecond
 	defaultCallers  = 64
+	defaultAccounts = 1000
+	defaultWatch    = 10 * time.Second
 	// slowInFlight keeps a slow upstream busy: rate times latency (research: at
 	// 20 ms a ceiling of 25,600/s).
 	slowInFlight = 512
@@ -125,6 +129,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Callers <= 0 {
 		c.Callers = defaultCallers
+	}
+	if c.Accounts <= 0 {
+		c.Accounts = defaultAccounts
+	}
+	if c.Watch <= 0 {
+		c.Watch = defaultWatch
 	}
 	return c
 }

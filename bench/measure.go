@@ -208,7 +208,7 @@ func (b *bench) backlog(ctx context.Context, n int, appIDs []string) error {
 	if err := b.pause(ctx, appIDs); err != nil {
 		return err
 	}
-	_, err := b.gateway.do(order{Do: "batch", N: n, AppIDs: b.appIDs})
+	_, err := b.gateway.do(order{Do: "batch", N: n, AppIDs: appIDs})
 	return err
 }
 
@@ -268,11 +268,9 @@ func measureSingle(ctx context.Context, b *bench) (Gateway, error) {
 	return got, errors.Join(err, load.stop())
 }
 
-// idlePosts is how many messages an idle gateway is given, one at a time.
-const idlePosts = 200
-
 // measureIdle posts now and then to a gateway with nothing else to do.
 func measureIdle(ctx context.Context, cfg Config) (idle Idle, err error) {
+	idlePosts := cfg.posts()
 	_, err = cfg.withGateway(ctx, "idle", gatewaySetup{inFlight: cfg.InFlight, accounts: accounts}, func(b *bench) (m Measurement, err error) {
 		load, err := start(ctx, cfg, roleLoad)
 		if err != nil {
@@ -285,7 +283,7 @@ func measureIdle(ctx context.Context, cfg Config) (idle Idle, err error) {
 			return m, err
 		}
 		seen, err := b.wechat.do(order{Do: "delays"})
-		if err == nil && seen.N != idlePosts {
+		if err == nil && seen.N != int64(idlePosts) {
 			err = fmt.Errorf("%d of %d calls carried the time they were posted", seen.N, idlePosts)
 		}
 		idle = Idle{P50MS: rounded(seen.P50, msDecimals), P99MS: rounded(seen.P99, msDecimals)}

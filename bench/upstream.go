@@ -24,8 +24,11 @@ type upstream struct {
 }
 
 func (u *upstream) do(_ context.Context, o order) (answer, error) {
-	if o.Do == "delays" {
+	switch o.Do {
+	case "delays":
 		return u.delaysSoFar(), nil
+	case "sends":
+		return answer{N: u.sends.Load()}, nil
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
