@@ -60,6 +60,9 @@ func (l *load) do(ctx context.Context, o order) (answer, error) {
 // tricklePause is the pause between posts to an idle gateway.
 const tricklePause = 20 * time.Millisecond
 
+// posts is how many messages are posted one at a time while something is watched.
+func (c Config) posts() int { return max(1, int(c.Watch/tricklePause)) }
+
 // trickle posts one message at a time, each with the moment it was posted in
 // its url.
 func (*load) trickle(ctx context.Context, o order) error {

@@ -13,15 +13,11 @@ import (
 )
 
 const (
-	// manyAccounts, idleFor: an idle gateway is watched for that long.
-	manyAccounts = 1000
-	idleFor      = 10 * time.Second
 	// backlogFactor times the messages of the other scenarios make the backlog.
 	backlogFactor = 4
 	// lists is how many pages are read of a large backlog.
 	lists = 20
-	// quietPosts go to quietAccounts accounts beside one that has busyRate a second.
-	quietPosts    = 300
+	// quietAccounts are posted to beside one that has busyRate a second.
 	quietAccounts = 9
 	busyRate      = 100
 	// settled is when the burst of the busy account is over.
@@ -128,8 +124,8 @@ func (b *bench) startAgain(ctx context.Context, cfg Config) (ready, memory Figur
 
 // measureIdleAccounts watches a gateway with many accounts and nothing due.
 func measureIdleAccounts(ctx context.Context, cfg Config) (m Measurement, err error) {
-	return cfg.withGateway(ctx, "accounts", gatewaySetup{inFlight: cfg.InFlight, accounts: manyAccounts}, func(b *bench) (Measurement, error) {
-		if _, err := b.gateway.do(order{Do: "batch", N: manyAccounts, AppIDs: b.appIDs, Spread: true, Later: true}); err != nil {
+	return cfg.withGateway(ctx, "accounts", gatewaySetup{inFlight: cfg.InFlight, accounts: cfg.Accounts}, func(b *bench) (Measurement, error) {
+		if _, err := b.gateway.do(order{Do: "batch", N: cfg.Accounts, AppIDs: b.appIDs, Spread: true, Later: true}); err != nil {
 			return m, err
 		}
 		// As after any start: what making the accounts left in memory is not asked for.
@@ -144,13 +140,13 @@ func measureIdleAccounts(ctx context.Context, cfg Config) (m Measurement, err er
 			return m, err
 		}
 		select {
-		case <-time.After(idleFor):
+		case <-time.After(cfg.Watch):
 		case <-ctx.Done():
 			return m, ctx.Err()
 		}
 		after, err := b.gateway.do(order{Do: "usage"})
-		return Measurement{"accounts", fmt.Sprintf("%d accounts with a message each for tomorrow, watched for %v", manyAccounts, idleFor), []Figure{
-			atMost("CPU", 100*(after.CPU-before.CPU)/idleFor.Seconds(), "% of a core", 1), atMost("memory", after.RSSNow, "MB", 80),
+		return Measurement{"accounts", fmt.Sprintf("%d accounts with a message each for tomorrow, watched for %v", cfg.Accounts, cfg.Watch), []Figure{
+			atMost("CPU", 100*(after.CPU-before.CPU)/cfg.Watch.Seconds(), "% of a core", 1), atMost("memory", after.RSSNow, "MB", 80),
 		}}, err
 	})
 }
@@ -179,7 +175,7 @@ func measureQuiet(ctx context.Context, cfg Config) (m Measurement, err error) {
 			return m, err
 		}
 		started := time.Now()
-		_, err = posting.do(order{Do: "trickle", URL: b.url, Key: b.key, N: quietPosts, AppIDs: slices.Clone(quiet)})
+		_, err = posting.do(order{Do: "trickle", URL: b.url, Key: b.key, N: cfg.posts(), AppIDs: slices.Clone(quiet)})
 		took := time.Since(started).Seconds()
 		if err = errors.Join(err, posting.stop()); err != nil {
 			return m, err
@@ -191,7 +187,7 @@ func measureQuiet(ctx context.Context, cfg Config) (m Measurement, err error) {
 		seen, err := b.wechat.do(order{Do: "delays"})
 		return Measurement{"quiet", fmt.Sprintf("nine quiet accounts beside one with %d waiting at %d/s; from the post to the call", cfg.Messages, busyRate), []Figure{
 			figure("p50", seen.P50, "ms"), atMost("p99", seen.P99, "ms", 250),
-			figure("busy account", (float64(after.N-before.N)-quietPosts)/took, "/s"),
+			figure("busy account", (float64(after.N-before.N)-float64(cfg.posts()))/took, "/s"),
 		}}, err
 	})
 }

@@ -16,6 +16,8 @@ type benchCommand struct {
 	Messages        int           `default:"50000" help:"Messages per scenario."`
 	InFlight        int           `default:"64" help:"Calls under way at once, for gateway and bare loop alike."`
 	UpstreamLatency time.Duration `default:"20ms" help:"How long the last scenario's upstream takes to answer."`
+	Accounts        int           `default:"1000" help:"Accounts of scenario accounts."`
+	Watch           time.Duration `default:"10s" help:"How long the scenarios quiet, accounts and idle look."`
 	Scenario        []string      `placeholder:"NAME,…" help:"Only these: drain, batch, single, latency20, tls, accept, receipts, quiet, backlog, accounts, idle. Default: all."`
 	Peer            []string      `enum:"inline" placeholder:"NAME" help:"Measure this beside scenario single: inline starts a goroutine for each message and stores nothing."`
 	Database        string        `placeholder:"sqlite:FILE|postgres://…" help:"sqlite:FILE measures on the disk of that file; the databases, one for each scenario, are made in a folder beside it and removed. A PostgreSQL database is used by every scenario and keeps what they wrote: give one that is for this. Default: SQLite in the folder for temporary files."`
@@ -24,8 +26,9 @@ type benchCommand struct {
 
 func (benchCommand) Help() string {
 	return "Measures the gateway beside a bare loop (goroutines that POST and store nothing) against an upstream that always says yes: " +
-		"a backlog drained, batches and singles accepted and sent, and a slow upstream. Every part is a process of its own on this machine; " +
-		"what counts is the ratio. Nothing leaves this machine; data goes to a temporary folder. docs/performance.md explains the figures."
+		"a backlog drained, batches and singles accepted and sent, a slow upstream, one over TLS. What counts there is the ratio. " +
+		"Then what has no bare loop: accepting alone, receipts while sending, quiet accounts beside a busy one, a large backlog and a start on it, many idle accounts. " +
+		"Every part is a process of its own on this machine, nothing leaves it, and the data is removed. The whole takes about three minutes; docs/performance.md explains the figures."
 }
 
 func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
@@ -51,7 +54,7 @@ func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
 
 // config is what the flags ask for.
 func (c *benchCommand) config() (bench.Config, error) {
-	config := bench.Config{Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Scenarios: c.Scenario, Peers: c.Peer}
+	config := bench.Config{Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Accounts: c.Accounts, Watch: c.Watch, Scenarios: c.Scenario, Peers: c.Peer}
 	names := config.Names()
 	for _, name := range c.Scenario {
 		if !slices.Contains(names, name) {

@@ -16,7 +16,7 @@ import (
 // sent (the children refuse anything less).
 func TestBenchMeasuresEveryScenario(t *testing.T) {
 	exe := buildProgram(t, t.TempDir())
-	cmd := exec.Command(exe, "bench", "--json", "--messages", "600", "--in-flight", "16", "--peer", "inline")
+	cmd := exec.Command(exe, "bench", "--json", "--messages", "600", "--in-flight", "16", "--peer", "inline", "--accounts", "20", "--watch", "1s")
 	var progress strings.Builder
 	cmd.Stderr = &progress
 	out, err := cmd.Output()
