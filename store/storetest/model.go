@@ -231,7 +231,7 @@ func (m *machine) takeOver(t *rapid.T) {
 }
 
 // modelKeep is short, so that walks of some days meet it.
-var modelKeep = store.Retention{Payload: 2 * day, Messages: 4 * day}
+var modelKeep = store.Retention{Payload: day, Messages: store.MinRetention}
 
 func (m *machine) retain(t *rapid.T) {
 	now := m.s.Now()

@@ -11,9 +11,16 @@ import (
 	"hongyan/store"
 )
 
-// insert stores a message: new, leased, with a client_msg_id or an idempotency
-// key that may have been used before.
+// insert stores a few messages.
 func (m *machine) insert(t *rapid.T) {
+	for range rapid.IntRange(1, 3).Draw(t, "messages") {
+		m.insertOne(t)
+	}
+}
+
+// insertOne stores a message: new, leased, with a client_msg_id or an idempotency
+// key that may have been used before.
+func (m *machine) insertOne(t *rapid.T) {
 	now := m.s.Now()
 	m.n++
 	in := hongyan.Message{
