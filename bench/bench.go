@@ -31,6 +31,7 @@ type Config struct {
 	Scenarios []string      // by name; none = all
 	Peers     []string      // other programs to measure beside scenario single: "inline"
 	Folder    string        // where each scenario's database goes, in a folder of its own; "" = the system's for temporary files
+	Profile   string        // folder for a CPU profile of the gateway in each scenario with a bare loop; "" = none
 	Progress  io.Writer     // a line per step; nil = none
 	Stderr    io.Writer     // what the children write there
 
@@ -173,6 +174,12 @@ func (c Config) Names() []string {
 	return append(names, idleName)
 }
 
+// unprofiled is c for scenarios of which no profile is asked for.
+func (c Config) unprofiled() Config {
+	c.Profile = ""
+	return c
+}
+
 // wants reports whether a scenario was asked for.
 func (c Config) wants(name string) bool {
 	return len(c.Scenarios) == 0 || slices.Contains(c.Scenarios, name)
@@ -197,7 +204,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		if !cfg.wants(a.name) {
 			continue
 		}
-		m, err := a.measure(ctx, cfg)
+		m, err := a.measure(ctx, cfg.unprofiled())
 		if err != nil {
 			return report, fmt.Errorf("bench %s: %w", a.name, err)
 		}
@@ -206,7 +213,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if !cfg.wants(idleName) {
 		return report, nil
 	}
-	idle, err := measureIdle(ctx, cfg)
+	idle, err := measureIdle(ctx, cfg.unprofiled())
 	if err != nil {
 		return report, fmt.Errorf("bench idle: %w", err)
 	}

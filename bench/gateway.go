@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,9 +40,12 @@ func (g *gateway) do(ctx context.Context, o order) (answer, error) {
 	switch o.Do {
 	case "serve":
 		return g.serve(ctx, o)
+	case "profile":
+		return answer{}, g.profile(o.Profile)
 	case "batch":
 		return answer{}, g.batch(ctx, o)
 	case "await":
+		defer pprof.StopCPUProfile()
 		for g.server.Engine().Recorded() < int64(o.N) {
 			time.Sleep(time.Millisecond)
 		}
@@ -74,6 +79,15 @@ func (g *gateway) serve(ctx context.Context, o order) (answer, error) {
 		time.Sleep(time.Millisecond)
 	}
 	return answer{URL: srv.URL()}, nil
+}
+
+// profile begins to write a CPU profile, until the messages awaited next are recorded.
+func (*gateway) profile(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f) // the file is closed with the process
 }
 
 func (g *gateway) close() error {

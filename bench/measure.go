@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -64,6 +65,9 @@ func (sc setup) run(ctx context.Context, cfg Config) (s Scenario, err error) {
 		return s, err
 	}
 	s.Name = sc.name
+	if cfg.Profile != "" {
+		cfg.Profile = filepath.Join(cfg.Profile, sc.name+".pprof")
+	}
 	if s.BareLoop, err = runBare(ctx, cfg, at.URL, sc.inFlight); err != nil {
 		return s, err
 	}
@@ -217,6 +221,11 @@ func (b *bench) timed(ctx context.Context, n int, act func() (answer, error)) (G
 	before, err := b.gateway.do(order{Do: "usage"})
 	if err != nil {
 		return Gateway{}, err
+	}
+	if file := b.cfg.Profile; file != "" {
+		if _, err := b.gateway.do(order{Do: "profile", Profile: file}); err != nil {
+			return Gateway{}, err
+		}
 	}
 	started := time.Now()
 	acted, err := act()

@@ -38,8 +38,9 @@ type order struct {
 	N        int           `json:"n,omitempty"`
 	InFlight int           `json:"in_flight,omitempty"`
 	Latency  time.Duration `json:"latency,omitempty"`
-	Spread   bool          `json:"spread,omitempty"` // batches go round the accounts message by message
-	Later    bool          `json:"later,omitempty"`  // messages are for tomorrow
+	Profile  string        `json:"profile,omitempty"` // file
+	Spread   bool          `json:"spread,omitempty"`  // batches go round the accounts message by message
+	Later    bool          `json:"later,omitempty"`   // messages are for tomorrow
 }
 
 // answer is a child's answer to an order.

@@ -21,6 +21,7 @@ type benchCommand struct {
 	Scenario        []string      `placeholder:"NAME,…" help:"Only these: drain, batch, single, latency20, tls, accept, receipts, quiet, backlog, accounts, idle. Default: all."`
 	Peer            []string      `enum:"inline" placeholder:"NAME" help:"Measure this beside scenario single: inline starts a goroutine for each message and stores nothing."`
 	Database        string        `placeholder:"sqlite:FILE|postgres://…" help:"sqlite:FILE measures on the disk of that file; the databases, one for each scenario, are made in a folder beside it and removed. A PostgreSQL database is used by every scenario and keeps what they wrote: give one that is for this. Default: SQLite in the folder for temporary files."`
+	Profile         string        `placeholder:"DIR" type:"existingdir" help:"Write a CPU profile of the gateway in each scenario with a bare loop, for go tool pprof."`
 	JSON            bool          `name:"json" help:"Print JSON, for programs."`
 }
 
@@ -54,7 +55,7 @@ func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
 
 // config is what the flags ask for.
 func (c *benchCommand) config() (bench.Config, error) {
-	config := bench.Config{Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Accounts: c.Accounts, Watch: c.Watch, Scenarios: c.Scenario, Peers: c.Peer}
+	config := bench.Config{Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Accounts: c.Accounts, Watch: c.Watch, Scenarios: c.Scenario, Peers: c.Peer, Profile: c.Profile}
 	names := config.Names()
 	for _, name := range c.Scenario {
 		if !slices.Contains(names, name) {

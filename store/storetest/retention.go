@@ -216,7 +216,7 @@ func retentionMany(f *fixture) {
 	for i := range n {
 		ms = append(ms, f.message(func(m *hongyan.Message) {
 			m.AppID = []string{appA, appB}[i%2]
-			m.State = []hongyan.State{hongyan.Delivered, hongyan.Queued, hongyan.Failed}[i%3]
+			m.State = []hongyan.State{hongyan.Delivered, hongyan.Queued, hongyan.Uncertain}[i%3]
 		}))
 	}
 	_, err := f.s.InsertMessages(f.ctx, ms)
