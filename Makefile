@@ -1,5 +1,6 @@
 # Everything here fails loudly when it cannot do its work; nothing is skipped.
-# Settings: ARGS for the command, PKG for the packages, COUNT for race, FUZZTIME per fuzz test.
+# Settings: ARGS for the command, PKG for the packages, COUNT for race, FUZZTIME per fuzz test,
+# ROWS for bench-large.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,6 +10,7 @@ PKG      ?= ./...
 COUNT    ?= 5
 FUZZTIME ?= 30s
 ARGS     ?=
+ROWS     ?= 10000 100000 1000000 10000000
 
 # What the tests of PKG need besides the code: Node for clients that others wrote, a
 # browser for what the phone shows and for the whole seen through it, PostgreSQL for the
@@ -17,10 +19,10 @@ NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
 	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium) \
 	$(if $(filter ./... ./store/...% ./store/postgres% ./server%,$(PKG)),postgres)
 
-.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots bench
+.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots bench bench-large
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 check: fmt vet staticcheck test ## format, vet, staticcheck, then all tests: what a change must pass
 
@@ -75,3 +77,8 @@ screenshots: ## the pictures of the phone in docs/images, with headless Chromium
 bench: ## the benchmark: gateway and bare loop side by side (ARGS="--messages 100000")
 	@.ci/need go
 	go run ./cmd/hongyan bench $(ARGS)
+
+bench-large: ## how cost grows with what is stored: ROWS="10000 100000 1000000 10000000", 10 GB of disk and an hour for the last
+	@.ci/need go
+	@go build -o "$${TMPDIR:-/tmp}/hongyan-bench" ./cmd/hongyan
+	@for rows in $(ROWS); do echo "== $$rows"; "$${TMPDIR:-/tmp}/hongyan-bench" bench --scenario drain,backlog --messages $$rows $(ARGS); done

@@ -95,6 +95,11 @@ var aboutPause = about{summary: "Pause an account / 暂停账号", description: 
 
 var aboutResume = about{summary: "Resume an account / 恢复账号", description: "Ends a pause, and the holds that a person must end."}
 
+var aboutReleaseRestored = about{
+	summary:     "Let restored messages go / 放行恢复的消息",
+	description: "After a restore from a backup (docs/operations.md): messages held with reason restored are queued, each at its own time if that is still to come. They may have been sent before the restore, so a user may get one twice.",
+}
+
 var aboutListTemplates = about{summary: "List templates / 模板列表", description: "As they were at the last sync. The list has one page."}
 
 var aboutSyncTemplates = about{

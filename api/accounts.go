@@ -143,6 +143,19 @@ func (a *API) resumeAccount(ctx context.Context, in *accountPath) (*out[client.A
 	return a.steerAccount(ctx, in.AppID, a.cfg.Engine.Resume)
 }
 
+func (a *API) releaseRestored(ctx context.Context, in *accountPath) (*out[client.Released], error) {
+	account, err := a.account(ctx, in.AppID)
+	if err != nil {
+		return nil, err
+	}
+	n, err := a.cfg.Engine.ReleaseRestored(ctx, account.AppID)
+	infoOf(ctx).changes(account.AppID, "%d messages", n)
+	if err != nil {
+		return nil, err
+	}
+	return &out[client.Released]{Body: client.Released{Released: n}}, nil
+}
+
 func (a *API) steerAccount(ctx context.Context, appID string, do func(context.Context, string) error) (*out[client.Account], error) {
 	account, err := a.account(ctx, appID)
 	if err != nil {

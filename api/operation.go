@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -181,7 +182,7 @@ func operationID(method, path string) string {
 // tagOf groups operations by noun: what hangs below an account is a noun of its own.
 func tagOf(path string) string {
 	parts := strings.Split(strings.TrimPrefix(path, "/v1/"), "/")
-	if len(parts) > 2 && parts[0] == "accounts" && parts[2] != "pause" && parts[2] != "resume" {
+	if len(parts) > 2 && parts[0] == "accounts" && !slices.Contains([]string{"pause", "resume", "release"}, parts[2]) {
 		return strings.TrimSuffix(parts[2], "s") + "s"
 	}
 	return parts[0]

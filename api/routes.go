@@ -24,6 +24,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "DELETE /v1/accounts/{appid}", admin, a.deleteAccount, aboutDeleteAccount)
 	handle(a, h, "POST /v1/accounts/{appid}/pause", admin, a.pauseAccount, aboutPause)
 	handle(a, h, "POST /v1/accounts/{appid}/resume", admin, a.resumeAccount, aboutResume)
+	handle(a, h, "POST /v1/accounts/{appid}/release", admin, a.releaseRestored, aboutReleaseRestored)
 	handle(a, h, "GET /v1/accounts/{appid}/templates", reader, a.listTemplates, aboutListTemplates)
 	handle(a, h, "POST /v1/accounts/{appid}/templates/sync", admin, a.syncTemplates, aboutSyncTemplates)
 	handle(a, h, "POST /v1/accounts/{appid}/templates", admin, a.addTemplate, aboutAddTemplate)

@@ -14,19 +14,28 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 )
 
 // Config says what to measure.
 type Config struct {
-	Exe      string        // the hongyan binary the children run
-	Messages int           // per scenario; 0 = 50,000
-	InFlight int           // calls in flight without latency; 0 = 64
-	Latency  time.Duration // of the last scenario's upstream; 0 = 20 ms
-	Callers  int           // connections that post singles; 0 = 64
-	Folder   string        // where each scenario's database goes, in a folder of its own; "" = the system's for temporary files
-	Progress io.Writer     // a line per step; nil = none
-	Stderr   io.Writer     // what the children write there
+	Exe       string        // the hongyan binary the children run
+	Messages  int           // per scenario; 0 = 50,000
+	InFlight  int           // calls in flight without latency; 0 = 64
+	Latency   time.Duration // of the last scenario's upstream; 0 = 20 ms
+	Callers   int           // connections that post singles; 0 = 64
+	Accounts  int           // of scenario accounts; 0 = 1,000
+	Watch     time.Duration // how long the scenarios quiet, accounts and idle look; 0 = 10 s
+	Database  string        // a database that every scenario uses, as serve takes it; "" = one in Folder for each
+	Scenarios []string      // by name; none = all
+	Peers     []string      // other programs to measure beside scenario single: "inline"
+	Folder    string        // where each scenario's database goes, in a folder of its own; "" = the system's for temporary files
+	Profile   string        // folder for a CPU profile of the gateway in each scenario with a bare loop; "" = none
+	Progress  io.Writer     // a line per step; nil = none
+	Stderr    io.Writer     // what the children write there
+
+	trust string // file with the certificates that children trust; "" = the system's
 }
 
 // Defaults of Config.
@@ -35,6 +44,8 @@ const (
 	defaultInFlight = 64
 	defaultLatency  = 20 * time.Millisecond
 	defaultCallers  = 64
+	defaultAccounts = 1000
+	defaultWatch    = 10 * time.Second
 	// slowInFlight keeps a slow upstream busy: rate times latency (research: at
 	// 20 ms a ceiling of 25,600/s).
 	slowInFlight = 512
@@ -45,7 +56,9 @@ type Report struct {
 	Machine   Machine    `json:"machine"`
 	Messages  int        `json:"messages"`
 	Scenarios []Scenario `json:"scenarios"`
-	Idle      Idle       `json:"idle"`
+	// Measurements are the scenarios without a bare loop.
+	Measurements []Measurement `json:"measurements"`
+	Idle         *Idle         `json:"idle,omitempty"`
 }
 
 // Idle is how soon an idle gateway calls WeChat: from the moment a caller
@@ -64,10 +77,11 @@ type Machine struct {
 
 // Scenario is one measurement: the gateway and, just before, the bare loop.
 type Scenario struct {
-	Name     string  `json:"name"` // drain, batch, single, latency20
-	BareLoop Side    `json:"bare_loop"`
-	Gateway  Gateway `json:"gateway"`
-	Ratio    float64 `json:"ratio"` // gateway rate / bare rate
+	Name     string          `json:"name"` // drain, batch, single, latency20, tls
+	BareLoop Side            `json:"bare_loop"`
+	Peers    map[string]Side `json:"peers,omitempty"`
+	Gateway  Gateway         `json:"gateway"`
+	Ratio    float64         `json:"ratio"` // gateway rate / bare rate
 }
 
 // Side is a rate and what it cost.
@@ -84,6 +98,8 @@ type Gateway struct {
 	AcceptP50MS *float64 `json:"accept_p50_ms"`
 	AcceptP99MS *float64 `json:"accept_p99_ms"`
 	RSSMB       float64  `json:"rss_mb"` // peak of the process so far
+	// Rows inserted, changed or removed per message while they were measured; nil where the store does not count.
+	RowWrites *float64 `json:"row_writes_per_message"`
 }
 
 // Decimals that mean something: runs differ by a hundredth at best.
@@ -115,31 +131,92 @@ func (c Config) withDefaults() Config {
 	if c.Callers <= 0 {
 		c.Callers = defaultCallers
 	}
+	if c.Accounts <= 0 {
+		c.Accounts = defaultAccounts
+	}
+	if c.Watch <= 0 {
+		c.Watch = defaultWatch
+	}
 	return c
 }
 
-// Run measures every scenario. Each has a gateway with an empty database of
-// its own, removed afterwards.
+// sides are the scenarios with a bare loop beside them.
+func (c Config) sides() []setup {
+	return []setup{
+		{name: "drain", inFlight: c.InFlight, measure: measureDrain},
+		{name: "batch", inFlight: c.InFlight, measure: measureBatch},
+		{name: "single", inFlight: c.InFlight, measure: measureSingle, peer: true},
+		{name: fmt.Sprintf("latency%d", c.Latency.Milliseconds()), inFlight: slowInFlight, latency: c.Latency, measure: measureDrain},
+		{name: "tls", inFlight: c.InFlight, measure: measureDrain, tls: true},
+	}
+}
+
+// alone are those without one.
+var alone = []struct {
+	name    string
+	measure func(context.Context, Config) (Measurement, error)
+}{
+	{"accept", measureAccept}, {"receipts", measureReceipts}, {"quiet", measureQuiet}, {"backlog", measureBacklog}, {"accounts", measureIdleAccounts},
+}
+
+// idleName is the scenario whose result is Report.Idle.
+const idleName = "idle"
+
+// Names lists every scenario in the order they are run.
+func (c Config) Names() []string {
+	var names []string
+	for _, s := range c.withDefaults().sides() {
+		names = append(names, s.name)
+	}
+	for _, a := range alone {
+		names = append(names, a.name)
+	}
+	return append(names, idleName)
+}
+
+// unprofiled is c for scenarios of which no profile is asked for.
+func (c Config) unprofiled() Config {
+	c.Profile = ""
+	return c
+}
+
+// wants reports whether a scenario was asked for.
+func (c Config) wants(name string) bool {
+	return len(c.Scenarios) == 0 || slices.Contains(c.Scenarios, name)
+}
+
+// Run measures the scenarios that were asked for. Each has a gateway with an empty
+// database of its own, removed afterwards, unless Config names one for all.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	cfg = cfg.withDefaults()
-	report := Report{Machine: thisMachine(), Messages: cfg.Messages}
-	slow := fmt.Sprintf("latency%d", cfg.Latency.Milliseconds())
-	for _, sc := range []setup{
-		{name: "drain", inFlight: cfg.InFlight, measure: measureDrain},
-		{name: "batch", inFlight: cfg.InFlight, measure: measureBatch},
-		{name: "single", inFlight: cfg.InFlight, measure: measureSingle},
-		{name: slow, inFlight: slowInFlight, latency: cfg.Latency, measure: measureDrain},
-	} {
+	report := Report{Machine: thisMachine(), Messages: cfg.Messages, Scenarios: []Scenario{}, Measurements: []Measurement{}}
+	for _, sc := range cfg.sides() {
+		if !cfg.wants(sc.name) {
+			continue
+		}
 		s, err := sc.run(ctx, cfg)
 		if err != nil {
 			return report, fmt.Errorf("bench %s: %w", sc.name, err)
 		}
 		report.Scenarios = append(report.Scenarios, s)
 	}
-	var err error
-	report.Idle, err = measureIdle(ctx, cfg)
+	for _, a := range alone {
+		if !cfg.wants(a.name) {
+			continue
+		}
+		m, err := a.measure(ctx, cfg.unprofiled())
+		if err != nil {
+			return report, fmt.Errorf("bench %s: %w", a.name, err)
+		}
+		report.Measurements = append(report.Measurements, m)
+	}
+	if !cfg.wants(idleName) {
+		return report, nil
+	}
+	idle, err := measureIdle(ctx, cfg.unprofiled())
 	if err != nil {
 		return report, fmt.Errorf("bench idle: %w", err)
 	}
+	report.Idle = &idle
 	return report, nil
 }

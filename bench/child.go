@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"time"
 )
@@ -29,8 +30,10 @@ func Child(ctx context.Context, role string, stdin io.Reader, stdout, stderr io.
 		a = &load{}
 	case roleGateway:
 		a = &gateway{stderr: stderr}
+	case roleInline:
+		a = &inline{}
 	default:
-		return fmt.Errorf("%s %q: roles are upstream, bare, load, gateway; `hongyan bench` starts them", ChildCommand, role)
+		return fmt.Errorf("%s %q: roles are upstream, bare, load, gateway, inline; `hongyan bench` starts them", ChildCommand, role)
 	}
 	lines := bufio.NewScanner(stdin)
 	out := json.NewEncoder(stdout)
@@ -57,7 +60,20 @@ func usage() answer {
 		return answer{Err: err.Error()}
 	}
 	const kbPerMB = 1024 // Linux gives Maxrss in kB
-	return answer{CPU: seconds(u.Utime) + seconds(u.Stime), RSS: float64(u.Maxrss) / kbPerMB}
+	return answer{CPU: seconds(u.Utime) + seconds(u.Stime), RSS: float64(u.Maxrss) / kbPerMB, RSSNow: residentMB()}
+}
+
+// residentMB is the memory of this process now; 0 where the system does not tell.
+func residentMB() float64 {
+	var size, resident float64 // in pages
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		return 0
+	}
+	return resident * float64(os.Getpagesize()) / (1 << 20)
 }
 
 func seconds(t syscall.Timeval) float64 {

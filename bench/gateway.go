@@ -1,11 +1,15 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime/pprof"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,15 +40,21 @@ func (g *gateway) do(ctx context.Context, o order) (answer, error) {
 	switch o.Do {
 	case "serve":
 		return g.serve(ctx, o)
+	case "profile":
+		return answer{}, g.profile(o.Profile)
 	case "batch":
 		return answer{}, g.batch(ctx, o)
 	case "await":
+		defer pprof.StopCPUProfile()
 		for g.server.Engine().Recorded() < int64(o.N) {
 			time.Sleep(time.Millisecond)
 		}
 	}
 	a := usage()
 	a.N = g.server.Engine().Recorded()
+	if s, ok := g.server.Store().(interface{ RowsWritten() int64 }); ok {
+		a.Rows = s.RowsWritten()
+	}
 	return a, nil
 }
 
@@ -52,10 +62,10 @@ func (g *gateway) serve(ctx context.Context, o order) (answer, error) {
 	server.TuneMemory(nil)
 	cfg := server.Default()
 	cfg.Listen, cfg.Data = "127.0.0.1:0", o.Data
-	cfg.Database = "sqlite:" + filepath.Join(o.Data, "hongyan.db")
+	cfg.Database = cmp.Or(o.Database, "sqlite:"+filepath.Join(o.Data, "hongyan.db"))
 	cfg.Log.Level = "error" // holds are warnings, and the measurements make some on purpose
 	cfg.Slots = max(cfg.Slots, 4*o.InFlight)
-	env := map[string]string{"HONGYAN_ADMIN_KEY": o.Key}
+	env := map[string]string{"HONGYAN_ADMIN_KEY": o.Key, "HONGYAN_MASTER_KEY": strings.Repeat("be", 32)}
 	srv, err := server.New(ctx, cfg, server.Options{
 		Getenv: func(k string) string { return env[k] }, Stdout: io.Discard, Logger: server.NewLogger(cfg.Log, g.stderr),
 	})
@@ -69,6 +79,15 @@ func (g *gateway) serve(ctx context.Context, o order) (answer, error) {
 		time.Sleep(time.Millisecond)
 	}
 	return answer{URL: srv.URL()}, nil
+}
+
+// profile begins to write a CPU profile, until the messages awaited next are recorded.
+func (*gateway) profile(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f) // the file is closed with the process
 }
 
 func (g *gateway) close() error {
@@ -99,7 +118,7 @@ func (g *gateway) feed(ctx context.Context, o order, next *atomic.Int64) error {
 		}
 		rs := make([]dispatch.Request, 0, batchSize)
 		for i := first; i < min(first+batchSize, o.N); i++ {
-			rs = append(rs, request(o.AppIDs[(i/batchSize)%len(o.AppIDs)], i))
+			rs = append(rs, o.request(i))
 		}
 		done, err := g.server.Engine().Submit(ctx, rs)
 		if err != nil {
@@ -111,6 +130,19 @@ func (g *gateway) feed(ctx context.Context, o order, next *atomic.Int64) error {
 			}
 		}
 	}
+}
+
+// request is the i-th message of an order.
+func (o *order) request(i int) dispatch.Request {
+	account := i / batchSize
+	if o.Spread {
+		account = i
+	}
+	r := request(o.AppIDs[account%len(o.AppIDs)], i)
+	if o.Later {
+		r.SendAt = time.Now().Add(24 * time.Hour)
+	}
+	return r
 }
 
 func request(appID string, i int) dispatch.Request {

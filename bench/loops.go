@@ -36,10 +36,14 @@ type load struct{}
 func (*load) close() error { return nil }
 
 func (l *load) do(ctx context.Context, o order) (answer, error) {
-	if o.Do == "trickle" {
+	switch o.Do {
+	case "trickle":
 		return answer{}, l.trickle(ctx, o)
+	case "receipts":
+		return l.receipts(ctx, o)
 	}
 	auth := "Bearer " + o.Key
+	started := time.Now()
 	times, err := postAll(ctx, o, func(i int) (*http.Request, error) {
 		r, err := newPost(ctx, o.URL+"/v1/messages", messageBody(o.AppIDs[i%len(o.AppIDs)], i))
 		if err == nil {
@@ -47,11 +51,17 @@ func (l *load) do(ctx context.Context, o order) (answer, error) {
 		}
 		return r, err
 	})
-	return quantiles(times), err
+	took := time.Since(started)
+	a := quantiles(times)
+	a.Seconds = took.Seconds()
+	return a, err
 }
 
 // tricklePause is the pause between posts to an idle gateway.
 const tricklePause = 20 * time.Millisecond
+
+// posts is how many messages are posted one at a time while something is watched.
+func (c Config) posts() int { return max(1, int(c.Watch/tricklePause)) }
 
 // trickle posts one message at a time, each with the moment it was posted in
 // its url.
@@ -142,7 +152,7 @@ func postOne(hc *http.Client, request func(i int) (*http.Request, error), i int)
 	if err != nil {
 		return err
 	}
-	sent := resp.StatusCode == http.StatusOK && bytes.Contains(body, []byte(`"errcode":0`))
+	sent := resp.StatusCode == http.StatusOK && (bytes.Contains(body, []byte(`"errcode":0`)) || string(body) == "success")
 	if !sent && resp.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("status %d: %.200s", resp.StatusCode, body)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ const (
 	roleBare     = "bare"
 	roleLoad     = "load"
 	roleGateway  = "gateway"
+	roleInline   = "inline"
 )
 
 // order is one request to a child, a JSON line on its standard input; the
@@ -30,10 +32,15 @@ type order struct {
 	URL      string        `json:"url,omitempty"`
 	Key      string        `json:"key,omitempty"`
 	Data     string        `json:"data,omitempty"`
+	Database string        `json:"database,omitempty"` // "" = in Data
+	Cert     string        `json:"cert,omitempty"`     // file with certificate and key; "" = plain HTTP
 	AppIDs   []string      `json:"appids,omitempty"`
 	N        int           `json:"n,omitempty"`
 	InFlight int           `json:"in_flight,omitempty"`
 	Latency  time.Duration `json:"latency,omitempty"`
+	Profile  string        `json:"profile,omitempty"` // file
+	Spread   bool          `json:"spread,omitempty"`  // batches go round the accounts message by message
+	Later    bool          `json:"later,omitempty"`   // messages are for tomorrow
 }
 
 // answer is a child's answer to an order.
@@ -43,6 +50,8 @@ type answer struct {
 	Seconds  float64 `json:"seconds,omitempty"`
 	CPU      float64 `json:"cpu_s,omitempty"`  // of the process since it started
 	RSS      float64 `json:"rss_mb,omitempty"` // peak
+	RSSNow   float64 `json:"rss_now_mb,omitempty"`
+	Rows     int64   `json:"rows,omitempty"` // written by the store since it was opened
 	N        int64   `json:"n,omitempty"`
 	P50, P99 float64 `json:",omitempty"` // milliseconds
 }
@@ -57,6 +66,9 @@ type child struct {
 
 func start(ctx context.Context, cfg Config, role string) (*child, error) {
 	cmd := exec.CommandContext(ctx, cfg.Exe, ChildCommand, role)
+	if cfg.trust != "" {
+		cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+cfg.trust)
+	}
 	cmd.Stderr = cfg.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

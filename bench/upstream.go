@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -23,8 +24,11 @@ type upstream struct {
 }
 
 func (u *upstream) do(_ context.Context, o order) (answer, error) {
-	if o.Do == "delays" {
+	switch o.Do {
+	case "delays":
 		return u.delaysSoFar(), nil
+	case "sends":
+		return answer{N: u.sends.Load()}, nil
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,6 +41,11 @@ func (u *upstream) do(_ context.Context, o order) (answer, error) {
 	mux.HandleFunc("/cgi-bin/template/get_all_private_template", constant(templateList))
 	mux.HandleFunc("/cgi-bin/message/template/send", u.send(o.Latency))
 	u.server = &http.Server{Handler: mux}
+	if o.Cert != "" {
+		u.server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // HTTP/1.1 alone
+		go func() { _ = u.server.ServeTLS(l, o.Cert, o.Cert) }()
+		return answer{URL: "https://" + l.Addr().String()}, nil
+	}
 	go func() { _ = u.server.Serve(l) }()
 	return answer{URL: "http://" + l.Addr().String()}, nil
 }
@@ -58,8 +67,10 @@ func constant(body string) http.HandlerFunc {
 	}
 }
 
+// firstMsgID is the number before the first message's msgid.
+const firstMsgID = 2_000_000_000_000_000_000
+
 func (u *upstream) send(latency time.Duration) http.HandlerFunc {
-	const firstMsgID = 2_000_000_000_000_000_000
 	return func(w http.ResponseWriter, r *http.Request) {
 		u.noteDelay(r)
 		if latency > 0 {

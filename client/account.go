@@ -145,6 +145,16 @@ func (c *Client) DeleteAccount(ctx context.Context, appID string) error {
 	return err
 }
 
+// Released is how many messages were let go.
+type Released struct {
+	Released int `json:"released" doc:"Messages that are queued now."`
+}
+
+// ReleaseRestored lets the messages go that a restore from a backup holds.
+func (c *Client) ReleaseRestored(ctx context.Context, appID string) (Released, error) {
+	return one[Released](ctx, c, call{method: http.MethodPost, path: accountPath(appID, "/release")})
+}
+
 // PauseAccount keeps the account's messages from leaving until ResumeAccount.
 func (c *Client) PauseAccount(ctx context.Context, appID string) (Account, error) {
 	return one[Account](ctx, c, call{method: http.MethodPost, path: accountPath(appID, "/pause")})

@@ -111,6 +111,9 @@ func (e *Engine) Retry(ctx context.Context, id, callerID string) (hongyan.Messag
 	default:
 		return old, stateConflict(&old, "retry")
 	}
+	if len(old.Payload) == 0 {
+		return old, payloadGone(&old)
+	}
 	r, err := requestOf(&old)
 	if err != nil {
 		return old, hongyan.Errorf(hongyan.Internal, "", "read the body of message %s: %w", id, err)
@@ -125,6 +128,12 @@ func (e *Engine) Retry(ctx context.Context, id, callerID string) (hongyan.Messag
 
 func stateConflict(m *hongyan.Message, act string) error {
 	return hongyan.Errorf(hongyan.Conflict, "wrong_state", "cannot %s message %s: it is %s", act, m.ID, m.State)
+}
+
+func payloadGone(m *hongyan.Message) error {
+	return &hongyan.Error{Kind: hongyan.Conflict, Code: "payload_gone",
+		Message: fmt.Sprintf("message %s ended on %s and its values have been removed since: it cannot be retried", m.ID, m.UpdatedAt.Format(time.DateOnly)),
+		Hint:    "post it anew; retention.payload says how long values are kept"}
 }
 
 // requestOf turns a stored message back into the request it came from, without
@@ -175,7 +184,19 @@ func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) 
 	return total, err
 }
 
-// releaseTemplate queues what a template's messages were held for, due now.
+// ReleaseRestored lets the messages of an account go that a restore holds, each at
+// its own time if that is still to come. It returns how many.
+func (e *Engine) ReleaseRestored(ctx context.Context, appID string) (int, error) {
+	a, err := e.loadAccount(ctx, appID)
+	if err != nil {
+		return 0, err
+	}
+	total, err := e.releaseTemplate(ctx, a.AppID, "", hongyan.HoldRestored)
+	e.AccountChanged(a.AppID)
+	return total, err
+}
+
+// releaseTemplate queues what a template's messages ("" = any) were held for, due now.
 func (e *Engine) releaseTemplate(ctx context.Context, appID, templateID, reason string) (total int, err error) {
 	for n := sweepBatch; n == sweepBatch; total += n {
 		n, err = e.cfg.Store.ReleaseTemplate(ctx, appID, templateID, reason, e.cfg.Store.Now(), sweepBatch)

@@ -186,6 +186,37 @@ func TestRetryMakesANewMessageOfAnEndedOne(t *testing.T) {
 	})
 }
 
+func TestRetryNeedsTheValues(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.wechat.say(sendPath, `{"errcode":43004,"errmsg":"require subscribe"}`, 0)
+		failed := d.submit(order())
+		d.sleep(time.Hour)
+		_, err := d.store.Retain(d.Context(), store.Retention{Payload: time.Minute})
+		d.must(err)
+		_, err = d.Retry(d.Context(), failed.ID, "key_1")
+		d.wantError(err, hongyan.Conflict, "payload_gone")
+	})
+}
+
+func TestReleaseRestoredKeepsTimesToCome(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		r := order()
+		r.SendAt = time.Now().Add(2 * time.Hour)
+		later := d.submit(r)
+		_, err := d.store.HoldTemplate(d.Context(), typed, hongyan.Hold{AppID: serviceID, Reason: hongyan.HoldRestored}, 10)
+		d.must(err)
+		d.want(later.ID, hongyan.Held, hongyan.HoldRestored)
+		n, err := d.ReleaseRestored(d.Context(), serviceID)
+		d.must(err)
+		if n != 1 {
+			d.Errorf("released: got %d, want 1", n)
+		}
+		d.want(later.ID, hongyan.Queued, "")
+		d.sleep(3 * time.Hour)
+		d.want(later.ID, hongyan.Accepted, "")
+	})
+}
+
 func TestRetryOfAMiniProgramsUncertainMessage(t *testing.T) {
 	atDesk(t, nil, func(d *desk) {
 		r := miniOrder()

@@ -18,6 +18,7 @@ const (
 	ActExpire    Act = "expire"        // its time passed
 	ActCancel    Act = "cancel"        // the caller withdrew it
 	ActRelease   Act = "release"       // a person lets it go now
+	ActRestore   Act = "restore"       // a backup is put in place of the database
 	ActDeliver   Act = "receipt ok"    // the event says success
 	ActUndeliver Act = "receipt fails" // the event says anything else
 )
@@ -56,6 +57,8 @@ var transitions = []transition{
 	{ActExpire, sending, hongyan.Expired, "found expired when its turn came"},
 	{ActCancel, waiting, hongyan.Cancelled, "no attempt is in doubt"},
 	{ActRelease, waiting, hongyan.Sending, "due at once, whatever its hold; a pause, a stopped account and a limit of the account's own refuse it"},
+	{ActRestore, waiting, hongyan.Held, "it waited when the backup was taken and may have been sent since: a person releases or cancels it"},
+	{ActRestore, []hongyan.State{hongyan.Queued, hongyan.Held, hongyan.Sending}, hongyan.Uncertain, "it was being sent, or in doubt, when the backup was taken"},
 	{ActDeliver, unsettled, hongyan.Delivered, "TEMPLATESENDJOBFINISH or subscribe_msg_sent_event: success"},
 	{ActUndeliver, unsettled, hongyan.Undelivered, "user_block, system_failed, freq_limit, other"},
 }

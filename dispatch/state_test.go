@@ -187,7 +187,7 @@ func TestEveryStateCanBeReachedAndEveryActHasARow(t *testing.T) {
 		}
 	}
 	for _, act := range []Act{ActAccept, ActLease, ActReturn, ActLater, ActHold, ActTaken, ActRefused, ActDoubt,
-		ActExpire, ActCancel, ActRelease, ActDeliver, ActUndeliver} {
+		ActExpire, ActCancel, ActRelease, ActRestore, ActDeliver, ActUndeliver} {
 		if !acts[act] {
 			t.Errorf("act %q has no row", act)
 		}

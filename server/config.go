@@ -45,6 +45,9 @@ type Config struct {
 	// by user and time. A Go duration. 0s stands for the default, 30s.
 	OrphanAfter time.Duration `yaml:"orphan_after"`
 
+	// How long what has ended is kept.
+	Retention RetentionConfig `yaml:"retention"`
+
 	// The WeChat-compatible surface: WeChat's own paths (/cgi-bin/ and others),
 	// for programs that were written for WeChat itself.
 	Compat CompatConfig `yaml:"compat"`
@@ -70,6 +73,23 @@ type LogConfig struct {
 
 	// text for people, json for programs. Default text.
 	Format string `yaml:"format"`
+}
+
+// RetentionConfig says how long messages and events are kept, counted from their
+// last change. 0s keeps for ever. What waits or is being sent is never removed.
+type RetentionConfig struct {
+	// After this a message that has ended loses its values (WeChat's body) and its
+	// metadata; state, attempts and receipt stay. It cannot be retried then. A Go
+	// duration. Default 168h, a week.
+	Payload time.Duration `yaml:"payload"`
+
+	// After this the message goes, and out of the counts. At least 48h, for an
+	// Idempotency-Key answers with its message for a day. Default 2160h, 90 days.
+	Messages time.Duration `yaml:"messages"`
+
+	// After this an event that was processed goes, unless it still has deliveries.
+	// At least 48h. Default 720h, 30 days.
+	Events time.Duration `yaml:"events"`
 }
 
 // CompatConfig is about callers that speak WeChat's own API to the gateway.
@@ -98,9 +118,12 @@ func Default() Config {
 		Slots:       1024,
 		StopGrace:   10 * time.Second,
 		OrphanAfter: 30 * time.Second,
+		Retention:   RetentionConfig{Payload: 7 * day, Messages: 90 * day, Events: 30 * day},
 		Compat:      CompatConfig{Wait: 3 * time.Second, AcceptAppSecret: true, MaxBody: 100 << 20},
 	}
 }
+
+const day = 24 * time.Hour
 
 // OnPostgres reports whether the database is a PostgreSQL server's.
 func (c *Config) OnPostgres() bool {

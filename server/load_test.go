@@ -105,7 +105,7 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 			want: []string{
 				`FILE:2:3: unknown key "levle" in log; did you mean "level"?`,
 				`FILE:5:5: unknown key "secrets" in accounts[0]; did you mean "secret"?`,
-				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, stop_grace, orphan_after, compat, allow_private, accounts`,
+				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, stop_grace, orphan_after, retention, compat, allow_private, accounts`,
 			},
 		},
 		{
@@ -184,6 +184,14 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 		{
 			name: "neither true nor false", file: "compat: {wait: 61s, max_body: -1, accept_app_secret: maybe}\n",
 			want: []string{`FILE:1:54: accept_app_secret: "maybe" is not true or false`},
+		},
+		{
+			name: "a retention that is too short", file: "retention: {payload: -1s, messages: 47h, events: 1h}\n",
+			want: []string{
+				`FILE:1:13: retention.payload: -1s is negative; 0s keeps for ever`,
+				`FILE:1:27: retention.messages: 47h0m0s is less than 48h0m0s; 0s keeps for ever`,
+				`FILE:1:42: retention.events: 1h0m0s is less than 48h0m0s; 0s keeps for ever`,
+			},
 		},
 		{
 			name: "bounds of the compatible surface, and networks", file: "compat: {wait: 61s, max_body: -1}\nallow_private:\n  - 10.0.0.0/8\n  - 10.0.0.300\n  - 10.1.2.3/8\n  - internal\n  - fe80::1%eth0\n",

@@ -12,6 +12,7 @@ import (
 
 	"hongyan"
 	"hongyan/dispatch"
+	"hongyan/store"
 )
 
 // Options is what a Server is given by its surroundings. The zero value uses
@@ -33,6 +34,7 @@ type Server struct {
 	listener net.Listener
 	handler  http.Handler
 	engine   *dispatch.Engine
+	store    store.Store
 	parts    []part // all but http, in the order they start
 	cleanups []cleanup
 
@@ -110,6 +112,9 @@ func (s *Server) bind(ctx context.Context, l net.Listener) error {
 
 // Engine is what moves the messages, for programs that feed it from inside.
 func (s *Server) Engine() *dispatch.Engine { return s.engine }
+
+// Store is what the gateway remembers, for programs that measure it from inside.
+func (s *Server) Store() store.Store { return s.store }
 
 // URL is where the gateway is, as http://HOST:PORT.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 	"hongyan/store/postgres"
 )
 
@@ -28,11 +29,19 @@ func (c *Config) Validate() []Problem {
 	ps.check(c.Slots >= 0, "slots", fmt.Sprintf("%d is negative", c.Slots), "")
 	ps.check(c.StopGrace >= 0, "stop_grace", fmt.Sprintf("%v is negative", c.StopGrace), "")
 	ps.check(c.OrphanAfter >= 0, "orphan_after", fmt.Sprintf("%v is negative", c.OrphanAfter), "")
+	ps.retention(&c.Retention)
 	ps.compat(&c.Compat)
 	_, refused := parsePrefixes(c.AllowPrivate)
 	ps = append(ps, refused...)
 	ps.accounts(c.Accounts)
 	return ps
+}
+
+func (ps *problems) retention(c *RetentionConfig) {
+	ps.check(c.Payload >= 0, "retention.payload", fmt.Sprintf("%v is negative", c.Payload), "0s keeps for ever")
+	for key, keep := range map[string]time.Duration{"retention.messages": c.Messages, "retention.events": c.Events} {
+		ps.check(keep == 0 || keep >= store.MinRetention, key, fmt.Sprintf("%v is less than %v", keep, store.MinRetention), "0s keeps for ever")
+	}
 }
 
 // maxCompatWait keeps callers' connections from piling up while WeChat is slow.

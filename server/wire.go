@@ -25,7 +25,6 @@ import (
 // those below it.
 type works struct {
 	*Server
-	store   store.Store
 	metrics *metrics
 	egress  *egress
 
@@ -39,7 +38,8 @@ type works struct {
 
 // wire builds the parts from the bottom up.
 func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
-	w := &works{Server: s, store: st, metrics: newMetrics(), egress: newEgress(s.config.AllowedPrefixes(), s.listener.Addr())}
+	s.store = st
+	w := &works{Server: s, metrics: newMetrics(), egress: newEgress(s.config.AllowedPrefixes(), s.listener.Addr())}
 	w.desk = access.New(access.Config{Store: st, AdminKeyHash: adminKeyHash, Logger: s.log.With("part", "access")})
 	w.tokens = token.New(token.Config{
 		Store: st, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "token"),
@@ -70,6 +70,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"dispatch", s.engine.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
+		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
 	}
 }
 

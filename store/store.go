@@ -42,6 +42,10 @@ type Store interface {
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
 	// tokens replaced 30 days ago and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
+	// Retain removes what has been kept long enough, in small transactions with pauses
+	// between them, so that others hardly notice. What ended soon after it was accepted
+	// goes in the first call after its time; what waited long may go some calls later.
+	Retain(ctx context.Context, r Retention) (Retained, error)
 	// Close waits for writes under way and closes the database.
 	Close() error
 }
@@ -204,7 +208,7 @@ type Messages interface {
 	// at h.Until (zero = when released), or later if they were: a message scheduled
 	// for tomorrow is not sent today because its hold ended. h.Since zero = now.
 	HoldTemplate(ctx context.Context, templateID string, h hongyan.Hold, limit int) (int, error)
-	// ReleaseTemplate makes up to limit held messages of a template queued again, due at
+	// ReleaseTemplate makes up to limit held messages of a template ("" = any) queued again, due at
 	// due (zero = now), or later if they were held without an end and scheduled for later.
 	ReleaseTemplate(ctx context.Context, appID, templateID, reason string, due time.Time, limit int) (int, error)
 

@@ -10,11 +10,12 @@ import (
 )
 
 type accountCommands struct {
-	Add    accountAdd    `cmd:"" help:"Add an account."`
-	List   accountList   `cmd:"" help:"List accounts and what holds them."`
-	Pause  accountPause  `cmd:"" help:"Keep an account's messages from leaving."`
-	Resume accountResume `cmd:"" help:"Let them leave again, and end holds that need a person."`
-	Rotate accountRotate `cmd:"" help:"Give the gateway an account's new secrets."`
+	Add     accountAdd     `cmd:"" help:"Add an account."`
+	List    accountList    `cmd:"" help:"List accounts and what holds them."`
+	Pause   accountPause   `cmd:"" help:"Keep an account's messages from leaving."`
+	Resume  accountResume  `cmd:"" help:"Let them leave again, and end holds that need a person."`
+	Release accountRelease `cmd:"" help:"Let messages go that a restore from a backup holds."`
+	Rotate  accountRotate  `cmd:"" help:"Give the gateway an account's new secrets."`
 }
 
 type accountAdd struct {
@@ -269,5 +270,33 @@ func (c *accountResume) Run(ctx context.Context, w *surroundings) error {
 	out := w.out()
 	out.line("%s is sending", a.AppID)
 	out.next("hongyan message list --appid %s --state held,queued", a.AppID)
+	return nil
+}
+
+type accountRelease struct {
+	gatewayFlags `embed:""`
+	AppID        string `arg:"" name:"appid" help:"Appid or alias."`
+}
+
+func (accountRelease) Help() string {
+	return "Queues all messages of the account that are held with reason restored, each at its own time if that is still to come. They waited when the backup was taken and may have been sent since: a user may get one twice. " +
+		"hongyan message list --state held shows them; hongyan message cancel drops one."
+}
+
+func (c *accountRelease) Run(ctx context.Context, w *surroundings) error {
+	gateway, err := c.client(w)
+	if err != nil {
+		return err
+	}
+	r, err := gateway.ReleaseRestored(ctx, c.AppID)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	if c.JSON {
+		return w.json(r)
+	}
+	out := w.out()
+	out.line("%d messages released", r.Released)
+	out.next("hongyan message list --appid %s --state held,queued", c.AppID)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,18 +16,24 @@ type benchCommand struct {
 	Messages        int           `default:"50000" help:"Messages per scenario."`
 	InFlight        int           `default:"64" help:"Calls under way at once, for gateway and bare loop alike."`
 	UpstreamLatency time.Duration `default:"20ms" help:"How long the last scenario's upstream takes to answer."`
-	Database        string        `placeholder:"sqlite:FILE" help:"Measure on the disk of this file; the databases, one for each scenario, are made in a folder beside it and removed. Default: the folder for temporary files."`
+	Accounts        int           `default:"1000" help:"Accounts of scenario accounts."`
+	Watch           time.Duration `default:"10s" help:"How long the scenarios quiet, accounts and idle look."`
+	Scenario        []string      `placeholder:"NAME,…" help:"Only these: drain, batch, single, latency20, tls, accept, receipts, quiet, backlog, accounts, idle. Default: all."`
+	Peer            []string      `enum:"inline" placeholder:"NAME" help:"Measure this beside scenario single: inline starts a goroutine for each message and stores nothing."`
+	Database        string        `placeholder:"sqlite:FILE|postgres://…" help:"sqlite:FILE measures on the disk of that file; the databases, one for each scenario, are made in a folder beside it and removed. A PostgreSQL database is used by every scenario and keeps what they wrote: give one that is for this. Default: SQLite in the folder for temporary files."`
+	Profile         string        `placeholder:"DIR" type:"existingdir" help:"Write a CPU profile of the gateway in each scenario with a bare loop, for go tool pprof."`
 	JSON            bool          `name:"json" help:"Print JSON, for programs."`
 }
 
 func (benchCommand) Help() string {
 	return "Measures the gateway beside a bare loop (goroutines that POST and store nothing) against an upstream that always says yes: " +
-		"a backlog drained, batches and singles accepted and sent, and a slow upstream. Every part is a process of its own on this machine; " +
-		"what counts is the ratio. Nothing leaves this machine; data goes to a temporary folder. docs/performance.md explains the figures."
+		"a backlog drained, batches and singles accepted and sent, a slow upstream, one over TLS. What counts there is the ratio. " +
+		"Then what has no bare loop: accepting alone, receipts while sending, quiet accounts beside a busy one, a large backlog and a start on it, many idle accounts. " +
+		"Every part is a process of its own on this machine, nothing leaves it, and the data is removed. The whole takes about three minutes; docs/performance.md explains the figures."
 }
 
 func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
-	folder, err := c.folder()
+	config, err := c.config()
 	if err != nil {
 		return err
 	}
@@ -34,9 +41,8 @@ func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	report, err := bench.Run(ctx, bench.Config{
-		Exe: exe, Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Folder: folder, Progress: w.stderr, Stderr: w.stderr,
-	})
+	config.Exe, config.Progress, config.Stderr = exe, w.stderr, w.stderr
+	report, err := bench.Run(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -47,16 +53,25 @@ func (c *benchCommand) Run(ctx context.Context, w *surroundings) error {
 	return nil
 }
 
-// folder is where the databases go.
-func (c *benchCommand) folder() (string, error) {
-	if c.Database == "" {
-		return "", nil
+// config is what the flags ask for.
+func (c *benchCommand) config() (bench.Config, error) {
+	config := bench.Config{Messages: c.Messages, InFlight: c.InFlight, Latency: c.UpstreamLatency, Accounts: c.Accounts, Watch: c.Watch, Scenarios: c.Scenario, Peers: c.Peer, Profile: c.Profile}
+	names := config.Names()
+	for _, name := range c.Scenario {
+		if !slices.Contains(names, name) {
+			return config, wrongUse("they are "+strings.Join(names, ", "), "there is no scenario %q", name)
+		}
 	}
-	file, ok := strings.CutPrefix(c.Database, "sqlite:")
-	if !ok || file == "" {
-		return "", wrongUse("use sqlite:FILE; PostgreSQL is not in this build yet", "--database %q is not sqlite:FILE", c.Database)
+	file, isFile := strings.CutPrefix(c.Database, "sqlite:")
+	switch {
+	case isFile && file != "":
+		config.Folder = filepath.Dir(file)
+	case strings.HasPrefix(c.Database, "postgres://"), strings.HasPrefix(c.Database, "postgresql://"):
+		config.Database = c.Database
+	case c.Database != "":
+		return config, wrongUse("use sqlite:FILE or a postgres:// URL", "--database is neither")
 	}
-	return filepath.Dir(file), nil
+	return config, nil
 }
 
 // chartWidth is how many cells a ratio of one fills.
@@ -65,17 +80,71 @@ const chartWidth = 30
 func (c *benchCommand) print(w *surroundings, report bench.Report) {
 	out := w.out()
 	out.line("%d messages each, %d CPUs, %s, %s", report.Messages, report.Machine.CPUs, report.Machine.Go, report.Machine.OS)
+	if len(report.Scenarios) > 0 {
+		printSides(out, report.Scenarios)
+	}
 	var rows [][]cell
-	for _, s := range report.Scenarios {
+	for _, m := range report.Measurements {
+		for _, f := range m.Figures {
+			rows = append(rows, figureRow(m.Name, f))
+		}
+	}
+	if idle := report.Idle; idle != nil {
+		rows = append(rows, figureRow("idle", bench.Figure{Name: "post to call, p50", Value: idle.P50MS, Unit: "ms"}),
+			figureRow("idle", bench.Figure{Name: "post to call, p99", Value: idle.P99MS, Unit: "ms"}))
+	}
+	if len(rows) > 0 {
+		out.table([]string{"scenario", "figure", "value", "goal", ""}, rows)
+	}
+	out.next("hongyan bench --json")
+}
+
+func printSides(out *printer, scenarios []bench.Scenario) {
+	var rows [][]cell
+	bar := func(ratio float64) cell {
+		return text(strings.Repeat("█", min(chartWidth, int(ratio*chartWidth+0.5))))
+	}
+	for _, s := range scenarios {
+		rows = append(rows, []cell{text(s.Name + ", bare loop"), text(fmt.Sprintf("%.0f/s", s.BareLoop.Rate)), text("1"), bar(1), text(fmt.Sprintf("%.3f", s.BareLoop.CPUPer1000)), text(""), text(""), text("")})
+		for name, p := range s.Peers {
+			ratio := p.Rate / s.BareLoop.Rate
+			rows = append(rows, []cell{text(s.Name + ", " + name), text(fmt.Sprintf("%.0f/s", p.Rate)), text(fmt.Sprintf("%.2f", ratio)), bar(ratio), text(fmt.Sprintf("%.3f", p.CPUPer1000)), text(""), text(""), text("")})
+		}
 		rows = append(rows, []cell{
-			text(s.Name), text(fmt.Sprintf("%.0f/s", s.BareLoop.Rate)), text(fmt.Sprintf("%.0f/s", s.Gateway.Rate)),
-			text(fmt.Sprintf("%.2f", s.Ratio)), text(strings.Repeat("█", min(chartWidth, int(s.Ratio*chartWidth+0.5)))),
-			text(fmt.Sprintf("%.3f", s.Gateway.CPUPer1000)), text(accept(s.Gateway.AcceptP99MS)), text(fmt.Sprintf("%.0f", s.Gateway.RSSMB)),
+			text(s.Name + ", gateway"), text(fmt.Sprintf("%.0f/s", s.Gateway.Rate)), text(fmt.Sprintf("%.2f", s.Ratio)), bar(s.Ratio),
+			text(fmt.Sprintf("%.3f", s.Gateway.CPUPer1000)), text(accept(s.Gateway.AcceptP99MS)), text(fmt.Sprintf("%.0f", s.Gateway.RSSMB)), text(perMessage(s.Gateway.RowWrites)),
 		})
 	}
-	out.table([]string{"scenario", "bare loop", "gateway", "ratio", "", "CPU s/1000", "accept p99", "peak MB"}, rows)
-	out.line("idle: from post to the call to WeChat %.1f ms (median), %.1f ms (p99)", report.Idle.P50MS, report.Idle.P99MS)
-	out.next("hongyan bench --json")
+	out.table([]string{"scenario", "rate", "ratio", "", "CPU s/1000", "accept p99", "peak MB", "rows/message"}, rows)
+}
+
+func perMessage(rows *float64) string {
+	if rows == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", *rows)
+}
+
+func figureRow(name string, f bench.Figure) []cell {
+	goal, verdict := "", text("")
+	if f.Goal != nil {
+		goal = map[string]string{"most": "≥ ", "least": "≤ "}[f.Best] + fmt.Sprintf("%g %s", *f.Goal, f.Unit)
+		if verdict = (cell{"yes", green}); !f.Met() {
+			verdict = cell{"no", amber}
+		}
+	}
+	return []cell{text(name), text(f.Name), text(strings.TrimSpace(fmt.Sprintf("%.*f %s", decimals(f.Value), f.Value, f.Unit))), text(goal), verdict}
+}
+
+// decimals shows about three digits.
+func decimals(v float64) int {
+	switch {
+	case v >= 100 || v == float64(int64(v)):
+		return 0
+	case v >= 10:
+		return 1
+	}
+	return 2
 }
 
 func accept(ms *float64) string {

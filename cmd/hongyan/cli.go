@@ -17,6 +17,8 @@ type cli struct {
 	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and name every mistake in it."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database to this build's schema, without serving."`
+	Backup      backupCommand      `cmd:"" help:"Copy the database into a file, while it is served or not."`
+	Restore     restoreCommand     `cmd:"" help:"Make a database of a backup; nothing in it is sent again by itself."`
 	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
 	BenchChild  benchChildCommand  `cmd:"" hidden:""`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

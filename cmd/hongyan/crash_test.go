@@ -322,6 +322,25 @@ func (p *promises) check(t *testing.T, s endStates) {
 func checkShown(t *testing.T, boxURL string) {
 	t.Helper()
 	shown := map[string]int{}
+	eachLedgerEntry(t, boxURL, func(e sandbox.LedgerEntry) {
+		if e.Fate == "shown" && e.DuplicateOf == "" {
+			shown[e.ToUser]++
+		}
+	})
+	for user, n := range shown {
+		if n > 1 {
+			t.Errorf("%s was shown a message %d times", user, n)
+		}
+	}
+	if len(shown) == 0 {
+		t.Error("the sandbox showed nothing at all")
+	}
+	t.Logf("users who saw their message: %d", len(shown))
+}
+
+// eachLedgerEntry reads the sandbox's ledger to its end.
+func eachLedgerEntry(t *testing.T, boxURL string, each func(sandbox.LedgerEntry)) {
+	t.Helper()
 	for after := int64(0); ; {
 		resp, err := http.Get(fmt.Sprintf("%s/sandbox/v1/ledger?after=%d&limit=10000", boxURL, after))
 		if err != nil {
@@ -337,22 +356,11 @@ func checkShown(t *testing.T, boxURL string) {
 			t.Fatal(err)
 		}
 		for _, e := range page.Items {
-			if e.Fate == "shown" && e.DuplicateOf == "" {
-				shown[e.ToUser]++
-			}
+			each(e)
 		}
 		if len(page.Items) == 0 || page.Next <= after {
-			break
+			return
 		}
 		after = page.Next
 	}
-	for user, n := range shown {
-		if n > 1 {
-			t.Errorf("%s was shown a message %d times", user, n)
-		}
-	}
-	if len(shown) == 0 {
-		t.Error("the sandbox showed nothing at all")
-	}
-	t.Logf("users who saw their message: %d", len(shown))
 }

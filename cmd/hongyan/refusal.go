@@ -101,6 +101,7 @@ var codeCures = map[string]string{
 	"unknown_key":            "hongyan key list shows the ids",
 	"wrong_state":            "hongyan message get ID shows what became of it",
 	"in_doubt":               "hongyan message get ID shows what is known of it; it is settled within ten minutes",
+	"payload_gone":           "send it anew with hongyan send; retention.payload says how long values are kept",
 	"limit_used_up":          "raise the account's quotas, or wait: hongyan quota APPID shows what is left",
 	"account_held":           "hongyan account resume APPID, once the cause is cured",
 	"token_stopped":          "cure the cause, then hongyan account rotate APPID (a new AppSecret) or hongyan account resume APPID",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 )
@@ -18,6 +19,7 @@ type conn struct {
 	dc    driver.Conn
 	stmts map[string]*stmt
 	plain map[plainKey]string // see plainSQL
+	rows  atomic.Int64        // changed so far
 }
 
 // stmt is a prepared statement and the number of its placeholders.
@@ -96,6 +98,7 @@ func (c *conn) exec(query string, args ...any) (int, error) {
 		return 0, err
 	}
 	n, err := res.RowsAffected()
+	c.rows.Add(n)
 	return int(n), err
 }
 
@@ -110,6 +113,7 @@ func (c *conn) insert(query string, args ...any) (id int64, inserted bool, err e
 	if err != nil || n == 0 {
 		return 0, false, err // SQLite would name the row inserted before
 	}
+	c.rows.Add(n)
 	id, err = res.LastInsertId()
 	return id, true, err
 }

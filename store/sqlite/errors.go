@@ -44,6 +44,8 @@ func explain(err error) error {
 		return &hongyan.Error{Kind: hongyan.Conflict, Code: "exists", Message: "a row with the same key exists", Err: err}
 	case lib.SQLITE_READONLY:
 		return &hongyan.Error{Kind: hongyan.Unavailable, Code: "read_only", Message: "the database cannot be written", Hint: "check the permissions of the file and its folder, and that the file system is not mounted read-only", Err: err}
+	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
+		return &hongyan.Error{Kind: hongyan.Unavailable, Message: "the file is not a database, or damaged", Hint: "restore a backup: hongyan restore FILE --data DIR", Err: err}
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return &hongyan.Error{Kind: hongyan.Unavailable, Code: "database_busy", Message: "another program holds the database locked", Hint: "close it; only copies may be opened for writing while Hongyan runs", Err: err}
 	}

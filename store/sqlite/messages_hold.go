@@ -146,7 +146,7 @@ const (
 	queuedOfTemplateSQL = `SELECT seq FROM messages INDEXED BY messages_queue
 		WHERE stream IN (SELECT stream FROM streams WHERE appid = ?) AND due_at > 0 AND state < 2 AND state = 0 AND template_id = ?`
 	heldOfTemplateSQL = `SELECT seq FROM messages INDEXED BY messages_rare
-		WHERE stream IN (SELECT stream FROM streams WHERE appid = ?) AND state = 1 AND ` + rareSQL + ` AND template_id = ?`
+		WHERE stream IN (SELECT stream FROM streams WHERE appid = ?) AND state = 1 AND ` + rareSQL + ` AND ? IN (template_id, '')`
 )
 
 func (t *tx) switchRows(sw templateSwitch, seqs []int64) (int, error) {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strconv"
 
 	"hongyan"
 	"hongyan/store"
@@ -41,4 +42,22 @@ func (t *tx) setMeta(name string, value []byte) error {
 	_, err := t.exec(`INSERT INTO meta (name, value) VALUES (?, ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
+}
+
+// seqFloor is the name of the least number the next message may have. Numbers are
+// not used twice though the newest messages are gone: callers were answered with them
+// (hongyan.OwnMsgID).
+const seqFloor = "seq_floor"
+
+func (t *tx) setNumber(name string, n int64) error {
+	return t.setMeta(name, strconv.AppendInt(nil, n, 10))
+}
+
+// loadNumber reads what setNumber wrote; 0 when there is nothing.
+func loadNumber(ctx context.Context, c *conn, name string) (n int64, err error) {
+	_, err = c.queryOne(ctx, func(r *row) (err error) {
+		n, err = strconv.ParseInt(string(r.bytes()), 10, 64)
+		return err
+	}, "SELECT value FROM meta WHERE name = ?", name)
+	return n, err
 }

@@ -57,6 +57,14 @@ func SchemaVersion(ctx context.Context, path string) (current, latest int64, err
 	return current, latest, explain(err)
 }
 
+func newerSchema(path string, current, latest int64) error {
+	return &hongyan.Error{
+		Kind: hongyan.Unavailable, Code: "newer_schema",
+		Message: fmt.Sprintf("the database %s has schema version %d, this program knows %d", path, current, latest),
+		Hint:    "run the newer hongyan that wrote it, or restore a backup taken before the upgrade",
+	}
+}
+
 // schemaVersion reads what goose wrote.
 func schemaVersion(ctx context.Context, c *conn) (version int64, err error) {
 	exists, err := c.queryOne(ctx, func(*row) error { return nil },
@@ -97,11 +105,7 @@ func migrate(ctx context.Context, path string) error {
 	case current == latest:
 		return nil
 	case current > latest:
-		return &hongyan.Error{
-			Kind: hongyan.Unavailable, Code: "newer_schema",
-			Message: fmt.Sprintf("the database %s has schema version %d, this program knows %d", path, current, latest),
-			Hint:    "run the newer hongyan that wrote it, or restore a backup taken before the upgrade",
-		}
+		return newerSchema(path, current, latest)
 	}
 	db, err := sql.Open("sqlite", writerDSN(path))
 	if err != nil {

@@ -55,6 +55,7 @@ type Store struct {
 	closing chan struct{} // closed when no more reads may start
 	pool    chan *conn    // of length readers; nil = not opened yet
 	rates   rates
+	again   chan again // where Retain goes on; holds one
 }
 
 var _ store.Store = (*Store)(nil)
@@ -130,10 +131,11 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	s := &Store{path: path, keys: o.Keyring, queue: newQueue(), writer: c,
 		stopped: make(chan struct{}), closing: make(chan struct{}), pool: make(chan *conn, readers),
-		rates: rates{buckets: make(map[string]*rateBucket)}}
+		again: make(chan again, 1), rates: rates{buckets: make(map[string]*rateBucket)}}
 	for range readers {
 		s.pool <- nil
 	}
+	s.again <- again{}
 	w := &writer{c: c, queue: s.queue, memory: memory, log: o.Logger, slow: o.SlowWait}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
@@ -159,6 +161,11 @@ func loadMemory(ctx context.Context, c *conn) (memory, error) {
 	if err != nil {
 		return m, err
 	}
+	floor, err := loadNumber(ctx, c, seqFloor)
+	if err != nil {
+		return m, err
+	}
+	m.nextSeq = max(m.nextSeq, floor)
 	if m.streams, err = loadStreams(ctx, c); err != nil {
 		return m, err
 	}
@@ -188,6 +195,10 @@ func dsn(path, option string, pragmas ...string) string {
 
 // Now is the wall clock in UTC, cut to milliseconds.
 func (s *Store) Now() time.Time { return hongyan.Millis(time.Now()) }
+
+// RowsWritten returns how many rows were inserted, changed or removed since Open,
+// those that were undone included. It is for measurements.
+func (s *Store) RowsWritten() int64 { return s.writer.rows.Load() }
 
 // Ready reports why the store cannot take records at the moment. It writes a row.
 func (s *Store) Ready(ctx context.Context) error {

@@ -165,6 +165,8 @@ func TestPlansUseTheirIndex(t *testing.T) {
 		"in the way": {beginSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=? AND event_id<?)"},
 		"behind":     {unblockSQL, "SEARCH deliveries USING COVERING INDEX deliveries_order (target=? AND order_key=?)"},
 		"replay":     {replaySQL, "SEARCH events USING INDEX events_received (appid=? AND received_at>? AND received_at<?)"},
+		"old":        {keptSQL, "SEARCH messages USING INTEGER PRIMARY KEY (rowid>?)"},
+		"old events": {keptEventSQL, "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"release":    {heldOfTemplateSQL, "SEARCH messages USING INDEX messages_rare (stream=? AND state=?)"},
 	} {
 		steps := explainPlan(t, s, c.text)

@@ -279,6 +279,7 @@ func (t *tx) insert(query string, args ...any) (id int64, inserted bool, err err
 func (t *tx) change(each func(*row) error, query string, args ...any) error {
 	return t.query(func(r *row) error {
 		t.writes++
+		t.rows.Add(1)
 		return each(r)
 	}, query, args...)
 }

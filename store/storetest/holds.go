@@ -276,6 +276,13 @@ func holdsTemplate(f *fixture) {
 	same(f, "released", released, 1)
 	m.DueAt, m.UpdatedAt = due, f.s.Now()
 	same(f, "message", f.get(m.ID), m)
+
+	held, err = f.s.HoldTemplate(f.ctx, "tmpl-1", bannedHold(f.s.Now()), 10)
+	f.must(err)
+	same(f, "held again", held, 1)
+	released, err = f.s.ReleaseTemplate(f.ctx, appA, "", hongyan.HoldTemplate, due, 10)
+	f.must(err)
+	same(f, "released of any template", released, 1)
 }
 
 // A message in doubt must settle inside its window, banned template or not.

@@ -49,6 +49,8 @@ func Run(t *testing.T, open Open) {
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
 		{"life", lifeCases},
+		{"retention", retentionCases},
+		{"model", modelCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -86,6 +88,7 @@ type fixture struct {
 	s     store.Store
 	epoch int64
 	n     int // messages made
+	open  Open
 }
 
 const (
@@ -94,7 +97,7 @@ const (
 )
 
 func newFixture(t *testing.T, open Open, accounts []string) *fixture {
-	f := &fixture{T: t, ctx: context.Background(), s: open(t)}
+	f := &fixture{T: t, ctx: context.Background(), s: open(t), open: open}
 	for _, appID := range accounts {
 		f.must(f.s.CreateAccount(f.ctx, hongyan.Account{AppID: appID, Kind: hongyan.ServiceAccount}))
 	}
