@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 	"hongyan/wechat"
 )
@@ -282,6 +283,10 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 		streams, index = append(streams, s), append(index, i)
 	}
 	if len(rows) == 0 {
+		return out, nil
+	}
+	if fault.Broken(fault.Commit) {
+		e.promise(rows, streams, index, out)
 		return out, nil
 	}
 	// A caller who goes away must not leave rows leased that nobody knows of.

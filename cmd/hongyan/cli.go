@@ -19,5 +19,6 @@ type cli struct {
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database to this build's schema, without serving."`
 	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
 	BenchChild  benchChildCommand  `cmd:"" hidden:""`
+	Prove       proveCommand       `cmd:"" help:"The crash proof: kill -9 under load, and nothing lost."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -185,7 +186,7 @@ func dsn(path, option string, pragmas ...string) string {
 }
 
 // Now is the wall clock in UTC, cut to milliseconds.
-func (s *Store) Now() time.Time { return hongyan.Millis(time.Now()) }
+func (s *Store) Now() time.Time { return hongyan.Millis(fault.Now()) }
 
 // Ready reports why the store cannot take records at the moment. It writes a row.
 func (s *Store) Ready(ctx context.Context) error {

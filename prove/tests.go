@@ -1,0 +1,43 @@
+package prove
+
+import (
+	"context"
+	"slices"
+
+	"hongyan/internal/fault"
+)
+
+// Test is one of the tests of docs/reliability.md.
+type Test struct {
+	Number int
+	Name   string
+	Says   string         // what must be so
+	Shows  []fault.Defect // the defects it is the first to show
+	run    func(context.Context, *trial) error
+}
+
+// Tests lists those that can be run, in the order of docs/reliability.md.
+func Tests() []Test {
+	return []Test{
+		{1, "kills", "kill -9 under load at any time and at named points, restart at once: nothing lost, nothing twice", []fault.Defect{fault.Commit, fault.Dedupe, fault.Receipt}, runKills},
+	}
+}
+
+// shownBy names the test that shows a defect; without one, the kills.
+func shownBy(d fault.Defect) string {
+	for _, t := range Tests() {
+		if slices.Contains(t.Shows, d) {
+			return t.Name
+		}
+	}
+	return "kills"
+}
+
+// LeftOut says which of the twenty tests are not here, and why.
+func LeftOut() []string {
+	return []string{
+		"14 is not here: there are no batches yet",
+		"17 is not here: there are no webhooks yet",
+		"19 is not here: there is no backup command yet",
+	}
+}
