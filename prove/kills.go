@@ -45,7 +45,7 @@ func runKills(ctx context.Context, t *trial) error {
 		return err
 	}
 	t.say("the last of %d kills is recovered from; waiting until all is quiet", k.done)
-	err = t.judgeWatched(ctx, r, l, w, k.restarts, endWatch)
+	err = t.judgeWatched(ctx, r, []*load{l}, w, endWatch)
 	t.figure("kills", float64(k.done))
 	t.figure("kills_at_points", float64(k.byOwn))
 	t.recovery = spread(k.times)
@@ -57,7 +57,7 @@ func runKills(ctx context.Context, t *trial) error {
 }
 
 // judgeWatched watches to the very end, so that the last states count too.
-func (t *trial) judgeWatched(ctx context.Context, r *rig, l *load, w *watch, restarts []time.Time, endWatch func()) error {
+func (t *trial) judgeWatched(ctx context.Context, r *rig, loads []*load, w *watch, endWatch func()) error {
 	endWatch()
 	for m, err := range r.api().AllMessages(ctx, client.MessageFilter{Limit: 1000}) {
 		if err != nil {
@@ -65,7 +65,7 @@ func (t *trial) judgeWatched(ctx context.Context, r *rig, l *load, w *watch, res
 		}
 		w.note(&m)
 	}
-	return t.judge(ctx, r, l, w.falls, restarts)
+	return t.judge(ctx, r, loads, w.falls)
 }
 
 // loadTail is how long after the last kill callers may still begin messages.
@@ -87,13 +87,12 @@ func (l *load) stopAfter(ctx context.Context, d time.Duration) {
 
 // killer kills and restarts.
 type killer struct {
-	t        *trial
-	r        *rig
-	l        *load
-	done     int             // blows
-	byOwn    int             // of those, at a named point
-	times    []time.Duration // recoveries
-	restarts []time.Time
+	t     *trial
+	r     *rig
+	l     *load
+	done  int             // blows
+	byOwn int             // of those, at a named point
+	times []time.Duration // recoveries
 }
 
 func (k *killer) strike(ctx context.Context, blows []blow) error {
@@ -125,7 +124,6 @@ func (k *killer) restart(ctx context.Context, n *node, faults []string) error {
 	if err := n.start(ctx); err != nil {
 		return err
 	}
-	k.restarts = append(k.restarts, began)
 	if timed {
 		return k.time(ctx, n, began)
 	}
@@ -178,7 +176,6 @@ func (k *killer) last(ctx context.Context) error {
 	if err := n.start(ctx); err != nil {
 		return err
 	}
-	k.restarts = append(k.restarts, began)
 	return k.time(ctx, n, began)
 }
 

@@ -29,6 +29,7 @@ type promise struct {
 	sentAt  time.Time
 	toldAt  time.Time
 	trouble string // the last answer but the promise
+	codes   []int  // of answers that were errors of the gateway's
 }
 
 // load posts messages until each is promised, always with the same
@@ -37,6 +38,8 @@ type load struct {
 	r        *rig
 	messages int
 	over     time.Duration // the time they are spread over; 0 = as fast as they go
+	first    int           // number of the first, to keep the loads of one rig apart
+	compose  composer      // what the messages are; nil = the usual mixture
 	began    time.Time
 	stop     atomic.Bool // no new messages; those begun go on until they are promised
 
@@ -51,9 +54,15 @@ type load struct {
 	refused  []string // answers that no retry can help
 }
 
+// composer makes the message of a number.
+type composer func(ctx context.Context, number int) (*promise, error)
+
 // begin starts the callers.
 func (l *load) begin(ctx context.Context) {
 	l.began = time.Now()
+	if l.compose == nil {
+		l.compose = l.r.compose
+	}
 	for range callers {
 		l.wg.Go(func() { l.call(ctx) })
 	}
@@ -81,14 +90,14 @@ func (l *load) call(ctx context.Context) {
 			return
 		}
 		for i := first; i < min(first+burst, l.messages); i++ {
-			l.deliver(ctx, api, i)
+			l.deliver(ctx, api, l.first+i)
 		}
 	}
 }
 
 // deliver posts one message until it is promised.
 func (l *load) deliver(ctx context.Context, api *client.Client, number int) {
-	p, err := l.r.compose(ctx, number)
+	p, err := l.compose(ctx, number)
 	if err != nil {
 		l.refuse(fmt.Sprintf("message %d could not be made: %v", number, err))
 		return
@@ -105,9 +114,12 @@ func (l *load) deliver(ctx context.Context, api *client.Client, number int) {
 			return
 		}
 		p.trouble = err.Error()
-		if problem, ok := errors.AsType[*client.Problem](err); ok && !problem.Retryable && problem.Status < http.StatusInternalServerError {
-			l.refuse(fmt.Sprintf("message %d was refused: %v", number, err))
-			return
+		if problem, ok := errors.AsType[*client.Problem](err); ok {
+			p.codes = append(p.codes, problem.Status)
+			if !problem.Retryable && problem.Status < http.StatusInternalServerError {
+				l.refuse(fmt.Sprintf("message %d was refused: %v", number, err))
+				return
+			}
 		}
 		_ = pause(ctx, callerPause) // ctx is looked at above
 	}
@@ -115,6 +127,17 @@ func (l *load) deliver(ctx context.Context, api *client.Client, number int) {
 
 // callerPause is how long a caller waits until it asks again.
 const callerPause = 20 * time.Millisecond
+
+// answers counts the answers that were errors, by status.
+func (l *load) answers() map[int]int {
+	codes := map[int]int{}
+	for _, p := range l.promises {
+		for _, code := range p.codes {
+			codes[code]++
+		}
+	}
+	return codes
+}
 
 func (l *load) keep(p *promise) {
 	l.mu.Lock()
@@ -158,6 +181,22 @@ func (r *rig) compose(ctx context.Context, number int) (*promise, error) {
 	p.request.Priority = []string{"urgent", "normal", "normal", "normal", "bulk"}[dice.IntN(5)]
 	p.request.IdempotencyKey = fmt.Sprintf("prove-%d-%d", r.cfg.Seed, number)
 	return p, nil
+}
+
+// run posts all of it and waits for the promises.
+func (l *load) run(ctx context.Context) {
+	l.begin(ctx)
+	l.wait()
+}
+
+// orders makes nothing but the usual message of one account, to ordinary users.
+func (r *rig) orders(appID string) composer {
+	return func(_ context.Context, number int) (*promise, error) {
+		p := &promise{number: number, openID: sandbox.OpenID("", number), sentAt: time.Now()}
+		p.request = r.who.order(appID, p.openID, "A"+strconv.Itoa(number))
+		p.request.IdempotencyKey = fmt.Sprintf("prove-%d-%d", r.cfg.Seed, number)
+		return p, nil
+	}
 }
 
 // fateOf gives one message in twenty a user who does not see it.

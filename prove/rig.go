@@ -32,7 +32,8 @@ type rig struct {
 	who   world
 	hooks sink // the business's own server behind one account
 
-	env []string // for every gateway
+	env      []string    // for every gateway
+	restarts []time.Time // of gateways, by the one goroutine that starts them
 }
 
 // rigOptions bend a rig; the zero value is the usual one.
@@ -138,8 +139,11 @@ func (n *node) start(ctx context.Context) error {
 		return fmt.Errorf("%w\n%s", err, lastLines(n.log, 5))
 	}
 	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.c != nil {
+		n.r.restarts = append(n.r.restarts, time.Now())
+	}
 	n.c = c
-	n.mu.Unlock()
 	return nil
 }
 

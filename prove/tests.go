@@ -20,6 +20,10 @@ type Test struct {
 func Tests() []Test {
 	return []Test{
 		{1, "kills", "kill -9 under load at any time and at named points, restart at once: nothing lost, nothing twice", []fault.Defect{fault.Commit, fault.Dedupe, fault.Receipt}, runKills},
+		{6, "fence", "results that come late, from a node cut off or after the message has ended, are not applied", []fault.Defect{fault.Fence}, runFence},
+		{7, "clock", "clocks that are an hour or a day wrong or jump, and Beijing midnight: nothing twice, one day's quota", nil, runClock},
+		{13, "idempotency", "500 identical posts with one key make one row; another body is refused; a restart forgets nothing", nil, runIdempotency},
+		{18, "stop", "SIGTERM under load: nothing lost, nothing in doubt, no caller answered with an error", nil, runStop},
 	}
 }
 

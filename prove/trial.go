@@ -16,6 +16,7 @@ type trial struct {
 	rigs     []*rig
 	result   Result
 	recovery *Spread
+	books    *ledgers // of the last judge
 }
 
 // errSkip says that this machine or database does not allow a test.
@@ -107,9 +108,13 @@ func asInts(m map[string]float64) map[string]int64 {
 const historiesShown = 5
 
 // judge lets everybody come to rest, compares the ledgers, and takes the figures.
-func (t *trial) judge(ctx context.Context, r *rig, l *load, falls []string, restarts []time.Time) error {
+func (t *trial) judge(ctx context.Context, r *rig, loads []*load, falls []string) error {
 	last := ""
-	books, err := r.settle(ctx, l.promises, func(s string) {
+	var promises []*promise
+	for _, l := range loads {
+		promises = append(promises, l.promises...)
+	}
+	books, err := r.settle(ctx, promises, func(s string) {
 		if s != last {
 			t.say("%s", s)
 		}
@@ -118,9 +123,11 @@ func (t *trial) judge(ctx context.Context, r *rig, l *load, falls []string, rest
 	if err != nil {
 		return err
 	}
-	books.falls, books.restarts = falls, restarts
-	for _, why := range l.refused {
-		t.wrong("%s", why)
+	books.falls, books.restarts = falls, r.restarts
+	for _, l := range loads {
+		for _, why := range l.refused {
+			t.wrong("%s", why)
+		}
 	}
 	found := books.check()
 	shown := map[string]int{}
@@ -131,7 +138,8 @@ func (t *trial) judge(ctx context.Context, r *rig, l *load, falls []string, rest
 		}
 	}
 	t.result.Violations = append(t.result.Violations, found...)
-	t.figures(books, found, l)
+	t.figures(books, found, loads[0])
+	t.books = books
 	return nil
 }
 
