@@ -216,7 +216,7 @@ func i6(l *ledgers) (found []Violation) {
 		}
 	}
 	for _, appID := range union(calls, l.usage) {
-		if calls[appID] != l.usage[appID] {
+		if l.usage != nil && calls[appID] != l.usage[appID] {
 			found = append(found, Violation{Detail: fmt.Sprintf("%s: %d calls are counted against the quota, the timelines have %d", appID, l.usage[appID], calls[appID])})
 		}
 	}
@@ -270,11 +270,16 @@ func unhanded(l *ledgers) (found []Violation) {
 		if e.AppID != shop || !told(e) || e.DuplicateOf != "" {
 			continue
 		}
-		if n := l.seen[e.MsgID]; n != 1 {
-			v := Violation{OpenID: e.ToUser, Detail: fmt.Sprintf("the event of %s came to the business's server in %d different forms, want 1", e.MsgID, n)}
-			if rows := l.byOpenID[e.ToUser]; len(rows) > 0 {
-				v.Message = rows[0].ID
-			}
+		v := Violation{OpenID: e.ToUser}
+		if rows := l.byOpenID[e.ToUser]; len(rows) > 0 {
+			v.Message = rows[0].ID
+		}
+		events := l.seen[e.ToUser]
+		if len(events) == 0 {
+			v.Detail = fmt.Sprintf("we answered success to the event of %s, and it never came to the business's server", e.MsgID)
+			found = append(found, v)
+		} else if most := slices.Max(events); most > 1 {
+			v.Detail = fmt.Sprintf("one event of %s came to the business's server in %d different forms", e.MsgID, most)
 			found = append(found, v)
 		}
 	}

@@ -23,8 +23,8 @@ type ledgers struct {
 	rows     []client.Message
 	calls    []sandbox.LedgerEntry // sends only
 	counts   map[string]int64      // of the store: messages by appid + " " + state
-	usage    map[string]int64      // of the store: calls counted today, by appid
-	seen     map[string]int        // different bodies the business's server got, by msgid
+	usage    map[string]int64      // of the store: calls counted today, by appid; nil = there is no one day
+	seen     map[string][]int      // different bodies the business's server got, for each event of a user
 	falls    []string              // states whose rank fell while the load ran
 	limits   []limit
 	restarts []time.Time
@@ -102,6 +102,10 @@ func (r *rig) readCounts(ctx context.Context, l *ledgers) error {
 		}
 		l.counts[m[1]+" "+m[2]] = int64(n)
 	}
+	if r.noDay {
+		l.usage = nil
+		return nil
+	}
 	for _, appID := range r.who.accounts {
 		rules, err := r.api().Quota(ctx, appID)
 		if err != nil {
@@ -135,13 +139,15 @@ func (r *rig) page(ctx context.Context, path string) (string, error) {
 	return string(body), err
 }
 
-// all returns how many different bodies came for each msgid.
-func (s *sink) all() map[string]int {
+// all returns how many different bodies came for each event of a user.
+func (s *sink) all() map[string][]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make(map[string]int, len(s.bodies))
-	for id, bodies := range s.bodies {
-		out[id] = len(bodies)
+	out := make(map[string][]int, len(s.bodies))
+	for user, events := range s.bodies {
+		for _, bodies := range events {
+			out[user] = append(out[user], len(bodies))
+		}
 	}
 	return out
 }
@@ -242,7 +248,9 @@ func (l *ledgers) unsettled(now time.Time) (n int) {
 			n++
 		}
 	}
-	return n + len(unreceived(l)) + len(unhanded(l))
+	// A quota counts what is under way: a call for a message that has ended by its
+	// receipt meanwhile.
+	return n + len(unreceived(l)) + len(unhanded(l)) + len(i6(l))
 }
 
 // hasEvent reports whether a kind's event is what its end depends on.

@@ -199,6 +199,12 @@ func (r *rig) orders(appID string) composer {
 	}
 }
 
+// ordersOfAll makes the usual message of one service account after the other.
+func (r *rig) ordersOfAll(ctx context.Context, number int) (*promise, error) {
+	services := []string{shop, plain, quota, paced}
+	return r.orders(services[number%len(services)])(ctx, number)
+}
+
 // fateOf gives one message in twenty a user who does not see it.
 func fateOf(n int) string {
 	switch {

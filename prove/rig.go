@@ -33,6 +33,7 @@ type rig struct {
 	hooks sink // the business's own server behind one account
 
 	env      []string    // for every gateway
+	noDay    bool        // the gateways' clocks are wrong, and so their days
 	restarts []time.Time // of gateways, by the one goroutine that starts them
 }
 
@@ -279,7 +280,7 @@ type sink struct {
 	server *http.Server
 	url    string
 	mu     sync.Mutex
-	bodies map[string]map[string]int // by MsgID, then body: how often it came
+	bodies map[string]map[string]map[string]bool // by user, then event, then body
 }
 
 func (s *sink) listen(ctx context.Context) error {
@@ -287,7 +288,7 @@ func (s *sink) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.url, s.bodies = "http://"+l.Addr().String()+"/", map[string]map[string]int{}
+	s.url, s.bodies = "http://"+l.Addr().String()+"/", map[string]map[string]map[string]bool{}
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = s.server.Serve(l) }() // ends with close
 	return nil
@@ -308,14 +309,19 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "success")
 }
 
+// keep files a push under its user and what makes it the same event.
 func (s *sink) keep(body string) {
-	id := between(body, "<MsgID>", "</MsgID>")
+	user := between(body, "<FromUserName><![CDATA[", "]]>")
+	event := between(body, "<CreateTime>", "<") + " " + between(body, "<MsgID>", "<") + " " + between(body, "<Status><![CDATA[", "]]>")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bodies[id] == nil {
-		s.bodies[id] = map[string]int{}
+	if s.bodies[user] == nil {
+		s.bodies[user] = map[string]map[string]bool{}
 	}
-	s.bodies[id][body]++
+	if s.bodies[user][event] == nil {
+		s.bodies[user][event] = map[string]bool{}
+	}
+	s.bodies[user][event][body] = true
 }
 
 func between(s, from, to string) string {

@@ -23,6 +23,8 @@ func Tests() []Test {
 		{6, "fence", "results that come late, from a node cut off or after the message has ended, are not applied", []fault.Defect{fault.Fence}, runFence},
 		{7, "clock", "clocks that are an hour or a day wrong or jump, and Beijing midnight: nothing twice, one day's quota", nil, runClock},
 		{13, "idempotency", "500 identical posts with one key make one row; another body is refused; a restart forgets nothing", nil, runIdempotency},
+		{15, "receipts", "receipts early, late, doubled, contradicting, unknown, without msgid: the first one counts, once", nil, runReceipts},
+		{16, "hostile", "pushes that are not WeChat's: forged, foreign, bombs, 10 MB, slowloris: none stored, right ones answered meanwhile", nil, runHostile},
 		{18, "stop", "SIGTERM under load: nothing lost, nothing in doubt, no caller answered with an error", nil, runStop},
 	}
 }

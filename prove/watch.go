@@ -11,7 +11,7 @@ import (
 )
 
 // watch looks at the newest messages again and again while the load runs, and
-// notes every state whose rank is lower than one it saw before.
+// notes every state whose rank is lower than the one it saw before.
 type watch struct {
 	r     *rig
 	looks int
@@ -19,7 +19,7 @@ type watch struct {
 	falls []string
 }
 
-// sight is the highest rank a message was seen in.
+// sight is what a message was seen in last.
 type sight struct {
 	rank  int
 	state string
@@ -66,7 +66,5 @@ func (w *watch) note(m *client.Message) {
 	if known && state.Rank() < before.rank {
 		w.falls = append(w.falls, fmt.Sprintf("%s was %s and is %s", m.ID, before.state, m.State))
 	}
-	if !known || state.Rank() > before.rank {
-		w.seen[m.ID] = sight{state.Rank(), m.State}
-	}
+	w.seen[m.ID] = sight{state.Rank(), m.State} // after a fall too: it is told once
 }
