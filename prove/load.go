@@ -51,6 +51,7 @@ type load struct {
 
 	mu       sync.Mutex
 	promises []*promise
+	ids      []string // of the 202s, as they came
 	refused  []string // answers that no retry can help
 }
 
@@ -111,6 +112,9 @@ func (l *load) deliver(ctx context.Context, api *client.Client, number int) {
 		if err == nil {
 			p.id, p.toldAt = sent.Message.ID, time.Now()
 			l.told.Add(1)
+			l.mu.Lock()
+			l.ids = append(l.ids, p.id)
+			l.mu.Unlock()
 			return
 		}
 		p.trouble = err.Error()
@@ -121,9 +125,16 @@ func (l *load) deliver(ctx context.Context, api *client.Client, number int) {
 				return
 			}
 		}
+		if time.Since(p.sentAt) > patience {
+			l.refuse(fmt.Sprintf("message %d was not taken within %v: %v", number, patience, err))
+			return
+		}
 		_ = pause(ctx, callerPause) // ctx is looked at above
 	}
 }
+
+// patience is how long a caller asks for one message.
+const patience = 2 * time.Minute
 
 // callerPause is how long a caller waits until it asks again.
 const callerPause = 20 * time.Millisecond
