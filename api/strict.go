@@ -32,17 +32,26 @@ const maxDrain = 32 << 20
 // DrainBody reads what is left of a refused request's body, within bounds, so
 // that the caller gets to read the refusal. Call it before the answer's header
 // is written: net/http closes the connection otherwise. A caller that asked
-// whether to send its body (Expect) has not begun and need not.
+// whether to send its body (Expect) has not begun and need not. What has not
+// come by then is not waited for, and the connection is closed after the answer.
 func DrainBody(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody || r.Header.Get("Expect") != "" {
 		return
 	}
-	hasDeadline := huma.SetReadDeadline(w, time.Now().Add(bodyTimeout)) == nil
-	_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-	if hasDeadline {
+	hasDeadline := huma.SetReadDeadline(w, time.Now().Add(drainTimeout)) == nil
+	_, err := io.CopyN(io.Discard, r.Body, maxDrain)
+	switch {
+	case !hasDeadline:
+	case errors.Is(err, io.EOF):
 		_ = huma.SetReadDeadline(w, time.Time{})
+	default: // net/http would go on reading, and without a deadline for ever
+		w.Header().Set("Connection", "close")
+		_ = huma.SetReadDeadline(w, time.Now())
 	}
 }
+
+// drainTimeout is how long a refused caller may take to send the rest of its body.
+const drainTimeout = 5 * time.Second
 
 // bodyTimeout is how long a caller may take to send its body.
 const bodyTimeout = 30 * time.Second

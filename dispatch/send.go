@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 	"hongyan/wechat"
 )
@@ -225,7 +226,9 @@ func (e *Engine) withoutToken(a *account, m *hongyan.Message, o outcome, err err
 func (e *Engine) call(ctx context.Context, a *account, m *hongyan.Message, token string, n int) call {
 	c := call{attempt: hongyan.Attempt{N: n, StartedAt: hongyan.Millis(e.cfg.Store.Now())}}
 	endpoint := families[m.Kind].endpoint
-	answer, err := a.settings().client.Do(ctx, wechat.Call{Endpoint: endpoint, AccessToken: token, Body: m.Payload})
+	fault.At(fault.CallBefore)
+	answer, err := a.settings().client.Do(ctx, wechat.Call{Endpoint: endpoint, AccessToken: token, Body: bodyOf(m, n)})
+	fault.At(fault.CallAfter)
 	c.attempt.EndedAt = hongyan.Millis(e.cfg.Store.Now())
 	switch wechat.OutcomeOf(err) {
 	case wechat.OutcomeNotSent:

@@ -12,6 +12,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"hongyan/sandbox/sandboxtest"
 )
 
 func TestAPanicEndsOnlyItsOwnRequest(t *testing.T) {
@@ -90,4 +94,44 @@ func TestARefusedPushMayFinishWriting(t *testing.T) {
 	if err != nil || res.StatusCode != http.StatusForbidden {
 		t.Errorf("got %v, %v, want status 403", res, err)
 	}
+}
+
+// TestABodyThatNeverComesIsNotWaitedFor opens requests whose bodies do not end.
+// Each must be answered, and hung up on, within seconds: nobody may hold a
+// connection by saying nothing.
+func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := sandboxtest.NewNetwork()
+		l, err := network.Listen("gateway")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
+			_, _ = io.ReadAll(r.Body)
+			w.WriteHeader(http.StatusBadRequest)
+		})
+		srv := &http.Server{Handler: base(refuse, slog.New(slog.DiscardHandler)), ReadTimeout: readTimeout, WriteTimeout: writeTimeout}
+		go srv.Serve(l)
+		defer srv.Close()
+		conn, err := network.DialContext(t.Context(), "tcp", "gateway:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		began := time.Now()
+		if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000\r\n\r\n<xml>"); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetReadDeadline(began.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
+			t.Errorf("got %q, %v, want an answer and the end of the connection", answer, err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("hung up after %v, want within 10 s", took)
+		}
+	})
 }

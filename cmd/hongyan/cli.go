@@ -21,5 +21,6 @@ type cli struct {
 	Restore     restoreCommand     `cmd:"" help:"Make a database of a backup; nothing in it is sent again by itself."`
 	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
 	BenchChild  benchChildCommand  `cmd:"" hidden:""`
+	Prove       proveCommand       `cmd:"" help:"The crash proof: kill -9 under load, and nothing lost."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 )
 
 // PutHold records a hold on an account; see store.Accounts.
@@ -96,7 +97,7 @@ type holdIndex struct {
 
 func loadHolds(ctx context.Context, c *conn) (holdIndex, error) {
 	all, err := listHolds(ctx, c)
-	index := holdIndex{now: time.Now(), holds: make(map[string][]hongyan.Hold)}
+	index := holdIndex{now: fault.Now(), holds: make(map[string][]hongyan.Hold)}
 	for _, h := range all {
 		if h.Until.IsZero() || h.Until.After(index.now) {
 			index.holds[h.AppID] = append(index.holds[h.AppID], h)

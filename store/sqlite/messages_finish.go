@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -63,6 +64,9 @@ const lastSQL = `, attempts = attempts - 1 + ?, last_n = ?, last_started_at = ?,
 
 const fencedSQL = " WHERE seq = ? AND epoch = ? AND attempts = ? AND appid = ? AND state = 2"
 
+// unfencedSQL stands for fencedSQL where that defect is planted.
+const unfencedSQL = " WHERE seq = ?"
+
 // acceptedSQL is settleSQL with lastSQL for the usual result, see usual. It
 // has half the arguments.
 const acceptedSQL = `UPDATE OR FAIL messages SET state = 4, reason = '', hold = NULL, updated_at = ?,
@@ -93,7 +97,12 @@ func (t *tx) settle(r *store.Result, out *store.Settled) error {
 		return err
 	}
 	query, args := t.settleStatement(r)
-	n, err := t.exec(query+fencedSQL, append(args, r.Seq, r.Epoch, r.Fence.Attempts, r.AppID)...)
+	if fault.Broken(fault.Fence) {
+		query, args = query+unfencedSQL, append(args, r.Seq)
+	} else {
+		query, args = query+fencedSQL, append(args, r.Seq, r.Epoch, r.Fence.Attempts, r.AppID)
+	}
+	n, err := t.exec(query, args...)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -194,7 +195,7 @@ func dsn(path, option string, pragmas ...string) string {
 }
 
 // Now is the wall clock in UTC, cut to milliseconds.
-func (s *Store) Now() time.Time { return hongyan.Millis(time.Now()) }
+func (s *Store) Now() time.Time { return hongyan.Millis(fault.Now()) }
 
 // RowsWritten returns how many rows were inserted, changed or removed since Open,
 // those that were undone included. It is for measurements.

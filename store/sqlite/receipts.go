@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -102,6 +103,9 @@ const ownerSQL = "SELECT " + messageColumns + ` FROM messages INDEXED BY message
 
 // arrive takes in a receipt: its owner gets it, or it becomes an orphan.
 func (t *tx) arrive(r hongyan.Receipt) error {
+	if fault.Drops() {
+		return nil
+	}
 	var m hongyan.Message
 	found, err := t.queryOne(func(row *row) (err error) {
 		m, err = scanMessage(row)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"hongyan/internal/fault"
 )
 
 const (
@@ -230,18 +232,35 @@ func (w *writer) transact(group []*op) (err error) {
 	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	t := &tx{conn: w.c, memory: w.memory, now: time.Now().UnixMilli()}
+	t := &tx{conn: w.c, memory: w.memory, now: fault.Now().UnixMilli()}
 	if err := t.runAll(group); err != nil {
 		// After some errors SQLite has rolled back by itself; then this fails, rightly.
 		_, _ = w.c.exec("ROLLBACK")
 		return err
 	}
+	pass(group, fault.AcceptBefore, fault.ResultBefore)
 	if _, err := w.c.exec("COMMIT"); err != nil {
 		_, _ = w.c.exec("ROLLBACK")
 		return fmt.Errorf("commit %d operations: %w", len(group), err)
 	}
+	pass(group, fault.AcceptAfter, fault.ResultAfter)
 	w.memory = t.memory
 	return nil
+}
+
+// pass passes the fault points of what a group does.
+func pass(group []*op, accept, result fault.Point) {
+	if !fault.Armed() {
+		return
+	}
+	for _, o := range group {
+		if o.insert != nil {
+			fault.At(accept)
+		}
+		if o.finish != nil {
+			fault.At(result)
+		}
+	}
 }
 
 // tx is a transaction under way.
