@@ -164,24 +164,6 @@ func (c *cluster) until(what string, is func() bool) {
 	}
 }
 
-// fill stores n messages.
-func (c *cluster) fill(s store.Store, n int) {
-	c.Helper()
-	now := s.Now()
-	for i := 0; i < n; {
-		var batch []store.NewMessage
-		for ; len(batch) < 1000 && i < n; i++ {
-			m := hongyan.Message{ID: hongyan.NewMessageID(), AppID: serviceID, Kind: hongyan.KindTemplate, ToUser: fmt.Sprintf("o%027d", i), TemplateID: "template-1",
-				Payload: []byte(`{}`), Priority: hongyan.Normal, CreatedAt: now, DueAt: now, ExpiresAt: now.Add(time.Hour)}
-			m.ClientMsgID = m.ID
-			batch = append(batch, store.NewMessage{Message: m})
-		}
-		if _, err := s.InsertMessages(c.Context(), batch); err != nil {
-			c.Fatal(err)
-		}
-	}
-}
-
 // TestThreeNodesKeepOneRateAndOneQuota, while one of them is killed and another
 // joins: no span of time sees more calls than the rate allows, the day's limit is
 // never passed, and at least 95 % of it is used.
@@ -198,7 +180,7 @@ func TestThreeNodesKeepOneRateAndOneQuota(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	c.fill(first.store, 3*limit)
+	fillStore(t, first.store, 3*limit)
 	first.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: serviceID})
 	second, third := c.join("b"), c.join("c")
 	c.until("a third of the calls", func() bool { return len(c.wechat.times()) > limit/3 })
@@ -250,7 +232,7 @@ func TestAPauseReachesEveryNodeAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := c.join("b")
-	c.fill(first.store, 4000)
+	fillStore(t, first.store, 4000)
 	first.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: serviceID})
 	c.until("the first calls", func() bool { return len(c.wechat.times()) > 50 })
 	if err := second.Pause(t.Context(), serviceID); err != nil {
