@@ -212,6 +212,26 @@ func TestAPausedDownstreamKeepsItsPushes(t *testing.T) {
 	})
 }
 
+// TestALongPauseGivesNothingUp: the first tries after it may meet a busy server.
+func TestALongPauseGivesNothingUp(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/", Paused: true}}, func(t *testing.T, w *world) {
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		in.answer = func(n int, _ wechat.Push, rw http.ResponseWriter) {
+			if n < 3 {
+				rw.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}
+		w.start()
+		w.push(openID, w.text(openID))
+		w.after(2 * keepTrying)
+		w.change(func(a *hongyan.Account) { a.Downstreams[0].Paused = false })
+		w.after(10 * time.Minute)
+		if d := w.one("a"); d.State != hongyan.DeliveryDone || d.Attempts != 4 {
+			t.Errorf("%s after %d attempts, want it taken by the fourth", d.State, d.Attempts)
+		}
+	})
+}
+
 func TestReplay(t *testing.T) {
 	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
 		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
@@ -425,6 +445,42 @@ func TestADownstreamThatIsNotSetUpSaysSo(t *testing.T) {
 		w.after(time.Second)
 		if d := w.one("a"); d.State != hongyan.DeliveryPending || !strings.Contains(d.LastError, `unknown callback mode "sideways"`) {
 			t.Errorf("%+v, want the reason", d)
+		}
+	})
+}
+
+// TestWhatMetALongOutageIsThereSoonAfterIt: not after the two hours of its own schedule.
+func TestWhatMetALongOutageIsThereSoonAfterIt(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
+		w.start()
+		for range troubleAfter {
+			w.push(openID, w.text(openID))
+		}
+		w.after(9 * time.Hour)
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		w.after(outagePause * 11 / 10)
+		if got := len(in.bodies()); got != troubleAfter {
+			t.Errorf("%d pushes are there 11 minutes after the server is back, want %d", got, troubleAfter)
+		}
+	})
+}
+
+// TestAHangingPushHoldsUpNoOtherOfItsTarget that comes while it is under way.
+func TestAHangingPushHoldsUpNoOtherOfItsTarget(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		in.answer = func(n int, _ wechat.Push, _ http.ResponseWriter) {
+			if n == 0 {
+				time.Sleep(8 * time.Second)
+			}
+		}
+		w.start()
+		w.push(openID, w.text(openID))
+		w.after(time.Second)
+		w.push(otherID, w.text(otherID))
+		w.after(time.Second)
+		if got := len(in.bodies()); got != 2 {
+			t.Errorf("%d pushes are there, want the second beside the first", got)
 		}
 	})
 }

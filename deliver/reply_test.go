@@ -72,6 +72,27 @@ func TestReplyIsThePassiveReply(t *testing.T) {
 	}
 }
 
+// TestBadRepliesAreToldOnceInAWhile: a handler that answers "ok" does so to every push.
+func TestBadRepliesAreToldOnceInAWhile(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/", Sync: true}}, func(t *testing.T, w *world) {
+		w.serve("a", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "ok") }))
+		e := w.push(openID, w.text(openID))
+		ask := func() {
+			if _, err := w.ask(e, time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 50 {
+			ask()
+		}
+		w.after(tellEvery)
+		ask()
+		if log := w.logged(); strings.Count(log, "cannot be passed on") != 2 || !strings.Contains(log, "untold=49") || w.count("a", "bad_reply") != 51 {
+			t.Errorf("51 bad replies in two spells are %d in the metrics, and in the log\n%s", w.count("a", "bad_reply"), log)
+		}
+	})
+}
+
 func TestReplyOfADownstreamThatFails(t *testing.T) {
 	tests := map[string]struct {
 		answer http.HandlerFunc

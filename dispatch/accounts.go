@@ -235,6 +235,7 @@ func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c 
 	if a.settings().Secret != stored.Secret {
 		c.cured = append(c.cured, hongyan.HoldAccount, hongyan.HoldToken)
 	}
+	rerouted := a.settings().BaseURL != stored.BaseURL || a.settings().EgressProxy != stored.EgressProxy
 	for name, other := range e.accounts { // the alias may have changed
 		if other == a && name != stored.AppID {
 			delete(e.accounts, name)
@@ -260,8 +261,8 @@ func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c 
 		if s.account == a {
 			s.limit = min(s.limit, float64(a.ceiling()))
 			s.backlog = true
-			if s.gateReason == hongyan.HoldToken {
-				s.gateUntil = now
+			if s.gateReason == hongyan.HoldToken || rerouted && s.gateReason == hongyan.HoldUnreachable {
+				s.gateUntil = now // in the second case a probe goes first
 			}
 		}
 	}

@@ -126,12 +126,21 @@ func noteConfigured(ctx context.Context, s store.Audit, appID, action string) er
 }
 
 // dropRemoved forgets what waits for downstreams that the file names no more, in
-// batches that keep the database's log short.
-func dropRemoved(ctx context.Context, s store.Deliveries, a *hongyan.Account, before []hongyan.Downstream) error {
+// batches that keep the database's log short. How much that was is in the audit log:
+// whoever gave a downstream another name did not mean to lose it, and may replay it.
+func dropRemoved(ctx context.Context, s accountStore, a *hongyan.Account, before []hongyan.Downstream) error {
 	const batch = 1000
 	for i := range before {
 		if indexOfDownstream(a.Downstreams, before[i].Name) >= 0 {
 			continue
+		}
+		counts, err := s.DeliveryCounts(ctx, a.AppID)
+		if err == nil {
+			err = s.AppendAudit(ctx, []hongyan.AuditEntry{{Actor: "config", Action: "downstream.remove", Target: a.AppID, Outcome: "ok",
+				Detail: fmt.Sprintf("name %s, %d pushes waited for it", before[i].Name, counts[before[i].Target(a.AppID)].Pending)}})
+		}
+		if err != nil {
+			return fmt.Errorf("remove downstream %s: %w", before[i].Name, err)
 		}
 		for n := batch; n == batch; {
 			var err error

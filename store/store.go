@@ -440,6 +440,7 @@ type Deliveries interface {
 	// ReplayDeliveries begins deliveries of events to a target, in place of those that
 	// have ended, with the event's OpenID as Key, in small batches: it returns how many,
 	// and the ID of the last event it looked at, 0 when there are no more. Pending ones
+	// that wait for their next attempt are due now, and count; those due or under way
 	// stay as they are. NotFound when there is no such account.
 	ReplayDeliveries(ctx context.Context, r Replay) (n int, last int64, err error)
 	// DropDeliveries removes up to limit deliveries of a target, whatever their state.
@@ -516,4 +517,5 @@ type DeliveryCount struct {
 	Done    int64
 	GaveUp  int64
 	Oldest  time.Time // CreatedAt of the oldest pending one; zero = none
+	Error   string    // LastError of that one; "" = it was not tried yet
 }
