@@ -20,11 +20,18 @@ var modelCases = []testCase{
 	{name: "any sequence of acts leaves the rows that the model has", run: modelWalks},
 }
 
+// modelTime bounds the walks: a hundred without the race detector, some with it.
+const modelTime = 10 * time.Second
+
 // modelWalks lets rapid choose sequences of acts, each on a store and in a bubble of
 // its own, and compares every row with the model's after each act. A failure is
 // shrunk, and replayed with the flag it prints.
 func modelWalks(f *fixture) {
+	enough := time.Now().Add(modelTime)
 	rapid.Check(f.T, func(rt *rapid.T) {
+		if time.Now().After(enough) {
+			return
+		}
 		var failure any // rapid's own panics must not end in the bubble
 		synctest.Test(f.T, func(t *testing.T) {
 			defer func() { failure = recover() }()
