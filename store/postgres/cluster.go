@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"hongyan"
 	"hongyan/store"
 )
 
@@ -190,6 +189,3 @@ func (s *Store) Lead(ctx context.Context, role string, epoch int64, d time.Durat
 	})
 	return leads && err == nil, err
 }
-
-var _ store.Store = (*Store)(nil)
-var _ = hongyan.Millis

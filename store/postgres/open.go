@@ -72,6 +72,8 @@ type Store struct {
 	listen  *pgx.ConnConfig
 }
 
+var _ store.Store = (*Store)(nil)
+
 // Open opens the database, bringing its schema up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.URL == "" || o.Keyring == nil {
