@@ -15,7 +15,7 @@ ARGS     ?=
 NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
 	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium)
 
-.PHONY: help check fmt vet staticcheck test race fuzz golden run demo screenshots bench
+.PHONY: help check fmt vet staticcheck test race fuzz golden run demo screenshots bench prove
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -69,3 +69,8 @@ screenshots: ## the pictures of the phone in docs/images, with headless Chromium
 bench: ## the benchmark: gateway and bare loop side by side (ARGS="--messages 100000")
 	@.ci/need go
 	go run ./cmd/hongyan bench $(ARGS)
+
+prove: ## the crash proof in its long form: 200 kills and every other test (ARGS="--seed 7")
+	@.ci/need go
+	go build -o "$${TMPDIR:-/tmp}/hongyan-prove" ./cmd/hongyan
+	"$${TMPDIR:-/tmp}/hongyan-prove" prove --kills 200 --only all $(ARGS)
