@@ -102,16 +102,6 @@ func plainEnvironment() []string {
 	return env
 }
 
-// alive reports whether it has not ended.
-func (c *child) alive() bool {
-	select {
-	case <-c.gone:
-		return false
-	default:
-		return true
-	}
-}
-
 // kill is kill -9. It returns when the process is gone.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // it may have gone by itself

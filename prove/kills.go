@@ -3,6 +3,8 @@ package prove
 import (
 	"context"
 	"fmt"
+	"os"
+	"regexp"
 	"time"
 
 	"hongyan/client"
@@ -22,11 +24,15 @@ const recoveryEvery = 20
 // test; 30 s, the default, would only make the end longer.
 const orphanAfter = "HONGYAN_ORPHAN_AFTER=3s"
 
+// slots is how many messages a gateway under test may have leased at once, and so
+// the most that one kill may leave in doubt.
+const slots = 256
+
 // runKills is test 1 of design §7: kill -9 under load, at any time and at named
 // points, without waiting for recovery. Then everybody comes to rest, and the
 // three ledgers are compared.
 func runKills(ctx context.Context, t *trial) error {
-	r, err := t.rig(ctx, rigOptions{latency: killLatency, env: []string{orphanAfter}})
+	r, err := t.rig(ctx, rigOptions{latency: killLatency, env: []string{orphanAfter, fmt.Sprintf("HONGYAN_SLOTS=%d", slots)}})
 	if err != nil {
 		return err
 	}
@@ -46,6 +52,9 @@ func runKills(ctx context.Context, t *trial) error {
 	}
 	t.say("the last of %d kills is recovered from; waiting until all is quiet", k.done)
 	err = t.judgeWatched(ctx, r, []*load{l}, w, endWatch)
+	doubts := r.doubts()
+	t.want(doubts <= slots, "a kill left %d messages in doubt, more than the %d slots", doubts, slots)
+	t.figure("in_doubt_max", float64(doubts))
 	t.figure("kills", float64(k.done))
 	t.figure("kills_at_points", float64(k.byOwn))
 	t.recovery = spread(k.times)
@@ -211,3 +220,19 @@ func (k *killer) time(ctx context.Context, n *node, began time.Time) error {
 
 // probeNumbers keeps probes apart from the messages of the load.
 const probeNumbers = 1_000_000_000
+
+var doubtLine = regexp.MustCompile(`dead process left in doubt" .*count=(\d+)`)
+
+// doubts is the most messages that a start found in doubt, by the gateways' logs.
+func (r *rig) doubts() (most int) {
+	for _, n := range r.nodes {
+		log, err := os.ReadFile(n.log)
+		if err != nil {
+			continue // it never started
+		}
+		for _, m := range doubtLine.FindAllSubmatch(log, -1) {
+			most = max(most, int(number(string(m[1]))))
+		}
+	}
+	return most
+}

@@ -172,10 +172,10 @@ type Result struct {
 // Run runs the tests one after the other. The error is for what kept a test from
 // being run; a test that fails is in the Report.
 func Run(ctx context.Context, cfg Config) (Report, error) {
-	cfg = cfg.withDefaults()
 	if err := cfg.Check(); err != nil {
 		return Report{}, err
 	}
+	cfg = cfg.withDefaults()
 	began := time.Now()
 	report := Report{OK: true, Seed: cfg.Seed, Database: "sqlite", Nodes: cfg.nodes(), Break: cfg.Break, Tests: []Result{}}
 	if cfg.postgres() {

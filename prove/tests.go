@@ -23,6 +23,7 @@ func Tests() []Test {
 		{2, "firststart", "kill -9 during the first start, and a newer schema: the next start mends it; an older program refuses", nil, runFirstStart},
 		{3, "copies", "copies of database and WAL of a frozen process open clean, with every message promised until then", nil, runCopies},
 		{4, "diskfull", "a full disk: HTTP 507, nothing sent that cannot be recorded, and all goes on when there is room", nil, runDiskFull},
+		{5, "database", "the network to PostgreSQL cut and standing still: nothing accepted twice, nothing lost", nil, runDatabase},
 		{6, "fence", "results that come late, from a node cut off or after the message has ended, are not applied", []fault.Defect{fault.Fence}, runFence},
 		{7, "clock", "clocks that are an hour or a day wrong or jump, and Beijing midnight: nothing twice, one day's quota", nil, runClock},
 		{8, "mischief", "errors, pages, fragments, hangs, resets and lost answers of one account: nothing twice, the others within 10 %", nil, runMischief},
@@ -34,6 +35,7 @@ func Tests() []Test {
 		{15, "receipts", "receipts early, late, doubled, contradicting, unknown, without msgid: the first one counts, once", nil, runReceipts},
 		{16, "hostile", "pushes that are not WeChat's: forged, foreign, bombs, 10 MB, slowloris: none stored, right ones answered meanwhile", nil, runHostile},
 		{18, "stop", "SIGTERM under load: nothing lost, nothing in doubt, no caller answered with an error", nil, runStop},
+		{20, "soak", "a steady load: memory, goroutines, files and WAL stay where they are", nil, runSoak},
 	}
 }
 

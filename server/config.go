@@ -36,6 +36,11 @@ type Config struct {
 	// be in doubt after a crash. 0 stands for the default, 1024.
 	Slots int `yaml:"slots"`
 
+	// How long a process may be silent until others on the same database take its
+	// messages over; it says that it lives six times as often. A Go duration, at
+	// least 1s. 0s stands for the default, 1m.
+	Lease time.Duration `yaml:"lease"`
+
 	// How long a stop waits, first for requests being answered, then for calls
 	// to WeChat under way. What is not finished by then is settled by the next
 	// start. A Go duration such as 10s. 0s stands for the default, 10s.
@@ -116,6 +121,7 @@ func Default() Config {
 		Data:        "./data",
 		Log:         LogConfig{Level: "info", Format: "text"},
 		Slots:       1024,
+		Lease:       time.Minute,
 		StopGrace:   10 * time.Second,
 		OrphanAfter: 30 * time.Second,
 		Retention:   RetentionConfig{Payload: 7 * day, Messages: 90 * day, Events: 30 * day},

@@ -105,7 +105,7 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 			want: []string{
 				`FILE:2:3: unknown key "levle" in log; did you mean "level"?`,
 				`FILE:5:5: unknown key "secrets" in accounts[0]; did you mean "secret"?`,
-				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, stop_grace, orphan_after, retention, compat, allow_private, accounts`,
+				`FILE:6:1: unknown key "zzz"; keys here are listen, data, database, log, slots, lease, stop_grace, orphan_after, retention, compat, allow_private, accounts`,
 			},
 		},
 		{

@@ -27,6 +27,7 @@ func (c *Config) Validate() []Problem {
 	ps.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ps.oneOf("log.format", c.Log.Format, "text", "json")
 	ps.check(c.Slots >= 0, "slots", fmt.Sprintf("%d is negative", c.Slots), "")
+	ps.check(c.Lease == 0 || c.Lease >= time.Second, "lease", fmt.Sprintf("%v is shorter than 1s", c.Lease), "a process that is busy for a moment would lose its messages to another")
 	ps.check(c.StopGrace >= 0, "stop_grace", fmt.Sprintf("%v is negative", c.StopGrace), "")
 	ps.check(c.OrphanAfter >= 0, "orphan_after", fmt.Sprintf("%v is negative", c.OrphanAfter), "")
 	ps.retention(&c.Retention)

@@ -86,7 +86,7 @@ func (w *works) buildEngine() {
 		},
 	})
 	w.engine = dispatch.New(dispatch.Config{
-		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, StopGrace: w.config.StopGrace,
+		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,
 		SyncTemplates: func(ctx context.Context, appID string) error {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// buildProgram builds the real program, without the race detector: it is to be fast.
+func buildProgram(t *testing.T, dir string) string {
+	t.Helper()
+	exe := filepath.Join(dir, "hongyan")
+	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return exe
+}
+
+// program is a running hongyan process.
+type program struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	url  string
+	errs *os.File
+}
+
+func startProgram(t *testing.T, exe string, env []string, args ...string) *program {
+	t.Helper()
+	errs, err := os.CreateTemp(t.TempDir(), "stderr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{t: t, cmd: cmd, errs: errs}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); errs.Close() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v printed no address: %v\n%s", args, err, p.stderr())
+	}
+	p.url = strings.TrimPrefix(strings.TrimSpace(line), "listening on ")
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return p
+}
+
+func (p *program) stderr() string {
+	b, _ := os.ReadFile(p.errs.Name())
+	return string(b)
+}
+
+// stop ends the process as an operator does; it must leave in peace.
+func (p *program) stop() {
+	p.t.Helper()
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("stop: %v\n%s", err, p.stderr())
+	}
+}
