@@ -110,29 +110,3 @@ func runProgram(t *testing.T, exe string, args ...string) string {
 	}
 	return string(out)
 }
-
-func eachLedgerEntry(t *testing.T, boxURL string, each func(sandbox.LedgerEntry)) {
-	t.Helper()
-	for after := int64(0); ; {
-		resp, err := http.Get(fmt.Sprintf("%s/sandbox/v1/ledger?after=%d&limit=10000", boxURL, after))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var page struct {
-			Items []sandbox.LedgerEntry `json:"items"`
-			Next  int64                 `json:"next_after"`
-		}
-		err = json.NewDecoder(resp.Body).Decode(&page)
-		resp.Body.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range page.Items {
-			each(e)
-		}
-		if len(page.Items) == 0 || page.Next <= after {
-			return
-		}
-		after = page.Next
-	}
-}
