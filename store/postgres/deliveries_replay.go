@@ -67,9 +67,10 @@ func (t *tx) again(events []hongyan.Event, r store.Replay) (int, error) {
 	return begun + hurried, err
 }
 
+// replaySQL keeps the events there until their deliveries have begun (see removeEvents).
 const replaySQL = `SELECT id, type, openid FROM events
 	WHERE appid = $1 AND received_at >= $2 AND received_at < $3 AND (received_at, id) > ($4, $5)
-	ORDER BY received_at, id LIMIT $6`
+	ORDER BY received_at, id LIMIT $6 FOR KEY SHARE`
 
 // replayed returns one batch of the events that a replay asks for: ID, AppID, Type and OpenID.
 func (t *tx) replayed(r store.Replay) (events []hongyan.Event, err error) {

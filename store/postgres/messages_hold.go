@@ -86,7 +86,7 @@ const (
 		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind`
 	releaseTemplateSQL = `WITH found AS (SELECT seq AS found_seq FROM messages
 			WHERE stream IN (SELECT stream FROM streams WHERE appid = $1) AND state = 1 AND ` + rareSQL + `
-				AND template_id = $2 AND reason = $4
+				AND $2 IN (template_id, '') AND reason = $4
 			LIMIT $3 FOR UPDATE)
 		UPDATE messages SET state = 0, reason = '', hold = NULL, updated_at = (SELECT hongyan_now()), due_at = greatest($5::bigint, -due_at)
 		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind`

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"strconv"
+
 	"hongyan"
 	"hongyan/store"
 )
@@ -40,4 +42,8 @@ func (t *tx) setMeta(name string, value []byte) error {
 	_, err := t.exec(`INSERT INTO meta (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
+}
+
+func (t *tx) setNumber(name string, n int64) error {
+	return t.setMeta(name, strconv.AppendInt(nil, n, 10))
 }
