@@ -86,17 +86,28 @@ type QuotaRule struct {
 	Scope  string `json:"scope"`  // "account" or "template"
 	Period string `json:"period"` // "day" or "month", in Beijing time
 	Limit  int64  `json:"limit"`  // calls
+	// UrgentReserve is how many of Limit only urgent messages may use; 0 = none. Of
+	// scope "account" alone.
+	UrgentReserve int64 `json:"urgent_reserve,omitempty"`
 }
 
-// DefaultQuota is the limit of an account that names none: 100,000 calls a day (S40).
-var DefaultQuota = []QuotaRule{{Scope: "account", Period: "day", Limit: 100_000}}
+// The limits of accounts that name none: 100,000 calls a day (S40, S55), and for
+// mini programs the 10,000,000 a day that subscribe messages have without payment
+// ability (spec §7). Lower ones of WeChat's, as of form_ids, it tells by itself.
+var (
+	DefaultQuota     = []QuotaRule{{Scope: "account", Period: "day", Limit: 100_000}}
+	DefaultMiniQuota = []QuotaRule{{Scope: "account", Period: "day", Limit: 10_000_000}}
+)
 
-// EffectiveQuotas returns the account's rules, or the default.
+// EffectiveQuotas returns the account's rules, or the default of its kind.
 func (a *Account) EffectiveQuotas() []QuotaRule {
-	if len(a.Quotas) == 0 {
-		return DefaultQuota
+	switch {
+	case len(a.Quotas) > 0:
+		return a.Quotas
+	case a.Kind == MiniProgram:
+		return DefaultMiniQuota
 	}
-	return a.Quotas
+	return DefaultQuota
 }
 
 // QuotaUsage is how much of one rule's period is used.

@@ -197,7 +197,13 @@ func (c *accountCheck) quotas(rules []QuotaRule) {
 		if q.Limit < 1 || q.Limit > maxQuota {
 			c.add(at+"/limit", "%d is not between 1 and %d", q.Limit, int64(maxQuota))
 		}
-		q.Limit = 0
+		switch {
+		case q.UrgentReserve < 0 || q.UrgentReserve > max(0, q.Limit):
+			c.add(at+"/urgent_reserve", "%d is not between 0 and the limit of %d", q.UrgentReserve, q.Limit)
+		case q.UrgentReserve > 0 && q.Scope != "account":
+			c.add(at+"/urgent_reserve", "only a rule of the account's keeps a reserve")
+		}
+		q.Limit, q.UrgentReserve = 0, 0
 		if seen[q] {
 			c.add(at, "a second rule for the %s per %s", clip(q.Scope), clip(q.Period))
 		}

@@ -30,8 +30,10 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 // not change with the language.
 func TestTheChineseEditionNamesTheSame(t *testing.T) {
 	for original, edition := range map[string]string{
-		"docs/sandbox.md": "docs/sandbox.zh-CN.md",
-		"docs/migrate.md": "docs/migrate.zh-CN.md",
+		"docs/sandbox.md":   "docs/sandbox.zh-CN.md",
+		"docs/migrate.md":   "docs/migrate.zh-CN.md",
+		"docs/compat.md":    "docs/compat.zh-CN.md",
+		"docs/callbacks.md": "docs/callbacks.zh-CN.md",
 	} {
 		translated := codeSpans(readDocument(t, os.DirFS("."), edition))
 		for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {

@@ -161,7 +161,7 @@ func viewDownstreamStatus(a *hongyan.Account, d *hongyan.Downstream, counts map[
 	return client.DownstreamStatus{
 		Name: v.Name, URL: v.URL, Sync: v.Sync, Ordered: v.Ordered, Paused: v.Paused, Events: v.Events,
 		Mode: v.Mode, TokenSet: v.TokenSet, AESKeySet: v.AESKeySet,
-		Pending: n.Pending, Delivered: n.Done, GaveUp: n.GaveUp, OldestPendingAt: client.At(n.Oldest),
+		Pending: n.Pending, Delivered: n.Done, GaveUp: n.GaveUp, OldestPendingAt: client.At(n.Oldest), LastError: n.Error,
 	}
 }
 

@@ -88,13 +88,20 @@ func TestDownstreamsAreShownWithoutTheirSecrets(t *testing.T) {
 	at := hongyan.Millis(g.store.Now())
 	g.push("text", at)
 	g.push("subscribe", at)
+	failed, err := g.store.ClaimDeliveries(t.Context(), store.DeliveryClaim{Target: hongyan.DownstreamTarget(sandbox.SeedServiceAppID, "erp"), Max: 1, Lease: time.Minute})
+	if err != nil || len(failed) != 1 {
+		t.Fatalf("claimed %v, %v", failed, err)
+	}
+	if err := g.store.FinishDeliveries(t.Context(), []store.DeliveryResult{{ID: failed[0].ID, Attempts: 1, Status: 503, Error: "answered 503"}}); err != nil {
+		t.Fatal(err)
+	}
 	list, err := g.admin.Downstreams(t.Context(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []client.DownstreamStatus{
 		{Name: "crm", URL: "http://10.0.0.8:8080/wechat", Sync: true, Events: []string{"text", "subscribe"}, Mode: "plain", TokenSet: true, Pending: 2},
-		{Name: "erp", URL: "https://erp.example.com/wechat", Ordered: true, Events: []string{}, Mode: "safe", Pending: 2},
+		{Name: "erp", URL: "https://erp.example.com/wechat", Ordered: true, Events: []string{}, Mode: "safe", Pending: 2, LastError: "answered 503"},
 	}
 	for i := range list.Items {
 		if list.Items[i].OldestPendingAt.Or().Before(at) {

@@ -133,9 +133,13 @@ func (a *API) getQuota(ctx context.Context, in *accountPath) (*out[client.List[c
 	}
 	list := client.List[client.QuotaUsage]{Items: make([]client.QuotaUsage, 0, len(rules))}
 	for _, q := range rules {
-		list.Items = append(list.Items, client.QuotaUsage{
+		one := client.QuotaUsage{
 			Scope: q.Scope, Period: q.Period, Limit: q.Limit, Used: q.Used, Remaining: q.Remaining, ResetsAt: client.Time{Time: q.ResetsAt},
-		})
+		}
+		if !q.ExhaustedAt.IsZero() {
+			one.ExhaustedAt = &client.Time{Time: q.ExhaustedAt}
+		}
+		list.Items = append(list.Items, one)
 	}
 	return &out[client.List[client.QuotaUsage]]{list}, nil
 }

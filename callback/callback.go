@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/seldom"
 	"hongyan/store"
 )
 
@@ -30,6 +31,10 @@ import (
 // compared with messages in doubt. The answer to a send that the event overtook
 // has been recorded by then: calls end within 15 s.
 const DefaultOrphanAfter = 30 * time.Second
+
+// tellEvery is the least time between two lines of the log about the same account
+// and the same trouble; what comes between is logged at debug level.
+const tellEvery = 10 * time.Minute
 
 // Config is what a Callback is built from. Only Store is needed.
 type Config struct {
@@ -74,6 +79,8 @@ type Callback struct {
 	changes   int                  // calls of AccountChanged
 	asking    map[string]int       // calls of reply under way, by AppID
 
+	repeated seldom.Teller // of what may happen to every push
+
 	judgements map[int64]time.Time // runOrphans' alone: when an orphan is looked at again
 }
 
@@ -83,6 +90,7 @@ func New(cfg Config) *Callback {
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
 		reply: cfg.Reply, stored: cfg.Stored,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
+		repeated: seldom.Teller{Every: tellEvery},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -141,13 +149,23 @@ func (c *Callback) refuseAccount(w http.ResponseWriter, r *http.Request, err err
 		refuse(w, http.StatusNotFound, "unknown_account")
 	case hongyan.IsKind(err, hongyan.Conflict):
 		c.observe("", "", "not_configured")
-		c.log.WarnContext(r.Context(), "a callback for an account that is not set up for it", "err", err)
+		c.tell(r.Context(), slog.LevelWarn, r.PathValue("appid"), "a callback for an account that is not set up for it", "err", err)
 		refuse(w, http.StatusNotFound, "callback_not_configured")
 	default:
 		c.observe("", "", "store_failed")
 		c.log.ErrorContext(r.Context(), "the account of a callback cannot be read", "err", err)
 		refuse(w, http.StatusServiceUnavailable, "try_again")
 	}
+}
+
+// tell logs what may happen to every push: at level once in tellEvery for that subject
+// and text, the rest at debug level.
+func (c *Callback) tell(ctx context.Context, level slog.Level, subject, text string, args ...any) {
+	level, untold := c.repeated.Level(level, c.store.Now(), text+" "+subject)
+	if untold > 0 {
+		args = append(args, "untold", untold)
+	}
+	c.log.Log(ctx, level, text, args...)
 }
 
 // verify answers the check of the server URL (spec §5.2).

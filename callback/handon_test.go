@@ -291,7 +291,7 @@ func TestWeChatIsAnsweredInTimeWhateverTheDownstreamDoes(t *testing.T) {
 		if took[19] > 0 || took[20] != answerWithin-sealWithin || took[len(took)-1] != answerWithin-sealWithin {
 			t.Errorf("answered after %s, %s … %s; want 20 at once and the others before %s", took[19], took[20], took[len(took)-1], answerWithin)
 		}
-		f.process()
+		f.processAll(t.Context())
 		if got := len(f.targets()); got != len(took) {
 			t.Errorf("%d deliveries are kept, want %d", got, len(took))
 		}
@@ -299,6 +299,22 @@ func TestWeChatIsAnsweredInTimeWhateverTheDownstreamDoes(t *testing.T) {
 			t.Errorf("%d calls count as under way, want none before this one", f.asking[appID]-1)
 		}
 	})
+}
+
+// TestADownstreamThatIsDownIsOneLineOfTheLog, not one for each push; nor are strangers.
+func TestADownstreamThatIsDownIsOneLineOfTheLog(t *testing.T) {
+	f := syncFixture(t, func(context.Context, *hongyan.Event) (Reply, error) { return Reply{}, errors.New("refused") })
+	for i := range int64(50) {
+		f.mustPush(receipt(i, "success", f.store.Now()))
+		if status, _ := f.post(signed("a stranger's"), "<xml></xml>"); status != http.StatusForbidden {
+			t.Fatal(status)
+		}
+	}
+	for _, line := range []string{"no answer of the synchronous downstream", "callback refused"} {
+		if got := strings.Count(f.logged(), line); got != 1 {
+			t.Errorf("%q is told %d times, want once", line, got)
+		}
+	}
 }
 
 // TestTheReplyIsThereBeforeItIsRecorded: over a real connection, WeChat's answer does

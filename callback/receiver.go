@@ -26,7 +26,7 @@ const receiverLife = 15 * time.Second
 func (c *Callback) receiver(ctx context.Context, name string) (*receiver, error) {
 	rec, err := c.known(ctx, name)
 	if err == nil && rec.unfit != nil {
-		return nil, hongyan.Errorf(hongyan.Conflict, "callback_not_configured", "callback of %s: %w", rec.appID, rec.unfit)
+		return nil, &hongyan.Error{Kind: hongyan.Conflict, Code: "callback_not_configured", Message: "callback of " + rec.appID, Err: rec.unfit}
 	}
 	return rec, err
 }

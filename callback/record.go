@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func (c *Callback) refusePush(w http.ResponseWriter, r *http.Request, rec *recei
 		word, status = refusal.Kind.String(), http.StatusForbidden
 	}
 	c.observe(rec.appID, "", word)
-	c.log.InfoContext(r.Context(), "callback refused", "appid", rec.appID, "reason", word, "err", err)
+	c.tell(r.Context(), slog.LevelInfo, rec.appID+" "+word, "callback refused", "appid", rec.appID, "reason", word, "err", err)
 	refuse(w, status, word)
 }
 

@@ -15,7 +15,7 @@ type AccountRequest struct {
 	BaseURL            string            `json:"base_url,omitempty" doc:"Where WeChat is. Default https://api.weixin.qq.com. A host other than loopback needs https."`
 	Callback           *CallbackInput    `json:"callback,omitempty" doc:"How WeChat pushes to us (服务器配置)."`
 	Rate               *Rate             `json:"rate,omitempty" doc:"A limit of our own."`
-	Quotas             []Quota           `json:"quotas,omitempty" nullable:"false" doc:"Limits per Beijing day or month. Default: 100,000 calls of the account a day."`
+	Quotas             []Quota           `json:"quotas,omitempty" nullable:"false" doc:"Limits per Beijing day or month. Default: 100,000 calls of the account a day; mini programs 10,000,000."`
 	UncertainPolicy    string            `json:"uncertain_policy,omitempty" enum:"hold,resend,give_up" doc:"What becomes of a message whose outcome cannot be known. Default hold."`
 	TokenSource        string            `json:"token_source,omitempty" enum:"stable,plain,external" doc:"Where the access_token comes from: WeChat's stable_token or token, or a central server (中控服务器) that you run already. Default stable."`
 	TokenURL           string            `json:"token_url,omitempty" doc:"token_source external: where the token is fetched, in the form GET /cgi-bin/token answers. Empty: it is pushed to us with PUT …/token. A host other than loopback needs https. Stored encrypted, never answered."`
@@ -45,6 +45,8 @@ type Quota struct {
 	Scope  string `json:"scope" enum:"account,template"`
 	Period string `json:"period" enum:"day,month" doc:"In Beijing time."`
 	Limit  int64  `json:"limit" doc:"Calls, 1 or more."`
+	// UrgentReserve is of scope account alone.
+	UrgentReserve int64 `json:"urgent_reserve,omitempty" doc:"How many of the limit only urgent messages may use; scope account alone. Default 0."`
 }
 
 // PathRules say which paths of WeChat callers reach through the gateway. A

@@ -50,6 +50,7 @@ type DownstreamStatus struct {
 	Delivered       int64    `json:"delivered" doc:"Pushes it took, as far as they are remembered: 7 days."`
 	GaveUp          int64    `json:"gave_up" doc:"Pushes that were tried in vain for as long as it makes sense. Replay them once it is mended."`
 	OldestPendingAt *Time    `json:"oldest_pending_at" doc:"Since when the oldest of the pending ones waits."`
+	LastError       string   `json:"last_error" doc:"Why the latest attempt at the oldest of the pending ones failed. Empty: it did not, or was not made yet."`
 }
 
 // Replay asks for pushes to be handed on once more.

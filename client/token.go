@@ -67,6 +67,8 @@ type QuotaUsage struct {
 	Used      int64  `json:"used"`
 	Remaining int64  `json:"remaining"`
 	ResetsAt  Time   `json:"resets_at"`
+	// ExhaustedAt is a forecast.
+	ExhaustedAt *Time `json:"exhausted_at" doc:"When the limit is reached at the present pace; null = not before resets_at."`
 }
 
 // Token reads the current access_token. It needs an admin key.

@@ -83,6 +83,9 @@ func (c *accountCache) common(ctx context.Context) (*hongyan.Account, error) {
 		}
 		only = a
 	}
+	if only != nil && len(all) > 1 {
+		only.Paths = hongyan.PathRules{} // those of one account do not bind the users of another
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.changes == changes {

@@ -15,8 +15,8 @@ const maxHeld = 1 << 20
 // the first time. One reader is in use at a time; opening the next ends the one
 // before, which a transport may still hold. It is safe for concurrent use.
 type body struct {
-	limit int64  // bytes
-	touch func() // told of every step
+	limit int64    // bytes
+	t     *transit // told of every step
 
 	mu    sync.Mutex
 	size  int64     // bytes in all; -1 = not known yet
@@ -32,8 +32,8 @@ type body struct {
 // newBody reads the beginning of a caller's body, and all of one that does not say
 // how long it is: the platform refuses bodies without a length (HTTP 412, spec
 // §2.4). The caller closes the body.
-func newBody(src io.Reader, size, limit int64, touch func()) (*body, error) {
-	b := &body{limit: limit, touch: touch, size: size}
+func newBody(src io.Reader, size, limit int64, t *transit) (*body, error) {
+	b := &body{limit: limit, t: t, size: size}
 	if size > limit {
 		return nil, tooLong(limit)
 	}
@@ -41,7 +41,7 @@ func newBody(src io.Reader, size, limit int64, touch func()) (*body, error) {
 		b.size = 0
 		return b, nil
 	}
-	src = &touching{src, touch}
+	src = &callersBody{src, t}
 	held := int64(maxHeld)
 	if size > 0 {
 		held = min(held, size)
@@ -144,18 +144,6 @@ func (b *body) keep(p []byte) {
 	b.lost = err != nil
 }
 
-// touching tells of every step of a reader.
-type touching struct {
-	io.Reader
-	touch func()
-}
-
-func (t *touching) Read(p []byte) (int, error) {
-	n, err := t.Reader.Read(p)
-	t.touch()
-	return n, err
-}
-
 // bodyReader reads a body once.
 type bodyReader struct {
 	b    *body
@@ -171,7 +159,7 @@ func (r *bodyReader) Read(p []byte) (n int, err error) {
 	if r.turn != b.turn {
 		return 0, io.ErrClosedPipe
 	}
-	b.touch()
+	b.t.touch()
 	if held := int64(len(b.head)); r.off < held {
 		n = copy(p, b.head[r.off:])
 		r.off += int64(n)

@@ -20,12 +20,12 @@ import (
 const tokenWait = 20 * time.Second
 
 // forward sends a call on and its answer back. A call whose token WeChat refuses has
-// done nothing: it is made once more, with the next token.
+// done nothing: if the token is dead, it is made once more, with the next.
 func (g *Gate) forward(x *exchange, p *passage) error {
 	t := newTransit(x)
 	defer t.end()
 	src, size := p.source(x)
-	b, err := newBody(src, size, g.cfg.MaxBody, t.touch)
+	b, err := newBody(src, size, g.cfg.MaxBody, t)
 	if err != nil {
 		return err
 	}
@@ -40,13 +40,20 @@ func (g *Gate) forward(x *exchange, p *passage) error {
 			b.stop()
 			return g.unreachable(t, p, b, err)
 		}
+		t.touch()
 		seen := peek(resp)
+		t.touch()
 		if first && p.swap && deadToken(seen.code) && b.repeatable() {
-			_ = resp.Body.Close()
-			if err := g.invalidate(t.ctx, p, live); err != nil {
+			again, err := g.suspect(t.ctx, p, live)
+			if again || err != nil {
+				_ = resp.Body.Close()
+			}
+			if err != nil {
 				return err
 			}
-			continue
+			if again {
+				continue
+			}
 		}
 		b.stop()
 		x.code = int(seen.code)
@@ -64,10 +71,11 @@ func (g *Gate) live(ctx context.Context, p *passage) (string, error) {
 	return g.cfg.Tokens.AccessToken(ctx, p.account.AppID)
 }
 
-func (g *Gate) invalidate(ctx context.Context, p *passage, failed string) error {
+// suspect reports whether there is another token than the one WeChat refused.
+func (g *Gate) suspect(ctx context.Context, p *passage, failed string) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenWait)
 	defer cancel()
-	return g.cfg.Tokens.Invalidate(ctx, p.account.AppID, failed)
+	return g.cfg.Tokens.Suspect(ctx, p.account.AppID, failed)
 }
 
 // ask makes one call.
@@ -151,9 +159,7 @@ func (g *Gate) relay(t *transit, p *passage, resp *http.Response, seen *glance) 
 	if p.swap && seen.code == wechat.CodeInvalidAccessToken {
 		return &refusal{code: wechat.CodeInvalidCredential, text: textOf(wechat.CodeInvalidCredential), rid: seen.rid}
 	}
-	if p.guarded != nil {
-		g.settle(x, p, seen)
-	}
+	g.settle(x, p, seen)
 	x.drain()
 	x.begun = true
 	h := x.w.Header()
@@ -174,18 +180,18 @@ func (g *Gate) relay(t *transit, p *passage, resp *http.Response, seen *glance) 
 // streamBuffer is how much is read and given on at once, in bytes.
 const streamBuffer = 32 << 10
 
-// stream gives on the rest of an answer as it comes.
+// stream gives on the rest of an answer as it comes, at once.
 func (g *Gate) stream(t *transit, from io.Reader) error {
 	flush := http.NewResponseController(t.x.w).Flush
 	buf := make([]byte, streamBuffer)
 	for {
+		if err := flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return nil // the caller has left
+		}
 		n, err := from.Read(buf)
 		t.touch()
 		if n > 0 {
-			if _, werr := t.x.w.Write(buf[:n]); werr != nil {
-				return nil // the caller has left
-			}
-			if ferr := flush(); ferr != nil && !errors.Is(ferr, http.ErrNotSupported) {
+			if _, err := t.x.w.Write(buf[:n]); err != nil {
 				return nil
 			}
 		}

@@ -53,6 +53,9 @@ type Config struct {
 	MaxBody int64
 	// Changed is told the appid when clear_quota has lifted an account's holds; nil = nobody.
 	Changed func(appID string)
+	// TemplatesChanged is told the appid before the answer of a call goes back that
+	// added or deleted a template: the next one sends it. nil = nobody.
+	TemplatesChanged func(ctx context.Context, appID string)
 	// Observe is told of every answer: its account ("" = none known), what was asked
 	// (a path of ours, or the prefix of one passed through), the errcode and the time
 	// it took. nil = nobody.
@@ -86,6 +89,9 @@ func New(cfg Config) *Gate {
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func(string) {}
+	}
+	if cfg.TemplatesChanged == nil {
+		cfg.TemplatesChanged = func(context.Context, string) {}
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, string, int, time.Duration) {}

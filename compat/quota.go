@@ -3,7 +3,6 @@ package compat
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"hongyan"
 	"hongyan/store"
@@ -125,18 +124,6 @@ func (g *Gate) cleared(ctx context.Context, p *passage) (int64, error) {
 		}
 	}
 	return 0, nil
-}
-
-// settleTime bounds the writes after WeChat has answered a scarce call.
-const settleTime = 5 * time.Second
-
-// settle counts a scarce call that WeChat carried out, and lets go what waited for
-// the quota.
-func (g *Gate) settle(x *exchange, p *passage, seen *glance) {
-	if seen.whole && seen.code == wechat.CodeOK {
-		g.count(x, p)
-		g.lift(x, p)
-	}
 }
 
 func (g *Gate) count(x *exchange, p *passage) {

@@ -74,7 +74,8 @@ func (g *Gate) refusalOf(err error) *refusal {
 	case hongyan.Full:
 		detail = "the gateway's disk is full, nothing was accepted"
 	case hongyan.Unavailable:
-		detail = "the gateway cannot take this at the moment, nothing was accepted"
+		e, _ := errors.AsType[*hongyan.Error](err)
+		detail = e.Message + "; nothing was accepted"
 	}
 	no, _ := errors.AsType[*refusal](systemError(detail, err))
 	return no

@@ -104,8 +104,7 @@ func (g *Gate) answerSend(x *exchange, s *sendPath, m *hongyan.Message) error {
 	if no := whatWeChatRefused(m); no != nil {
 		return no
 	}
-	msgID := m.MsgID
-	if s.msgID && msgID == 0 {
+	if s.msgID && m.MsgID == 0 && m.OwnMsgID == 0 {
 		var err error
 		if m, err = g.ownMsgID(x, m); err != nil {
 			g.log.WarnContext(x.ctx(), "a caller was answered with a msgid that could not be kept", "appid", m.AppID, "id", m.ID, "err", err)
@@ -113,9 +112,8 @@ func (g *Gate) answerSend(x *exchange, s *sendPath, m *hongyan.Message) error {
 		if no := whatWeChatRefused(m); no != nil { // it came meanwhile
 			return no
 		}
-		msgID = callersMsgID(m)
 	}
-	x.write(sentBody(s, msgID))
+	x.write(sentBody(s, callersMsgID(m)))
 	return nil
 }
 
@@ -129,13 +127,14 @@ func (g *Gate) ownMsgID(x *exchange, m *hongyan.Message) (*hongyan.Message, erro
 	return &now, nil
 }
 
-// callersMsgID is the number a caller knows the message by.
+// callersMsgID is the number a caller knows the message by, which the event handed on
+// carries as well: one that was answered once stays, whoever asks again.
 func callersMsgID(m *hongyan.Message) int64 {
 	switch {
-	case m.MsgID != 0:
-		return m.MsgID
 	case m.OwnMsgID != 0:
 		return m.OwnMsgID
+	case m.MsgID != 0:
+		return m.MsgID
 	case m.Receipt != nil && m.Receipt.MsgID != 0:
 		return m.Receipt.MsgID // the answer was lost, and the event told what it was
 	}
@@ -143,12 +142,16 @@ func callersMsgID(m *hongyan.Message) int64 {
 }
 
 // whatWeChatRefused returns WeChat's refusal of a message: it ended with an errcode,
-// or went into review, which WeChat says with one, too. nil = there is none.
+// or went into review, which WeChat says with one, too; a refusal of the request itself,
+// which has none, is a body that cannot be read. nil = there is none.
 func whatWeChatRefused(m *hongyan.Message) error {
 	last := &m.Last
 	ended := m.State == hongyan.Failed || m.State == hongyan.Accepted && m.InReview
-	if !ended || last.Outcome != hongyan.Answered || last.Errcode == 0 {
+	if !ended || last.Outcome != hongyan.Answered {
 		return nil
+	}
+	if last.Errcode == 0 { // refused by the front end, with an HTTP status
+		return refuseWith(wechat.CodeDataFormatError, "%s: %s", textOf(wechat.CodeDataFormatError), last.Errmsg)
 	}
 	if last.Errcode == int(wechat.CodeSystemError) { // -1 again and again, and given up
 		return nil

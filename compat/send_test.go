@@ -235,6 +235,19 @@ func TestWeChatsRefusalsArePassedOn(t *testing.T) {
 	})
 }
 
+// TestAnHTTPStatusIsARefusal: the message has failed, so that errcode 0 would be a lie.
+func TestAnHTTPStatusIsARefusal(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		tok := r.serviceToken()
+		r.box.Sandbox.AddFault(sandbox.Fault{Path: "/cgi-bin/message/template/send", HTTPStatus: 413})
+		a := r.post(sendPathOf+tok, order(ordinary, ""))
+		r.want(a, `{"errcode":47001,"errmsg":"data format error: wechat: /cgi-bin/message/template/send: refused with HTTP 413 rid: *"}`)
+		if m := r.stored()[0]; m.State != hongyan.Failed {
+			t.Errorf("stored as %s, want failed", m.State)
+		}
+	})
+}
+
 func TestAWrongKindOfAccount(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		const want = `{"errcode":48001,"errmsg":"api unauthorized rid: *"}`
@@ -317,7 +330,8 @@ func TestASlowAnswer(t *testing.T) {
 		tok := r.serviceToken()
 		r.box.Sandbox.AddFault(sandbox.Fault{Path: "/cgi-bin/message/template/send", HangMS: 5000, Times: 1})
 		begun := time.Now()
-		id := r.msgIDOf(r.post(sendPathOf+tok, order(ordinary, "")))
+		body := order(ordinary, `"client_msg_id":"order-1001-paid",`)
+		id := r.msgIDOf(r.post(sendPathOf+tok, body))
 		if took := time.Since(begun); took != 2*time.Second {
 			t.Errorf("the answer took %v, want 2s", took)
 		}
@@ -334,6 +348,9 @@ func TestASlowAnswer(t *testing.T) {
 		own, open, err := r.store.HandedOnMsgID(r.t.Context(), serviceID, m.MsgID, ordinary)
 		if own != id || open || err != nil {
 			t.Errorf("the event will carry %d (open %t, err %v), want %d", own, open, err, id)
+		}
+		if again := r.msgIDOf(r.post(sendPathOf+tok, body)); again != id {
+			t.Errorf("asked once more the caller got %d, want what the event will carry, %d", again, id)
 		}
 	})
 }
@@ -375,9 +392,22 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 		r.stop()
 		r.must(r.store.Close())
 		a := r.post(sendPathOf+tok, order(ordinary, ""))
-		r.want(a, `{"errcode":-1,"errmsg":"system error: the gateway cannot take this at the moment, nothing was accepted rid: *"}`)
+		r.want(a, `{"errcode":-1,"errmsg":"system error: the store is closed; nothing was accepted rid: *"}`)
 		if rid := anyRID.FindString(a.body); rid == "" || !strings.Contains(r.logs.String(), "rid="+rid[len("rid: "):]) {
 			t.Errorf("the log does not know %q", rid)
 		}
+	})
+}
+
+// TestATemplateThatNobodyCanAskFor: whether it exists cannot be told, which is no
+// reason to tell an SDK that it does not.
+func TestATemplateThatNobodyCanAskFor(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		tok := r.serviceToken()
+		r.box.Sandbox.AddFault(sandbox.Fault{Path: "/cgi-bin/template/get_all_private_template", HTTPStatus: 502, Times: 1})
+		r.want(r.post(sendPathOf+tok, order(ordinary, "")), `{"errcode":-1,"errmsg":"system error: template \"`+sandbox.SeedTemplateOrder+
+			`\" is not known here, and WeChat could not be asked for the templates of `+serviceID+`; nothing was accepted rid: *"}`)
+		time.Sleep(2 * time.Second)
+		r.msgIDOf(r.post(sendPathOf+tok, order(ordinary, "")))
 	})
 }

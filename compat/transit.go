@@ -3,6 +3,7 @@ package compat
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,10 @@ type transit struct {
 	idle   *time.Timer
 	sent   atomic.Bool // a connection was there to send on
 	timed  atomic.Int64
-	reads  bool // the caller's connection has limits that must be put off
-	writes bool
+
+	reading atomic.Bool // of the caller's body
+	reads   bool        // the caller's connection has limits that must be put off
+	writes  bool
 }
 
 const (
@@ -37,8 +40,9 @@ func newTransit(x *exchange) *transit {
 	t.ctx, t.cancel = context.WithCancelCause(x.ctx())
 	giveUp := func() {
 		t.cancel(errSilent)
-		// Whoever waits for the caller's next bytes waits no longer.
-		_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
+		if t.reading.Load() { // whoever waits for the caller's next bytes waits no longer
+			_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
+		}
 	}
 	t.whole, t.idle = time.AfterFunc(wholeTime, giveUp), time.AfterFunc(idleTime, giveUp)
 	if srv, ok := x.ctx().Value(http.ServerContextKey).(*http.Server); ok {
@@ -68,6 +72,23 @@ func (t *transit) putOff(now time.Time) {
 	if t.writes {
 		_ = c.SetWriteDeadline(now.Add(2 * idleTime))
 	}
+}
+
+// callersBody reads the caller's body for as long as the call goes on.
+type callersBody struct {
+	io.Reader
+	t *transit
+}
+
+func (b *callersBody) Read(p []byte) (int, error) {
+	b.t.reading.Store(true)
+	defer b.t.reading.Store(false)
+	if err := b.t.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := b.Reader.Read(p)
+	b.t.touch()
+	return n, err
 }
 
 // end frees the timers. A timeout that strikes now strikes nobody.

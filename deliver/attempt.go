@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -140,7 +141,7 @@ func (s *Sender) attempt(ctx, stopping context.Context, o *outlet, d *store.Clai
 	}
 	body, wait, err := s.bodyOf(ctx, &d.Event)
 	if err != nil {
-		s.log.ErrorContext(ctx, "a push cannot be made ready to be handed on", "target", o.target, "event", d.EventID, "err", err)
+		s.tell(ctx, slog.LevelError, o.target, "a push cannot be made ready to be handed on", "event", d.EventID, "err", err)
 		r.DueAt = r.DueAt.Add(askAgain)
 		return r
 	}
@@ -150,18 +151,19 @@ func (s *Sender) attempt(ctx, stopping context.Context, o *outlet, d *store.Clai
 		return r
 	}
 	r.Untried = false
-	s.judge(o, d, s.post(ctx, o, &d.Event, body), ctx.Err() != nil, &r)
+	out := s.post(ctx, o, &d.Event, body)
+	if out.err != nil && ctx.Err() != nil {
+		r.Status, r.Took, r.Error, r.DueAt = out.status, out.took, errStopped.Error(), s.store.Now()
+		return r
+	}
+	s.judge(ctx, o, d, out, &r)
 	return r
 }
 
 // judge turns the outcome of a call into what is recorded of its delivery.
-func (s *Sender) judge(o *outlet, d *store.ClaimedDelivery, out outcome, stopped bool, r *store.DeliveryResult) {
+func (s *Sender) judge(ctx context.Context, o *outlet, d *store.ClaimedDelivery, out outcome, r *store.DeliveryResult) {
 	now := s.store.Now()
 	r.Status, r.Took, r.DueAt = out.status, out.took, now
-	if out.err != nil && stopped {
-		r.Error = errStopped.Error()
-		return
-	}
 	trouble := s.note(o.target, out.err)
 	word := out.word()
 	if out.err == nil {
@@ -169,9 +171,9 @@ func (s *Sender) judge(o *outlet, d *store.ClaimedDelivery, out outcome, stopped
 	} else {
 		r.Error = shorten(out.err.Error())
 		r.DueAt = now.Add(pauseAfter(d.Attempts, out.outage && trouble))
-		if r.DueAt.After(d.CreatedAt.Add(keepTrying)) {
+		if d.Attempts >= leastTries && r.DueAt.After(d.CreatedAt.Add(keepTrying)) {
 			r.State, word = hongyan.DeliveryGaveUp, "gave_up"
-			s.log.Warn("a push was given up", "target", o.target, "event", d.EventID, "attempts", d.Attempts, "err", out.err)
+			s.tell(ctx, slog.LevelWarn, o.target, "a push was given up", "event", d.EventID, "attempts", d.Attempts, "err", out.err)
 		}
 	}
 	s.observe(o.target, word, out.took)

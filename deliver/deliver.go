@@ -23,6 +23,7 @@ import (
 
 	"hongyan"
 	"hongyan/internal/guard"
+	"hongyan/internal/seldom"
 	"hongyan/store"
 	"hongyan/wechat"
 )
@@ -41,6 +42,9 @@ const (
 	stopGrace = 5 * time.Second
 	// pollEvery is the backstop for what another process stored, or a crash left.
 	pollEvery = 5 * time.Second
+	// tellEvery is the least time between two lines of the log about the same trouble
+	// of one target; what comes between is logged at debug level.
+	tellEvery = 10 * time.Minute
 )
 
 // Config is what a Sender is built from. Only Store is needed.
@@ -71,6 +75,8 @@ type Sender struct {
 	changes  int                 // calls of AccountChanged
 	lanes    map[string]*lane    // being emptied, by target
 	health   map[string]*health  // by target
+
+	repeated seldom.Teller // of what may happen to every push
 }
 
 // New returns a Sender. It starts nothing.
@@ -78,6 +84,7 @@ func New(cfg Config) *Sender {
 	s := &Sender{
 		store: cfg.Store, log: cfg.Logger, observe: cfg.Observe, wake: make(chan struct{}, 1),
 		accounts: map[string]*outlets{}, lanes: map[string]*lane{}, health: map[string]*health{},
+		repeated: seldom.Teller{Every: tellEvery},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -125,6 +132,17 @@ func (s *Sender) AccountChanged(appID string) {
 	delete(s.accounts, appID)
 	s.mu.Unlock()
 	s.Wake()
+}
+
+// tell logs what may happen to every push: at level once in tellEvery for that target
+// and text, the rest at debug level.
+func (s *Sender) tell(ctx context.Context, level slog.Level, target, text string, args ...any) {
+	level, untold := s.repeated.Level(level, s.store.Now(), text+" "+target)
+	args = append([]any{"target", target}, args...)
+	if untold > 0 {
+		args = append(args, "untold", untold)
+	}
+	s.log.Log(ctx, level, text, args...)
 }
 
 // replayBatch and dropBatch bound one transaction; pushes go on between two.

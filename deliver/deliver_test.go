@@ -108,7 +108,9 @@ func TestWhatADownstreamCanDo(t *testing.T) {
 		{"gone", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(410) }, hongyan.DeliveryPending, 410, "answered 410", "refused"},
 		{"busy", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(429) }, hongyan.DeliveryPending, 429, "answered 429", "refused"},
 		{"broken", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) }, hongyan.DeliveryPending, 500, "answered 500", "refused"},
-		{"redirect", func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://victim/", 307) },
+		{"redirect", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://victim/", http.StatusTemporaryRedirect)
+		},
 			hongyan.DeliveryPending, 307, "answered 307: redirects are not followed", "refused"},
 		{"hangs", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, hongyan.DeliveryPending, 0, "no whole answer within 10s", "unreachable"},
 		{"drips", func(rw http.ResponseWriter, r *http.Request) {
@@ -206,6 +208,26 @@ func TestAPausedDownstreamKeepsItsPushes(t *testing.T) {
 		w.after(time.Second)
 		if diff := cmp.Diff(slices.Sorted(slices.Values(a.bodies())), slices.Sorted(slices.Values(b.bodies()))); diff != "" {
 			t.Errorf("after it was resumed (-want +got)\n%s", diff)
+		}
+	})
+}
+
+// TestALongPauseGivesNothingUp: the first tries after it may meet a busy server.
+func TestALongPauseGivesNothingUp(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/", Paused: true}}, func(t *testing.T, w *world) {
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		in.answer = func(n int, _ wechat.Push, rw http.ResponseWriter) {
+			if n < 3 {
+				rw.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}
+		w.start()
+		w.push(openID, w.text(openID))
+		w.after(2 * keepTrying)
+		w.change(func(a *hongyan.Account) { a.Downstreams[0].Paused = false })
+		w.after(10 * time.Minute)
+		if d := w.one("a"); d.State != hongyan.DeliveryDone || d.Attempts != 4 {
+			t.Errorf("%s after %d attempts, want it taken by the fourth", d.State, d.Attempts)
 		}
 	})
 }
@@ -423,6 +445,42 @@ func TestADownstreamThatIsNotSetUpSaysSo(t *testing.T) {
 		w.after(time.Second)
 		if d := w.one("a"); d.State != hongyan.DeliveryPending || !strings.Contains(d.LastError, `unknown callback mode "sideways"`) {
 			t.Errorf("%+v, want the reason", d)
+		}
+	})
+}
+
+// TestWhatMetALongOutageIsThereSoonAfterIt: not after the two hours of its own schedule.
+func TestWhatMetALongOutageIsThereSoonAfterIt(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
+		w.start()
+		for range troubleAfter {
+			w.push(openID, w.text(openID))
+		}
+		w.after(9 * time.Hour)
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		w.after(outagePause * 11 / 10)
+		if got := len(in.bodies()); got != troubleAfter {
+			t.Errorf("%d pushes are there 11 minutes after the server is back, want %d", got, troubleAfter)
+		}
+	})
+}
+
+// TestAHangingPushHoldsUpNoOtherOfItsTarget that comes while it is under way.
+func TestAHangingPushHoldsUpNoOtherOfItsTarget(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/"}}, func(t *testing.T, w *world) {
+		in := w.inbox("a", wechat.ModeSafe, token, aesKey)
+		in.answer = func(n int, _ wechat.Push, _ http.ResponseWriter) {
+			if n == 0 {
+				time.Sleep(8 * time.Second)
+			}
+		}
+		w.start()
+		w.push(openID, w.text(openID))
+		w.after(time.Second)
+		w.push(otherID, w.text(otherID))
+		w.after(time.Second)
+		if got := len(in.bodies()); got != 2 {
+			t.Errorf("%d pushes are there, want the second beside the first", got)
 		}
 	})
 }

@@ -9,8 +9,11 @@ const (
 	// troubleAfter is how many attempts in a row must fail before a target counts as
 	// being in trouble.
 	troubleAfter = 5
-	// keepTrying is how long a delivery is tried, from when it began.
+	// keepTrying is how long a delivery is tried, from when it began; leastTries is how
+	// often at least. One that lay while its target was paused for a week, or behind
+	// others, is not given up because the first try afterwards meets a busy server.
 	keepTrying = 72 * time.Hour
+	leastTries = len(retryAfter)
 	// slowest is the pause after the attempts that retryAfter names.
 	slowest = 2 * time.Hour
 	// outagePause bounds the pause of a delivery that met a server in trouble: the

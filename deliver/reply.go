@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"hongyan"
@@ -60,7 +61,7 @@ func (s *Sender) replied(ctx context.Context, o *outlet, e *hongyan.Event, out o
 	body, err := o.pusher.OpenReply(out.body)
 	if err != nil {
 		word = "bad_reply"
-		s.log.WarnContext(ctx, "a passive reply cannot be passed on; WeChat is answered success", "target", o.target, "event", e.ID, "err", err)
+		s.tell(ctx, slog.LevelWarn, o.target, "a passive reply cannot be passed on; WeChat is answered success", "event", e.ID, "err", err)
 	}
 	s.observe(o.target, word, out.took)
 	return Reply{Body: body, Status: out.status, Took: out.took}

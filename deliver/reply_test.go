@@ -72,6 +72,27 @@ func TestReplyIsThePassiveReply(t *testing.T) {
 	}
 }
 
+// TestBadRepliesAreToldOnceInAWhile: a handler that answers "ok" does so to every push.
+func TestBadRepliesAreToldOnceInAWhile(t *testing.T) {
+	bubble(t, []hongyan.Downstream{{Name: "a", URL: "http://a/", Sync: true}}, func(t *testing.T, w *world) {
+		w.serve("a", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "ok") }))
+		e := w.push(openID, w.text(openID))
+		ask := func() {
+			if _, err := w.ask(e, time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 50 {
+			ask()
+		}
+		w.after(tellEvery)
+		ask()
+		if log := w.logged(); strings.Count(log, "cannot be passed on") != 2 || !strings.Contains(log, "untold=49") || w.count("a", "bad_reply") != 51 {
+			t.Errorf("51 bad replies in two spells are %d in the metrics, and in the log\n%s", w.count("a", "bad_reply"), log)
+		}
+	})
+}
+
 func TestReplyOfADownstreamThatFails(t *testing.T) {
 	tests := map[string]struct {
 		answer http.HandlerFunc
@@ -79,7 +100,7 @@ func TestReplyOfADownstreamThatFails(t *testing.T) {
 	}{
 		"late":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "context deadline exceeded"},
 		"broken":      {func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(502) }, "answered 502"},
-		"redirecting": {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://b/", 302) }, "answered 302: redirects are not followed"},
+		"redirecting": {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://b/", http.StatusFound) }, "answered 302: redirects are not followed"},
 		"nobody":      {nil, "dial memory: connection refused"},
 	}
 	for name, tt := range tests {

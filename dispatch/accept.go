@@ -271,6 +271,7 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 	rows := make([]store.NewMessage, 0, len(rs))
 	streams := make([]*stream, 0, len(rs))
 	index := make([]int, 0, len(rs))
+	accounts := make([]*account, 0, len(rs))
 	for i := range rs {
 		p, err := e.prepare(ctx, &rs[i])
 		if err != nil {
@@ -278,12 +279,15 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 			continue
 		}
 		before(p.message.ID)
-		s := e.lease(p.account, &p.message)
 		rows = append(rows, store.NewMessage{Message: p.message, IdempotencyKey: rs[i].IdempotencyKey, BodyHash: rs[i].BodyHash})
-		streams, index = append(streams, s), append(index, i)
+		accounts, index = append(accounts, p.account), append(index, i)
 	}
 	if len(rows) == 0 {
 		return out, nil
+	}
+	e.stockUpAll(ctx, accounts)
+	for i := range rows {
+		streams = append(streams, e.lease(accounts[i], &rows[i].Message))
 	}
 	if fault.Broken(fault.Commit) {
 		e.promise(rows, streams, index, out)
@@ -338,11 +342,22 @@ func (e *Engine) showHold(s *stream, m *hongyan.Message) {
 	now := e.cfg.Store.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, h := range s.account.holds {
-		if h.Covers(m.Kind, m.Priority, m.DueAt, now) {
-			m.State, m.Reason, m.Hold = hongyan.Held, h.Reason, &h
-			return
+	if h := s.account.covering(m, now); h != nil {
+		copied := *h
+		m.State, m.Reason, m.Hold = hongyan.Held, h.Reason, &copied
+	}
+}
+
+// stockUpAll is stockUp for the accounts of messages about to be stored. Those
+// of one account come together, nearly always.
+func (e *Engine) stockUpAll(ctx context.Context, accounts []*account) {
+	for i := 0; i < len(accounts); {
+		n := 1
+		for i+n < len(accounts) && accounts[i+n] == accounts[i] {
+			n++
 		}
+		e.stockUp(ctx, accounts[i], int64(n), "")
+		i += n
 	}
 }
 
@@ -353,15 +368,15 @@ func (e *Engine) lease(a *account, m *hongyan.Message) *stream {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.streamOf(a, m.Kind)
-	busy := epoch == 0 || e.stopping || e.broken || e.share(s) == 0
-	if busy || s.backlog || m.DueAt.After(now) || !s.open(now) || s.room() == 0 || a.bucket.available(now) == 0 {
+	busy := epoch == 0 || e.stopping || e.broken || !e.alive() || e.share(s) == 0
+	if busy || s.backlog || m.DueAt.After(now) || !s.open(now) || s.room() == 0 || a.rate.available(now) <= 0 || a.covering(m, now) != nil {
 		return s
 	}
-	if room, rule := a.meter.room(now); room == 0 {
-		e.quotaReached(s, rule, now)
+	if all, urgent := a.meter.room(now); all == 0 && (m.Priority != hongyan.Urgent || urgent == 0) {
 		return s
 	}
 	e.reserve(s, 1)
+	a.rate.take(1)
 	m.Epoch = epoch
 	return s
 }
@@ -384,14 +399,19 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 			continue
 		case leased:
 			s.reserved--
-			s.ready = append(s.ready, ins[j].Message)
+			s.enqueue(ins[j].Message)
 			e.startWorkers(s, now)
 			continue
 		case asked:
 			e.reserve(s, -1)
+			s.account.rate.take(-1)
 		}
 		if fresh {
-			s.scheduled(m.DueAt, now)
+			due := m.DueAt
+			if h := s.account.covering(m, now); h != nil && !h.Before.IsZero() {
+				due = latest(due, h.Until) // a claim would pass it over
+			}
+			s.scheduled(due, now)
 		}
 		poke = poke || asked || fresh
 	}

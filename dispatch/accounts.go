@@ -54,10 +54,10 @@ func (e *Engine) readAccount(ctx context.Context, appID string) (*account, error
 		return nil, err
 	}
 	fresh := &account{
-		AppID:  stored.AppID,
-		meter:  newMeter(stored.EffectiveQuotas(), usage),
-		bucket: newBucket(stored.RatePerSecond, e.cfg.Store.Now()),
-		holds:  holds,
+		AppID: stored.AppID,
+		meter: newMeter(stored.EffectiveQuotas(), usage),
+		rate:  newRate(stored.RatePerSecond, e.cfg.Store.Now()),
+		holds: holds,
 	}
 	fresh.stored.Store(e.settingsOf(stored))
 	return fresh, nil
@@ -106,6 +106,7 @@ func (e *Engine) streamOf(a *account, kind hongyan.MessageKind) *stream {
 		return s
 	}
 	s = &stream{key: key, account: a, limit: float64(a.ceiling()), healthy: true}
+	a.streams = append(slices.DeleteFunc(a.streams, func(old *stream) bool { return old.key == key }), s)
 	if e.accounts[a.AppID] == a { // else it was deleted while somebody used it
 		e.streams[key] = s
 		e.order = append(e.order, s)
@@ -194,7 +195,11 @@ func (e *Engine) reload(ctx context.Context, appID string) error {
 		if err != nil {
 			return err
 		}
-		c, taken = e.takeOn(e.settingsOf(stored), holds, changes)
+		usage, err := e.cfg.Store.Usage(ctx, stored.AppID)
+		if err != nil {
+			return fmt.Errorf("load usage of %s: %w", stored.AppID, err)
+		}
+		c, taken = e.takeOn(e.settingsOf(stored), holds, usage, changes)
 	}
 	e.giveBack(c.untried)
 	for _, reason := range c.cured {
@@ -221,7 +226,7 @@ type change struct {
 
 // takeOn makes the engine's view of an account what the store says; false when
 // something changed since that was read.
-func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c change, ok bool) {
+func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, usage []hongyan.QuotaUsage, changes int) (c change, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.changes != changes {
@@ -235,6 +240,7 @@ func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c 
 	if a.settings().Secret != stored.Secret {
 		c.cured = append(c.cured, hongyan.HoldAccount, hongyan.HoldToken)
 	}
+	rerouted := a.settings().BaseURL != stored.BaseURL || a.settings().EgressProxy != stored.EgressProxy
 	for name, other := range e.accounts { // the alias may have changed
 		if other == a && name != stored.AppID {
 			delete(e.accounts, name)
@@ -242,17 +248,18 @@ func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c 
 	}
 	now := e.cfg.Store.Now()
 	if a.settings().RatePerSecond != stored.RatePerSecond {
-		a.bucket = newBucket(stored.RatePerSecond, now)
+		a.rate = newRate(stored.RatePerSecond, now)
 	}
 	a.stored.Store(stored)
 	a.setHolds(holds, now)
-	full := a.meter.full(now)
-	a.meter.rules = stored.EffectiveQuotas()
-	if room, _ := a.meter.room(now); room > 0 && a.ownQuotaHold() {
+	a.meter.refresh(usage)
+	full, rules := a.meter.full(now), a.meter.rules
+	a.meter.setRules(stored.EffectiveQuotas())
+	if !slices.Equal(rules, a.meter.rules) && a.meter.reached(scopeAccount, "", now) == nil && a.ownQuotaHold() {
 		c.cured = append(c.cured, hongyan.HoldQuota)
 	}
 	for _, templateID := range full {
-		if a.meter.forbids(templateID, now) == nil {
+		if a.meter.reached(scopeTemplate, templateID, now) == nil {
 			c.templates = append(c.templates, templateID)
 		}
 	}
@@ -260,8 +267,8 @@ func (e *Engine) takeOn(stored *settings, holds []hongyan.Hold, changes int) (c 
 		if s.account == a {
 			s.limit = min(s.limit, float64(a.ceiling()))
 			s.backlog = true
-			if s.gateReason == hongyan.HoldToken {
-				s.gateUntil = now
+			if s.gateReason == hongyan.HoldToken || rerouted && s.gateReason == hongyan.HoldUnreachable {
+				s.gateUntil = now // in the second case a probe goes first
 			}
 		}
 	}

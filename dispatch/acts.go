@@ -39,6 +39,8 @@ func (e *Engine) Release(ctx context.Context, id string) (hongyan.Message, error
 	if err != nil {
 		return m, err
 	}
+	e.stockUp(ctx, a, 1, "")
+	e.stockUp(ctx, a, 1, m.TemplateID)
 	epoch := e.epoch.Load()
 	s, err := e.takeSlot(a, &m)
 	if err != nil {
@@ -74,11 +76,11 @@ func (e *Engine) takeSlot(a *account, m *hongyan.Message) (*stream, error) {
 	if h := a.stoppedBy(m.Kind, now); h != nil {
 		return nil, accountHeld(m, h)
 	}
-	switch rule, over := a.meter.usedUp(m.TemplateID, now); {
-	case over:
+	if rule := a.meter.usedUp(m.TemplateID, now); rule != nil {
 		return nil, limitUsedUp(m, rule, now)
-	case rule != nil:
-		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "calls under way may use up the account's own limit of %d a %s: try again in a moment", rule.Limit, rule.Period)
+	}
+	if _, urgent := a.meter.room(now); urgent == 0 || !a.meter.templateRoom(m.TemplateID, now) {
+		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "calls under way may use up a limit of the account's own: try again in a moment")
 	}
 	if e.epoch.Load() == 0 || e.stopping || e.broken || e.slots >= e.cfg.Slots {
 		return nil, hongyan.Errorf(hongyan.Unavailable, "no_slot", "every send slot is taken: try again in a moment")
@@ -190,7 +192,14 @@ func (e *Engine) Quota(ctx context.Context, appID string) ([]QuotaStatus, error)
 	if err != nil {
 		return nil, err
 	}
+	usage, err := e.cfg.Store.Usage(ctx, a.AppID) // of every node
+	if err != nil {
+		return nil, fmt.Errorf("load usage of %s: %w", a.AppID, err)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return a.meter.status(e.cfg.Store.Now()), nil
+	now := e.cfg.Store.Now()
+	a.meter.refresh(usage)
+	a.meter.eachRuled(now, func(_ *hongyan.QuotaRule, _ string, c *counter) { c.look(now) })
+	return a.meter.status(now), nil
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -298,6 +299,12 @@ func TestAPauseDuringAClaimIsKept(t *testing.T) {
 	}
 	m := submitOne(t, e, order()).Message // not joined yet: queued
 	e.epoch.Store(epoch)
+	e.leased.Store(int64(time.Hour))
+	a, err := e.loadAccount(t.Context(), serviceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.stockUp(t.Context(), a, 1, "")
 	wants, asked := e.planClaims(s.Now())
 	claimed, err := s.Claim(t.Context(), epoch, wants)
 	if err != nil || len(claimed) != 1 {
@@ -551,21 +558,50 @@ func TestRulesMayChangeWhileCallsAreUnderWay(t *testing.T) {
 	})
 }
 
-// TestALostLeaseIsNoLongerReady: this process sends nothing until it is started again.
-func TestALostLeaseIsNoLongerReady(t *testing.T) {
+// TestALostLeaseIsJoinedAnew: what was under way then is fenced off and in doubt,
+// and sending goes on as another node.
+func TestALostLeaseIsJoinedAnew(t *testing.T) {
 	atDesk(t, nil, func(d *desk) {
-		if !d.Joined() {
-			d.Fatal("not joined at the start")
-		}
+		d.wechat.say(sendPath, taken, 12*time.Second)
+		before := d.epoch.Load()
+		first := d.submit(order())
 		_, err := d.store.Join(d.Context(), "another", time.Minute)
 		d.must(err)
-		d.sleep(15 * time.Second)
-		if d.Joined() {
-			d.Error("joined, though another process took over")
+		d.sleep(9 * time.Second)
+		queued := d.submit(order()) // fenced: stored, and not leased
+		d.want(queued.ID, hongyan.Queued, "")
+		d.sleep(time.Second) // the next renewal is refused
+		d.wechat.say(sendPath, taken, 0)
+		d.sleep(time.Second)
+		if now := d.epoch.Load(); now <= before+1 {
+			d.Errorf("epoch %d after %d was lost to another", now, before)
 		}
+		d.want(queued.ID, hongyan.Accepted, "")
+		d.sleep(time.Minute)
+		if m := d.want(first.ID, hongyan.Accepted, ""); m.DoubtSince.IsZero() || m.Attempts != 2 {
+			d.Errorf("the message under way then: doubt since %v, %d attempts; want a second attempt in doubt", m.DoubtSince, m.Attempts)
+		}
+	})
+}
+
+// TestANodeWhoseLeaseIsOverBeginsNothing, though nobody has taken over yet: the
+// database is away, or the process was stopped for a while.
+func TestANodeWhoseLeaseIsOverBeginsNothing(t *testing.T) {
+	away := &tampered{}
+	atDesk(t, away.over, func(d *desk) {
+		d.submit(order())
+		d.sleep(time.Second)
+		away.set(func(w *tampered) { w.renew = func() error { return errors.New("away") } })
+		d.sleep(2 * time.Minute)
 		m := d.submit(order())
 		d.sleep(time.Minute)
 		d.want(m.ID, hongyan.Queued, "")
+		if n := d.wechat.count(sendPath); n != 1 {
+			d.Errorf("%d calls, want the one before the lease was over", n)
+		}
+		away.set(func(w *tampered) { w.renew = nil })
+		d.sleep(11 * time.Second)
+		d.want(m.ID, hongyan.Accepted, "")
 	})
 }
 

@@ -167,6 +167,7 @@ type tampered struct {
 	giveBack func() error
 	account  func(appID string) error
 	putHold  func() error
+	renew    func() error
 	usage    func()
 	template func()
 	holds    func()
@@ -211,6 +212,18 @@ func (w *tampered) PutHold(ctx context.Context, h hongyan.Hold) error {
 		}
 	}
 	return w.Store.PutHold(ctx, h)
+}
+
+func (w *tampered) Renew(ctx context.Context, epoch int64, lease time.Duration) error {
+	w.mu.Lock()
+	first := w.renew
+	w.mu.Unlock()
+	if first != nil {
+		if err := first(); err != nil {
+			return err
+		}
+	}
+	return w.Store.Renew(ctx, epoch, lease)
 }
 
 // set changes what goes wrong.

@@ -30,6 +30,8 @@ type Engine struct {
 	library *library // templates, parsed
 
 	epoch     atomic.Int64 // 0 = not joined
+	leased    atomic.Int64 // until when the lease of epoch lasts, in time since born
+	born      time.Time
 	recordedN atomic.Int64
 	wake      chan struct{}
 	done      *doneQueue
@@ -45,6 +47,8 @@ type Engine struct {
 	streams    map[streamKey]*stream
 	order      []*stream // for turns
 	turn       int
+	legacies   map[legacy]bool
+	pollSoon   bool // messages wait of which no stream is known
 	slots      int  // leased, or settled and not recorded yet
 	stopping   bool // no new leases
 	ended      bool // Run has ended: nothing is recorded any more
@@ -72,6 +76,7 @@ func New(cfg Config) *Engine {
 	return &Engine{
 		cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
 		library:    newLibrary(cfg.Store),
+		born:       time.Now(),
 		wake:       make(chan struct{}, 1),
 		done:       newDoneQueue(),
 		jobs:       make(chan job),
@@ -80,13 +85,14 @@ func New(cfg Config) *Engine {
 		unreadable: make(map[string]string),
 		streams:    make(map[streamKey]*stream),
 		waiters:    make(waiters),
+		legacies:   make(map[legacy]bool),
 		sendCtx:    context.Background(),
 	}
 }
 
 // Joined reports whether Run has joined the nodes, settled what a dead process
-// left, and has its lease: the engine sends. A lost lease does not come back
-// before the process is started again.
+// left, and has its lease: the engine sends. Between a lost lease and joining anew
+// it is false.
 func (e *Engine) Joined() bool { return e.epoch.Load() != 0 }
 
 // Recorded returns how many outcomes this engine has recorded since it was made.
@@ -101,9 +107,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stopSending()
 	e.sendCtx = sendCtx
 
-	epoch, err := e.cfg.Store.Join(ctx, e.cfg.NodeName, e.cfg.Lease)
+	epoch, err := e.join(ctx)
 	if err != nil {
-		return fmt.Errorf("join as node %s: %w", e.cfg.NodeName, err)
+		return err
 	}
 	recorder := make(chan struct{})
 	recordCtx, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
@@ -124,10 +130,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.log.Info("engine joined", "node", e.cfg.NodeName, "epoch", epoch, "slots", e.cfg.Slots)
 
 	var helpers sync.WaitGroup
-	helpers.Go(func() { e.runRenewals(ctx, epoch) })
+	helpers.Go(func() { e.runRenewals(ctx) })
 	helpers.Go(func() { e.runSweeps(ctx) })
-	e.runClaims(ctx, epoch)
+	helpers.Go(func() { e.runTakeOvers(ctx) })
+	e.runClaims(ctx)
 	helpers.Wait()
+	epoch = e.epoch.Load()
 	e.stop(stopSending)
 	e.done.close()
 	select {
@@ -135,6 +143,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	case <-time.After(e.cfg.StopGrace):
 		stopRecording() // the store does not take results; the next start finds them in doubt
 		<-recorder
+	}
+	if epoch == 0 { // lost, and not joined anew
+		return nil
 	}
 	if err := e.cfg.Store.Leave(recordCtx, epoch); err != nil {
 		return fmt.Errorf("leave as node %s: %w", e.cfg.NodeName, err)
@@ -156,63 +167,6 @@ func (e *Engine) stop(stopSending context.CancelFunc) {
 	grace := time.AfterFunc(e.cfg.StopGrace, stopSending)
 	defer grace.Stop()
 	e.workers.Wait()
-}
-
-// runRenewals keeps this node's lease. A lapse (another node took over) stops
-// new leases until the process is restarted: its results are fenced off.
-func (e *Engine) runRenewals(ctx context.Context, epoch int64) {
-	tick := time.NewTicker(e.cfg.Lease / renewsPerLease)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := e.cfg.Store.Renew(ctx, epoch, e.cfg.Lease)
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case hongyan.IsKind(err, hongyan.Conflict):
-			e.log.Error("lease lost: another process took over; sending stops here", "epoch", epoch)
-			e.epoch.Store(0)
-			e.mu.Lock()
-			e.stopping = true
-			e.mu.Unlock()
-			return
-		default:
-			e.log.Warn("lease not renewed", "epoch", epoch, "err", err)
-		}
-	}
-}
-
-const (
-	expireEvery = 5 * time.Second
-	sweepEvery  = time.Minute
-	sweepBatch  = 500
-)
-
-// runSweeps ends messages whose time passed and removes what nobody can ask for.
-func (e *Engine) runSweeps(ctx context.Context) {
-	expire, sweep := time.NewTicker(expireEvery), time.NewTicker(sweepEvery)
-	defer expire.Stop()
-	defer sweep.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return
-		case <-expire.C:
-			var n int
-			for n = sweepBatch; n == sweepBatch && err == nil; {
-				n, err = e.cfg.Store.Expire(ctx, sweepBatch)
-			}
-		case <-sweep.C:
-			_, err = e.cfg.Store.Sweep(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			e.log.Warn("sweep", "err", err)
-		}
-	}
 }
 
 // httpClient returns the client an account's calls are made with; nil lets wechat choose.

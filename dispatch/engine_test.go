@@ -292,6 +292,33 @@ func TestAWrongSecretStopsTheAccountAfterOneTokenCall(t *testing.T) {
 	})
 }
 
+// TestANewWayToWeChatIsTriedAtOnce: whoever has corrected base_url does not wait for
+// the end of a pause that the old one has caused.
+func TestANewWayToWeChatIsTriedAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		reroute := func(baseURL string) {
+			a, err := w.store.Account(t.Context(), sandbox.SeedServiceAppID)
+			if err == nil {
+				a.BaseURL = baseURL
+				err = w.store.UpdateAccount(t.Context(), a)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.engine().AccountChanged(a.AppID)
+		}
+		w.want(w.submit(order(sandbox.OpenID("", 1))), hongyan.Sending, "") // and the token is there
+		w.sleep(time.Second)
+		reroute("http://nowhere.test")
+		m := w.submit(order(sandbox.OpenID("", 2)))
+		w.sleep(3 * time.Minute)
+		w.want(m, hongyan.Held, hongyan.HoldUnreachable)
+		reroute(w.box.URL)
+		w.sleep(4 * time.Second) // its own next attempt, and the event
+		w.want(m, hongyan.Delivered, "")
+	})
+}
+
 func TestOneAccountsOutageLeavesTheOthersAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		healthy := hongyan.Account{AppID: "wxc3c3c3c3c3c3c3c3", Kind: hongyan.ServiceAccount}

@@ -31,6 +31,9 @@ func (a *account) setHolds(stored []hongyan.Hold, now time.Time) {
 	for _, u := range a.unsaved {
 		a.holds = append(a.holds, u.Hold)
 	}
+	if !a.ownQuotaHold() { // somebody resumed it: whether anything is left is to be asked anew
+		a.meter.each(func(c *counter) { c.urgentOnly = false })
+	}
 }
 
 // onItsWay returns the place of h among what is on its way to the store, -1 when

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -77,6 +78,14 @@ func (l *library) forget(appID string) {
 	delete(l.known, appID)
 }
 
+// forgetAll is forget for every account.
+func (l *library) forgetAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes++
+	clear(l.known)
+}
+
 // reading is one look at WeChat's list of an account's templates.
 type reading struct {
 	at   time.Time     // begun
@@ -142,7 +151,8 @@ func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID st
 		return nil, ctx.Err()
 	}
 	if r.err != nil {
-		return nil, hongyan.Errorf(hongyan.Unavailable, "templates_unread", "template %q is not known here, and WeChat could not be asked for the templates of %s", clip(templateID), a.AppID)
+		return nil, &hongyan.Error{Kind: hongyan.Unavailable, Code: "templates_unread", Err: r.err,
+			Message: fmt.Sprintf("template %q is not known here, and WeChat could not be asked for the templates of %s", clip(templateID), a.AppID)}
 	}
 	return e.library.find(ctx, a.AppID, templateID)
 }

@@ -19,6 +19,8 @@ type QuotaStatus struct {
 	Used      int64 // calls counted, and those under way
 	Remaining int64
 	ResetsAt  time.Time
+	// ExhaustedAt is when Limit is reached at the present pace; zero = not before ResetsAt.
+	ExhaustedAt time.Time
 }
 
 const (
@@ -26,9 +28,10 @@ const (
 	scopeTemplate = "template"
 )
 
-// meter counts one account's calls, and holds them against its rules. What is
-// reserved is leased but not recorded yet: together with what is used it never
-// passes the limit. Recorded use is durable, added in the transaction of the result.
+// meter counts one account's calls, and holds them against its rules. Calls are
+// reserved in the store, which keeps what all nodes have used and hold reserved
+// within the limit (store.Cluster); a node reserves a block at a time, and leases
+// no more than it holds. Recorded use is durable, added in the transaction of the result.
 //
 // Days and months, of the account and of each template, are counted whatever
 // the rules are: rules change while calls are under way, and one that comes
@@ -47,17 +50,27 @@ var periods = [...]string{"day", "month"}
 type tally [len(periods)]counter
 
 type counter struct {
-	from, until    time.Time
-	used, reserved int64
+	from, until time.Time
+	used        int64 // recorded calls of all nodes, as far as this one knows
+	reserved    int64 // leased here, not recorded yet
+	held        int64 // what the store keeps for this node: the calls reserved, and those that may yet be leased
+	finished    int64 // of held, recorded so far; it only grows
+	urgentOnly  bool  // what is left is the rule's reserve
+	askAt       time.Time
+	busy        bool         // leased from since returnIdle looked
+	seenAt      [2]time.Time // when used was looked at: a pace is taken from the first
+	seen        [2]int64
 }
+
+// free returns how many more calls may be leased.
+func (c *counter) free() int64 { return max(0, c.held-c.reserved) }
+
+// lacks reports whether the store should be asked for room for n calls.
+func (c *counter) lacks(n int64, now time.Time) bool { return c.free() < n && mayAsk(c.askAt, now) }
 
 func newMeter(rules []hongyan.QuotaRule, usage []hongyan.QuotaUsage) *meter {
 	m := &meter{rules: rules, templates: make(map[string]*tally)}
-	for _, u := range usage {
-		if t := m.scope(u.Scope); t != nil {
-			*t.at(u.Period, u.PeriodFrom) = counter{from: u.PeriodFrom, until: hongyan.PeriodEnd(u.Period, u.PeriodFrom), used: u.Used}
-		}
-	}
+	m.refresh(usage)
 	return m
 }
 
@@ -86,7 +99,7 @@ func (t *tally) at(period string, now time.Time) *counter {
 	i := slices.Index(periods[:], period)
 	c := &t[max(0, i)]
 	if !now.Before(c.until) {
-		c.from, c.until, c.used = hongyan.PeriodStart(period, now), hongyan.PeriodEnd(period, now), 0
+		*c = counter{from: hongyan.PeriodStart(period, now), until: hongyan.PeriodEnd(period, now), reserved: c.reserved, finished: c.finished}
 	}
 	return c
 }
@@ -95,70 +108,90 @@ func (t *tally) at(period string, now time.Time) *counter {
 func (t *tally) reserve(n int) {
 	for i := range t {
 		t[i].reserved += int64(n)
+		t[i].busy = t[i].busy || n > 0
 	}
 }
 
-// room returns how many calls the account's rules still allow, and the rule
-// that allows the fewest when there is no room.
-func (m *meter) room(now time.Time) (int, *hongyan.QuotaRule) {
-	room, tightest := int64(math.MaxInt32), (*hongyan.QuotaRule)(nil)
-	for i, r := range m.rules {
-		if r.Scope != scopeAccount {
+// room returns how many calls of the account may be leased now, and how many of
+// its urgent messages, for which a rule may keep a reserve.
+func (m *meter) room(now time.Time) (all, urgent int) {
+	all, urgent = math.MaxInt32, math.MaxInt32
+	for i := range m.rules {
+		if m.rules[i].Scope != scopeAccount {
 			continue
 		}
-		c := m.account.at(r.Period, now)
-		if left := r.Limit - c.used - c.reserved; left < room {
-			room, tightest = left, &m.rules[i]
+		c := m.account.at(m.rules[i].Period, now)
+		urgent = int(min(int64(urgent), c.free()))
+		if all = min(all, urgent); c.urgentOnly {
+			all = 0
 		}
 	}
-	if room > 0 {
-		return int(room), nil
+	return all, urgent
+}
+
+// nextAsk returns when the store may be asked again for the calls that the
+// account lacks; zero when it lacks none.
+func (m *meter) nextAsk(now time.Time) (at time.Time) {
+	for i := range m.rules {
+		if c := m.counterOf(&m.rules[i], "", now); c != nil && c.free() == 0 {
+			at = latest(at, latest(c.askAt, now))
+		}
 	}
-	return 0, tightest
+	return at
 }
 
 // reserve sets n calls of the account aside (n < 0 gives them back).
 func (m *meter) reserve(n int) { m.account.reserve(n) }
 
-// reserveTemplate sets one call of a template aside. It returns the rule that
-// forbids it, nil when it may go.
-func (m *meter) reserveTemplate(templateID string, now time.Time) *hongyan.QuotaRule {
-	rule := m.forbids(templateID, now)
-	if rule == nil {
+// reserveTemplate sets one call of a template aside, and reports false when none may go.
+func (m *meter) reserveTemplate(templateID string, now time.Time) bool {
+	may := m.templateRoom(templateID, now)
+	if may {
 		m.template(templateID).reserve(1)
 	}
-	return rule
+	return may
 }
 
-// forbids returns the rule that lets no call of a template go, nil when one may.
-func (m *meter) forbids(templateID string, now time.Time) *hongyan.QuotaRule {
-	for i, r := range m.rules {
-		if r.Scope != scopeTemplate {
-			continue
+// templateRoom reports whether a call of a template may go.
+func (m *meter) templateRoom(templateID string, now time.Time) bool {
+	for i := range m.rules {
+		if c := m.counterOf(&m.rules[i], templateID, now); c != nil && c.free() == 0 {
+			return false
 		}
-		if c := m.template(templateID).at(r.Period, now); c.used+c.reserved >= r.Limit {
-			return &m.rules[i]
+	}
+	return true
+}
+
+// usedUp returns the rule, of the account or of the template, of which recorded
+// calls have reached the limit; nil when there is none.
+func (m *meter) usedUp(templateID string, now time.Time) *hongyan.QuotaRule {
+	if rule := m.reached(scopeAccount, "", now); rule != nil {
+		return rule
+	}
+	return m.reached(scopeTemplate, templateID, now)
+}
+
+// reached is usedUp for the rules of one scope.
+func (m *meter) reached(scope, templateID string, now time.Time) *hongyan.QuotaRule {
+	for i := range m.rules {
+		if r := &m.rules[i]; r.Scope == scope && m.tallyOf(scope, templateID).at(r.Period, now).used >= r.Limit {
+			return r
 		}
 	}
 	return nil
 }
 
-// usedUp returns the rule, of the account or of the template, that lets no call
-// of a template go; nil when one may. over says that recorded calls alone reach
-// it: what is under way may yet come back.
-func (m *meter) usedUp(templateID string, now time.Time) (rule *hongyan.QuotaRule, over bool) {
-	t := &m.account
-	room, rule := m.room(now)
-	if room > 0 {
-		t, rule = m.template(templateID), m.forbids(templateID, now)
+func (m *meter) tallyOf(scope, templateID string) *tally {
+	if scope == scopeAccount {
+		return &m.account
 	}
-	return rule, rule != nil && t.at(rule.Period, now).used >= rule.Limit
+	return m.template(templateID)
 }
 
-// full lists the template_ids of which no call may go.
+// full lists the template_ids that have used up a rule.
 func (m *meter) full(now time.Time) (ids []string) {
 	for templateID := range m.templates {
-		if m.forbids(templateID, now) != nil {
+		if m.reached(scopeTemplate, templateID, now) != nil {
 			ids = append(ids, templateID)
 		}
 	}
@@ -167,6 +200,44 @@ func (m *meter) full(now time.Time) (ids []string) {
 
 // returnTemplate gives back what reserveTemplate set aside.
 func (m *meter) returnTemplate(templateID string) { m.template(templateID).reserve(-1) }
+
+// each calls do with every counter there is.
+func (m *meter) each(do func(c *counter)) {
+	for i := range m.account {
+		do(&m.account[i])
+	}
+	for _, t := range m.templates {
+		for i := range t {
+			do(&t[i])
+		}
+	}
+}
+
+// setRules makes other rules the account's. What was reserved beyond the calls
+// under way was so under the old ones.
+func (m *meter) setRules(rules []hongyan.QuotaRule) {
+	if slices.Equal(m.rules, rules) {
+		return
+	}
+	m.rules = rules
+	m.forgetHeld()
+}
+
+// forgetHeld makes the next lease ask the store again.
+func (m *meter) forgetHeld() {
+	m.each(func(c *counter) { c.held, c.urgentOnly, c.askAt = 0, false, time.Time{} })
+}
+
+// refresh takes note of what the store has counted.
+func (m *meter) refresh(usage []hongyan.QuotaUsage) {
+	for _, u := range usage {
+		if t := m.scope(u.Scope); t != nil {
+			if c := t.at(u.Period, u.PeriodFrom); c.from.Equal(u.PeriodFrom) {
+				c.used = max(c.used, u.Used)
+			}
+		}
+	}
+}
 
 func templateScope(templateID string) string { return scopeTemplate + ":" + templateID }
 
@@ -203,7 +274,7 @@ func (m *meter) count(templateID string, n int64, c *calendar) {
 	for _, t := range []*tally{&m.account, m.template(templateID)} {
 		for i, period := range periods {
 			if k := t.at(period, c[i]); k.from.Equal(c[i]) {
-				k.used += n
+				k.used, k.held, k.finished, k.askAt = k.used+n, max(0, k.held-n), k.finished+n, time.Time{}
 			}
 		}
 	}
@@ -227,48 +298,44 @@ func (m *meter) status(now time.Time) []QuotaStatus {
 func statusOf(scope string, t *tally, r hongyan.QuotaRule, now time.Time) QuotaStatus {
 	c := t.at(r.Period, now)
 	used := c.used + c.reserved
-	return QuotaStatus{
+	st := QuotaStatus{
 		Scope: scope, Period: r.Period, Limit: r.Limit, Used: used,
 		Remaining: max(0, r.Limit-used), ResetsAt: hongyan.PeriodEnd(r.Period, now),
 	}
-}
-
-// bucket is a token bucket: rate per second, at most one second's worth saved
-// up (never less than one). A rate of zero never says no.
-type bucket struct {
-	rate   float64
-	tokens float64
-	last   time.Time
-}
-
-func newBucket(rate float64, now time.Time) bucket {
-	return bucket{rate: rate, tokens: max(1, rate), last: now}
-}
-
-// available returns how many tokens there are at now.
-func (b *bucket) available(now time.Time) int {
-	if b.rate <= 0 {
-		return math.MaxInt32
+	if left := c.exhausted(st.Remaining, now); left.Before(st.ResetsAt) {
+		st.ExhaustedAt = left
 	}
-	passed := max(0, now.Sub(b.last)) // a clock set back gives nothing, and takes nothing
-	b.tokens = min(max(1, b.rate), b.tokens+b.rate*passed.Seconds())
-	b.last = now
-	return int(b.tokens)
+	return st
 }
 
-// take spends n tokens that available has offered (n < 0 gives them back).
-func (b *bucket) take(n int) {
-	if b.rate > 0 {
-		b.tokens -= float64(n)
+const (
+	// paceOver is the time over which the pace of a counter is taken, at least.
+	paceOver = 10 * time.Minute
+	// never is far enough for a forecast.
+	never = 366 * 24 * time.Hour
+)
+
+// look remembers what is used, as the beginning of the next pace, when the one
+// before is old enough.
+func (c *counter) look(now time.Time) {
+	if c.seenAt[1].IsZero() || now.Sub(c.seenAt[1]) >= paceOver {
+		c.seenAt, c.seen = [2]time.Time{c.seenAt[1], now}, [2]int64{c.seen[1], c.used}
 	}
 }
 
-// next returns when a batch worth claiming will be there: one token, or a
-// twentieth of a second's worth.
-func (b *bucket) next(now time.Time) time.Time {
-	want := max(1, b.rate/20)
-	if b.rate <= 0 || b.tokens >= want {
-		return now
+// exhausted forecasts when left calls are used: by the pace since somebody asked ten
+// minutes ago or earlier, or when nobody did, of the period so far.
+func (c *counter) exhausted(left int64, now time.Time) time.Time {
+	since, used := c.from, c.used
+	if !c.seenAt[0].IsZero() {
+		since, used = c.seenAt[0], c.used-c.seen[0]
 	}
-	return now.Add(time.Duration((want-b.tokens)/b.rate*float64(time.Second)) + time.Millisecond)
+	if left == 0 || used <= 0 || !now.After(since) {
+		if left == 0 {
+			return now
+		}
+		return now.Add(never)
+	}
+	seconds := float64(left) / float64(used) * now.Sub(since).Seconds()
+	return now.Add(time.Duration(min(seconds, never.Seconds())) * time.Second)
 }

@@ -182,9 +182,7 @@ func (e *Engine) setBroken(broken bool) {
 	changed := e.broken != broken
 	e.broken = broken
 	if changed {
-		for now, i := e.cfg.Store.Now(), 0; i < len(e.order); i++ {
-			e.startWorkers(e.order[i], now) // what was ready when it broke
-		}
+		e.startAll() // what was ready when it broke
 	}
 	e.mu.Unlock()
 	if changed && !broken {

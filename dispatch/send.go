@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hongyan"
@@ -24,7 +25,7 @@ func (e *Engine) startWorkers(s *stream, now time.Time) {
 
 // mayStart reports whether a ready message may be begun, concurrency aside.
 func (e *Engine) mayStart(s *stream, now time.Time) bool {
-	return len(s.ready) > 0 && !e.stopping && !e.broken && s.open(now)
+	return len(s.ready) > 0 && !e.stopping && !e.broken && s.open(now) && e.alive()
 }
 
 // job is a leased message for a worker.
@@ -97,6 +98,9 @@ func (e *Engine) attempt(j *job) outcome {
 		if err != nil {
 			return e.withoutToken(a, m, o, err)
 		}
+		if limitsTemplates(a.settings().EffectiveQuotas()) {
+			e.stockUp(ctx, a, 1, m.TemplateID)
+		}
 		// Here and not earlier: a token may have been long in coming.
 		if !e.begin(j, &o) {
 			return o
@@ -138,15 +142,50 @@ func (e *Engine) begin(j *job, o *outcome) bool {
 		o.verdict = holdRow(conf, verdictFor(m), now, pacingHold(until))
 		return false
 	}
-	if o.reserved {
-		return true
-	}
-	if rule := a.meter.reserveTemplate(m.TemplateID, now); rule != nil {
-		o.verdict = templateQuota(conf, m, rule, now)
+	if !o.reserved && !a.meter.reserveTemplate(m.TemplateID, now) {
+		if rule := a.meter.reached(scopeTemplate, m.TemplateID, now); rule != nil {
+			o.verdict = templateQuota(conf, m, rule, now)
+		} else { // calls under way, or another node, hold what is left
+			o.verdict = later(conf, verdictFor(m), now, now.Add(templateAskAgain), hongyan.HoldQuota)
+		}
 		return false
 	}
 	o.reserved = true
+	if !e.mayBegin(j, len(o.attempts) > 0, now) {
+		o.untried = len(o.attempts) == 0
+		o.verdict = later(conf, verdictFor(m), now, now, reasonRetrying)
+		return false
+	}
 	return true
+}
+
+// templateAskAgain is how long a message waits for calls of its template that are
+// set aside and not made yet.
+const templateAskAgain = 5 * time.Second
+
+// mayBegin reports whether a call may begin now that everything else is there:
+// this node's lease lasts, and the rate has a token for it. The caller holds e.mu.
+func (e *Engine) mayBegin(j *job, again bool, now time.Time) bool {
+	if !e.alive() {
+		return false
+	}
+	r := &j.s.account.rate
+	switch {
+	case j.released || r.rate <= 0:
+	case again: // the second call of one message: the next will wait the longer
+		r.take(1)
+	case now.Sub(j.m.UpdatedAt) <= tokenLife:
+	case r.available(now) > 0:
+		r.take(1)
+	default:
+		return false
+	}
+	return true
+}
+
+// limitsTemplates reports whether a rule is about templates.
+func limitsTemplates(rules []hongyan.QuotaRule) bool {
+	return slices.ContainsFunc(rules, func(r hongyan.QuotaRule) bool { return r.Scope == scopeTemplate })
 }
 
 // verdictFor returns a verdict that changes nothing of a message yet.

@@ -21,7 +21,8 @@ type stream struct {
 	key     streamKey
 	account *account
 
-	ready    []hongyan.Message // leased, their calls not begun
+	ready    []hongyan.Message // leased, their calls not begun; urgent ones first
+	dealt    int               // of a claim that is being planned
 	inflight int               // calls under way
 	reserved int               // slots set aside for an insert or a claim under way
 
@@ -165,7 +166,13 @@ func (s *stream) wakeAt(now time.Time) time.Time {
 	if now.Before(s.gateUntil) {
 		return s.gateUntil
 	}
-	return s.account.bucket.next(now)
+	if s.account.flight != nil {
+		return time.Time{} // its end pokes
+	}
+	if s.account.roomFor(s.key.kind, now) == 0 {
+		return s.account.meter.nextAsk(now)
+	}
+	return s.account.rate.next(now)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -180,8 +187,12 @@ func latest(a, b time.Time) time.Time {
 type account struct {
 	AppID   string                   // never changes
 	stored  atomic.Pointer[settings] // replaced as a whole; readable without the mutex
+	streams []*stream
+	hungry  []*stream // of a claim that is being planned
+	place   int       // of the first of them in Engine.order
 	meter   *meter
-	bucket  bucket
+	rate    rate
+	flight  chan struct{}  // closed when what the store is being asked for has come; nil = nothing is
 	holds   []hongyan.Hold // as the store has them, and those on their way to it
 	unsaved []unsaved
 	pacing  pacing
@@ -233,6 +244,11 @@ func (a *account) outage(k hongyan.MessageKind, now time.Time) bool {
 	return a.holdWhere(func(h *hongyan.Hold) bool {
 		return h.Reason == hongyan.HoldUnreachable && h.Covers(k, hongyan.Normal, now, now)
 	}) != nil
+}
+
+// covering returns a hold that covers a message, nil when there is none.
+func (a *account) covering(m *hongyan.Message, now time.Time) *hongyan.Hold {
+	return a.holdWhere(func(h *hongyan.Hold) bool { return h.Covers(m.Kind, m.Priority, m.DueAt, now) })
 }
 
 func (a *account) holdWhere(is func(*hongyan.Hold) bool) *hongyan.Hold {

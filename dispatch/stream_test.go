@@ -13,9 +13,11 @@ import (
 
 // newStream returns a stream of an account with that many calls at once (0 = the default).
 func newStream(maxInFlight int, holds ...hongyan.Hold) *stream {
-	a := &account{AppID: "wx1", holds: holds, meter: newMeter(nil, nil), bucket: newBucket(0, at)}
+	a := &account{AppID: "wx1", holds: holds, meter: newMeter(nil, nil), rate: newRate(0, at)}
 	a.stored.Store(&settings{Account: hongyan.Account{AppID: "wx1", MaxInFlight: maxInFlight}})
-	return &stream{key: streamKey{"wx1", hongyan.KindTemplate}, account: a, limit: float64(a.ceiling()), healthy: true}
+	s := &stream{key: streamKey{"wx1", hongyan.KindTemplate}, account: a, limit: float64(a.ceiling()), healthy: true}
+	a.streams = []*stream{s}
+	return s
 }
 
 func TestTheGateClosesAfterThreeUnansweredCallsAndLonger(t *testing.T) {

@@ -283,7 +283,8 @@ func TestRepliesPassTheGateway(t *testing.T) {
 // TestAnEventCarriesTheNumberTheClientKnows: WeChat answers too late, the client is
 // given a number of the gateway's, and the event later names the same one.
 func TestAnEventCarriesTheNumberTheClientKnows(t *testing.T) {
-	g := theGateway(t, time.Millisecond, sandbox.Options{})
+	g := theGateway(t, 50*time.Millisecond, sandbox.Options{})
+	g.platform.AddFault(sandbox.Fault{Path: pathSend, HangMS: 1000, Times: 1})
 	c := callbackServers[0]
 	s := c.behind(t, g, "", false)
 	g.pushes(t, "safe", "xml")

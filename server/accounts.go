@@ -48,6 +48,9 @@ func applyAccounts(ctx context.Context, s accountStore, accounts []AccountConfig
 // while there is no database that could hold it. It looks whether the file of
 // the database is there and opens nothing. It returns a *ConfigError, or nil.
 func (c *Config) CheckFirstStart() error {
+	if c.OnPostgres() {
+		return nil // what it holds is known when it is open
+	}
 	if _, err := os.Stat(c.DatabasePath()); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -89,7 +92,13 @@ func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 		return &hongyan.Error{Kind: hongyan.Invalid, Code: "invalid_account", Message: "with what is stored", Fields: broken}
 	}
 	if unknown {
-		return errors.Join(s.CreateAccount(ctx, a), noteConfigured(ctx, s, a.AppID, "account.create"))
+		if err := s.CreateAccount(ctx, a); err != nil {
+			if e, ok := errors.AsType[*hongyan.Error](err); ok && e.Code == "account_exists" {
+				return applyAccount(ctx, s, c) // another process with this file was faster
+			}
+			return err
+		}
+		return noteConfigured(ctx, s, a.AppID, "account.create")
 	}
 	keepRotation(&a.Callback, stored.Callback)
 	a.CreatedAt, a.UpdatedAt = stored.CreatedAt, stored.UpdatedAt
@@ -126,12 +135,21 @@ func noteConfigured(ctx context.Context, s store.Audit, appID, action string) er
 }
 
 // dropRemoved forgets what waits for downstreams that the file names no more, in
-// batches that keep the database's log short.
-func dropRemoved(ctx context.Context, s store.Deliveries, a *hongyan.Account, before []hongyan.Downstream) error {
+// batches that keep the database's log short. How much that was is in the audit log:
+// whoever gave a downstream another name did not mean to lose it, and may replay it.
+func dropRemoved(ctx context.Context, s accountStore, a *hongyan.Account, before []hongyan.Downstream) error {
 	const batch = 1000
 	for i := range before {
 		if indexOfDownstream(a.Downstreams, before[i].Name) >= 0 {
 			continue
+		}
+		counts, err := s.DeliveryCounts(ctx, a.AppID)
+		if err == nil {
+			err = s.AppendAudit(ctx, []hongyan.AuditEntry{{Actor: "config", Action: "downstream.remove", Target: a.AppID, Outcome: "ok",
+				Detail: fmt.Sprintf("name %s, %d pushes waited for it", before[i].Name, counts[before[i].Target(a.AppID)].Pending)}})
+		}
+		if err != nil {
+			return fmt.Errorf("remove downstream %s: %w", before[i].Name, err)
 		}
 		for n := batch; n == batch; {
 			var err error

@@ -118,6 +118,10 @@ func TestWhatWaitsForARemovedDownstreamIsDropped(t *testing.T) {
 	if err != nil || left[crm].Pending != 0 || left[erp].Pending != 1 {
 		t.Errorf("%v, %v, want one pending for erp alone", left, err)
 	}
+	entries, err := s.AuditLog(t.Context(), store.AuditFilter{Action: "downstream.remove", Limit: 10})
+	if err != nil || len(entries) != 1 || entries[0].Detail != "name crm, 1 pushes waited for it" {
+		t.Errorf("audit log %v, %v, want what was lost", entries, err)
+	}
 }
 
 // TestTheAuditLogHasWhatTheFileChanged: a start that changes nothing leaves no trace.

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"hongyan"
@@ -22,7 +24,9 @@ type Config struct {
 	// Default ./data.
 	Data string `yaml:"data"`
 
-	// Database, as sqlite:PATH. Empty stands for sqlite:DATA/hongyan.db.
+	// Database: sqlite:PATH for one process, or, for any number of them,
+	// postgres://USER:PASSWORD@HOST:PORT/DATABASE (PostgreSQL 14 or newer). With
+	// PostgreSQL the master key must be given. Empty stands for sqlite:DATA/hongyan.db.
 	Database string `yaml:"database"`
 
 	// What is written to standard error.
@@ -104,15 +108,37 @@ func Default() Config {
 	}
 }
 
-// DatabasePath returns the file of a sqlite: database, with the default filled in.
-func (c *Config) DatabasePath() string {
-	if c.Database == "" {
-		return filepath.Join(c.Data, "hongyan.db")
-	}
-	return c.Database[len(sqlitePrefix):]
+// OnPostgres reports whether the database is a PostgreSQL server's.
+func (c *Config) OnPostgres() bool {
+	return strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")
 }
 
-// sqlitePrefix starts the value of Database. Validate has seen to it.
+// DatabasePath returns the file of a sqlite: database, with the default filled in;
+// "" when the database is no file.
+func (c *Config) DatabasePath() string {
+	switch {
+	case c.OnPostgres():
+		return ""
+	case c.Database == "":
+		return filepath.Join(c.Data, "hongyan.db")
+	}
+	return strings.TrimPrefix(c.Database, sqlitePrefix)
+}
+
+// DatabaseName names the database for people: its file, or its URL without user,
+// password and settings.
+func (c *Config) DatabaseName() string {
+	if !c.OnPostgres() {
+		return c.DatabasePath()
+	}
+	u, err := url.Parse(c.Database)
+	if err != nil {
+		return "postgres://"
+	}
+	return "postgres://" + u.Host + u.Path
+}
+
+// sqlitePrefix starts the value of Database when it is a file. Validate has seen to it.
 const sqlitePrefix = "sqlite:"
 
 // AccountConfig is one official account (公众号) or mini program (小程序).

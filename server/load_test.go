@@ -178,8 +178,8 @@ func TestLoadNamesEveryMistake(t *testing.T) {
 			},
 		},
 		{
-			name: "the other database", file: "database: postgres://user:password@host/db\n",
-			want: []string{`FILE:1:1: database: PostgreSQL is not in this build yet; use sqlite:PATH`},
+			name: "a URL of PostgreSQL that is none", file: "database: postgres://user:pass%word@host/db\n",
+			want: []string{`FILE:1:1: database: the URL cannot be read; write postgres://USER:PASSWORD@HOST:5432/DATABASE, with signs such as @ / ? % in the password as %40 %2F %3F %25`},
 		},
 		{
 			name: "neither true nor false", file: "compat: {wait: 61s, max_body: -1, accept_app_secret: maybe}\n",

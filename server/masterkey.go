@@ -13,8 +13,8 @@ import (
 )
 
 // keyring returns what encrypts secrets at rest. The master key comes from
-// HONGYAN_MASTER_KEY, the file HONGYAN_MASTER_KEY_FILE names, or
-// DATA/master.key, which the first start makes.
+// HONGYAN_MASTER_KEY, the file HONGYAN_MASTER_KEY_FILE names, or, beside an SQLite
+// database, DATA/master.key, which the first start makes.
 func keyring(c *Config, getenv func(string) string) (*store.Keyring, error) {
 	master, err := masterKey(c, getenv)
 	if err != nil {
@@ -37,6 +37,11 @@ func masterKey(c *Config, getenv func(string) string) ([]byte, error) {
 	}
 	if file := getenv("HONGYAN_MASTER_KEY_FILE"); file != "" {
 		return masterKeyOf(file)
+	}
+	if c.OnPostgres() {
+		// A key of one node's own would open nothing of the others'.
+		return nil, wrongSetting("HONGYAN_MASTER_KEY", howToMakeKey+"; every process on this database needs the same",
+			"with PostgreSQL the master key must be given, here or in the file that HONGYAN_MASTER_KEY_FILE names")
 	}
 	return ownMasterKey(filepath.Join(c.Data, masterKeyFile), c.DatabasePath())
 }

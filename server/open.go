@@ -5,16 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"hongyan"
 	"hongyan/store"
+	"hongyan/store/postgres"
 	"hongyan/store/sqlite"
 )
 
-// openStore makes the data folder, finds the master key and opens the database.
+// openStore makes the data folder, finds the master key and opens the database,
+// whichever it is.
 func (s *Server) openStore(ctx context.Context, getenv func(string) string) (store.Store, error) {
 	if err := makeFolder(s.config.Data); err != nil {
 		return nil, err
@@ -23,11 +26,26 @@ func (s *Server) openStore(ctx context.Context, getenv func(string) string) (sto
 	if err != nil {
 		return nil, err
 	}
-	st, err := sqlite.Open(ctx, sqlite.Options{Path: s.config.DatabasePath(), Keyring: ring, Logger: s.log.With("part", "store")})
+	st, err := openDatabase(ctx, &s.config, ring, s.log.With("part", "store"))
 	if err != nil {
-		return nil, notWritable(filepath.Dir(s.config.DatabasePath()), fmt.Errorf("open database: %w", err))
+		return nil, err
 	}
 	s.onClose("store", st.Close)
+	return st, nil
+}
+
+func openDatabase(ctx context.Context, c *Config, ring *store.Keyring, log *slog.Logger) (store.Store, error) {
+	if c.OnPostgres() {
+		st, err := postgres.Open(ctx, postgres.Options{URL: c.Database, Keyring: ring, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("open database: %w", err)
+		}
+		return st, nil
+	}
+	st, err := sqlite.Open(ctx, sqlite.Options{Path: c.DatabasePath(), Keyring: ring, Logger: log})
+	if err != nil {
+		return nil, notWritable(filepath.Dir(c.DatabasePath()), fmt.Errorf("open database: %w", err))
+	}
 	return st, nil
 }
 

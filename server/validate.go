@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/store/postgres"
 )
 
 // Validate returns every rule the configuration breaks; none means it can be used. It looks at the values alone, not at the
@@ -20,7 +22,7 @@ func (c *Config) Validate() []Problem {
 	var ps problems
 	ps.listen(c.Listen)
 	ps.check(c.Data != "", "data", "must name a folder", "")
-	ps.database(c.Database)
+	ps.database(c)
 	ps.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ps.oneOf("log.format", c.Log.Format, "text", "json")
 	ps.check(c.Slots >= 0, "slots", fmt.Sprintf("%d is negative", c.Slots), "")
@@ -101,14 +103,16 @@ func (ps *problems) listen(address string) {
 	ps.check(err == nil, "listen", fmt.Sprintf("%q is not host:port", address), "write something like 127.0.0.1:7800")
 }
 
-func (ps *problems) database(database string) {
+// database does not repeat the value, which may hold a password.
+func (ps *problems) database(c *Config) {
 	switch {
-	case database == "" || strings.HasPrefix(database, sqlitePrefix) && len(database) > len(sqlitePrefix):
-	case strings.HasPrefix(database, "postgres://"), strings.HasPrefix(database, "postgresql://"):
-		// The value may hold a password: it is not repeated.
-		ps.check(false, "database", "PostgreSQL is not in this build yet", "use sqlite:PATH")
-	default:
-		ps.check(false, "database", "is not of the form sqlite:PATH", "write sqlite:./data/hongyan.db, or leave it out")
+	case c.OnPostgres():
+		if e, ok := errors.AsType[*hongyan.Error](postgres.CheckURL(c.Database)); ok {
+			ps.check(false, "database", e.Message, e.Hint)
+		}
+	case c.Database != "":
+		ps.check(strings.HasPrefix(c.Database, sqlitePrefix) && len(c.Database) > len(sqlitePrefix), "database",
+			"is neither sqlite:PATH nor a postgres:// URL", "write sqlite:./data/hongyan.db or postgres://USER:PASSWORD@HOST:5432/DATABASE, or leave it out")
 	}
 }
 

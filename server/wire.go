@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,22 +52,24 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
 		ClientFor: w.egress.clientFor, HTTPClient: w.egress.clientFor(&hongyan.Account{}),
 		Wait: s.config.Compat.Wait, RefuseAppSecret: !s.config.Compat.AcceptAppSecret, MaxBody: s.config.Compat.MaxBody,
-		Changed: w.changed, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
+		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
 		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
-	// Started in this order, stopped in the reverse: requests end first, then what
-	// was gathered about them is written, then sending stops, then what WeChat pushed
-	// is processed and handed on, then tokens.
+	// Started in this order, stopped in the reverse: requests end first, then nobody
+	// listens to other processes any more, then what was gathered about requests is
+	// written, then sending stops, then what WeChat pushed is processed and handed on,
+	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
 		{"access", w.desk.Run},
+		{"watch", newWatcher(w).run},
 	}
 }
 
@@ -115,6 +118,13 @@ func (w *works) changed(appID string) {
 	w.gate.AccountChanged(appID)
 }
 
+// readTemplates follows a change of an account's templates that came through the gate.
+func (w *works) readTemplates(ctx context.Context, appID string) {
+	if _, err := w.shelf.Sync(ctx, appID); err != nil {
+		w.log.Warn("sync templates after a change", "appid", appID, "err", err)
+	}
+}
+
 // tokenDied puts into the audit log that somebody outside fetched a token.
 func (w *works) tokenDied(appID string, by time.Duration) {
 	w.desk.Record(context.Background(), hongyan.AuditEntry{
@@ -136,13 +146,14 @@ func (w *works) routes(edge http.Handler) http.Handler {
 }
 
 // unbent hands a path of WeChat's that is not in its plain form, such as
-// //cgi-bin/token, to the gate, which refuses it in WeChat's words. A ServeMux
-// would redirect it, and repeat the query with its secret in a page.
+// //cgi-bin/token or /cgi-bin, to the gate, which refuses it in WeChat's words. A
+// ServeMux would redirect it, and repeat the query with its secret in a page.
 func (w *works) unbent(mux http.Handler) http.Handler {
 	gate := base(w.gate, w.log)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		plain := path.Clean("/" + r.URL.Path)
-		if plain == r.URL.Path || plain+"/" == r.URL.Path || r.Method == http.MethodConnect {
+		straight := plain == r.URL.Path || plain+"/" == r.URL.Path || r.Method == http.MethodConnect
+		if straight && !slices.Contains(compat.Prefixes, r.URL.Path+"/") {
 			mux.ServeHTTP(rw, r)
 			return
 		}

@@ -14,7 +14,7 @@ import (
 func TestOddPathsOfWeChatAreNotRedirected(t *testing.T) {
 	g := startGateway(t, testConfig(t))
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for _, path := range []string{"//cgi-bin/token", "/cgi-bin//token", "/x/../cgi-bin/token", "/cgi-bin/../cgi-bin/token", "/cgi-bin/./token"} {
+	for _, path := range []string{"//cgi-bin/token", "/cgi-bin//token", "/x/../cgi-bin/token", "/cgi-bin/../cgi-bin/token", "/cgi-bin/./token", "/cgi-bin", "/sns"} {
 		resp, err := client.Get(g.url + path + "?appid=wx0f1e2d3c4b5a6978&secret=hys_SEKRET&grant_type=client_credential")
 		if err != nil {
 			t.Fatal(err)

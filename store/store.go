@@ -1,6 +1,6 @@
 // Package store is the contract of Hongyan's memory: what is remembered, and
-// which changes happen together. Two databases implement it (package sqlite,
-// and PostgreSQL later) and pass the suite in package storetest.
+// which changes happen together. Two databases implement it (packages sqlite
+// and postgres) and pass the suite in package storetest.
 //
 // Each method is one transaction and one domain act; no transaction type
 // crosses the contract and no rule about messages lives in SQL. The one
@@ -31,6 +31,7 @@ type Store interface {
 	Nodes
 	Events
 	Deliveries
+	Cluster
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
@@ -436,6 +437,7 @@ type Deliveries interface {
 	// ReplayDeliveries begins deliveries of events to a target, in place of those that
 	// have ended, with the event's OpenID as Key, in small batches: it returns how many,
 	// and the ID of the last event it looked at, 0 when there are no more. Pending ones
+	// that wait for their next attempt are due now, and count; those due or under way
 	// stay as they are. NotFound when there is no such account.
 	ReplayDeliveries(ctx context.Context, r Replay) (n int, last int64, err error)
 	// DropDeliveries removes up to limit deliveries of a target, whatever their state.
@@ -512,4 +514,5 @@ type DeliveryCount struct {
 	Done    int64
 	GaveUp  int64
 	Oldest  time.Time // CreatedAt of the oldest pending one; zero = none
+	Error   string    // LastError of that one; "" = it was not tried yet
 }

@@ -112,8 +112,7 @@ func (a *account) bookForce(now, expiresAt time.Time) error {
 	defer a.mu.Unlock()
 	if now.Sub(a.lastForce) < forceGap {
 		return &hongyan.TokenError{AppID: a.appID, RetryAt: a.lastForce.Add(forceGap),
-			Reason: fmt.Sprintf("the last forced refresh was %d s ago, and WeChat takes one every %d s; the token in use is unchanged",
-				int(now.Sub(a.lastForce).Seconds()), int(forceGap.Seconds()))}
+			Reason: fmt.Sprintf("WeChat takes a forced refresh every %d s, and the last is not that old; no other access_token came", int(forceGap.Seconds()))}
 	}
 	if !hongyan.PeriodStart("day", a.lastForce).Equal(hongyan.PeriodStart("day", now)) {
 		a.forces = 0

@@ -123,12 +123,46 @@ func (c *Central) beginTest(a *account, h *held, gap time.Duration) *flight {
 	now := c.store.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.test == nil && now.Sub(a.tested) >= gap && now.Sub(h.token.FetchedAt) >= gap {
+	if now.Sub(a.tested) >= gap && now.Sub(h.token.FetchedAt) >= gap {
+		c.startTest(a, h, now)
+	}
+	return a.test
+}
+
+// startTest starts a test unless one is under way. a.mu is held.
+func (c *Central) startTest(a *account, h *held, now time.Time) {
+	if a.test == nil {
 		a.tested = now
 		a.test = &flight{done: make(chan struct{})}
 		go c.test(a, a.test, h)
 	}
-	return a.test
+}
+
+// Suspect says that WeChat refused a call for its token, where the call itself may be
+// at fault: paths that want a user's or a platform's token answer 40001, too. Other
+// than by Invalidate the token is tested first, once for all who say so at the time,
+// and replaced only if it is dead: one mistaken caller must not use up the account's
+// refreshes. replaced reports whether the account has another token than failed now.
+func (c *Central) Suspect(ctx context.Context, appID, failed string) (replaced bool, err error) {
+	a, err := c.lookup(ctx, appID)
+	if err != nil {
+		return false, c.lookupError(appID, err)
+	}
+	h, err := c.await(ctx, a)
+	if err == nil && h.token.AccessToken.Reveal() == failed {
+		a.mu.Lock()
+		c.startTest(a, h, c.store.Now())
+		test := a.test
+		a.mu.Unlock()
+		if err := test.wait(ctx, a.appID, c.store); err != nil {
+			return false, err
+		}
+		h, err = c.await(ctx, a)
+	}
+	if err != nil {
+		return false, err
+	}
+	return h.token.AccessToken.Reveal() != failed, nil
 }
 
 // test finds out whether the token is dead, and replaces it then. Whatever else

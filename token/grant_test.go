@@ -223,6 +223,38 @@ func TestATestWithoutAVerdictChangesNothing(t *testing.T) {
 	}
 }
 
+// A refused call makes the token suspect: 100 who say so have it tested once, and it
+// goes only if it is dead.
+func TestASuspectIsTestedFirst(t *testing.T) {
+	inBubble(t, hongyan.TokenStable, func(t *testing.T, f *fixture) {
+		token := f.mustToken()
+		f.box.Sandbox.AddFault(sandbox.Fault{Path: "*", DelayMS: 200})
+		suspect := func(want bool) {
+			t.Helper()
+			herd(100, func() {
+				if replaced, err := f.Suspect(t.Context(), appID, token); replaced != want || err != nil {
+					t.Errorf("Suspect = %v, %v, want %v", replaced, err, want)
+				}
+			})
+		}
+		suspect(false)
+		f.wantTests(1)
+		f.wantCalls(1)
+		f.mustRevoke(false)
+		suspect(true) // also at once after a test
+		f.wantTests(2)
+		f.wantCalls(2)
+		suspect(true) // known by now
+		f.wantTests(2)
+		if f.errcode(f.mustToken()) != wechat.CodeOK {
+			t.Error("there is no good token")
+		}
+		f.AccountChanged(appID)
+		suspect(true)
+		f.wantCalls(2)
+	})
+}
+
 func TestEachTokenCodeReplacesTheToken(t *testing.T) {
 	for _, code := range []int{40001, 40014, 42001} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {

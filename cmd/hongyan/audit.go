@@ -14,7 +14,7 @@ type auditCommand struct {
 	Actor        string `placeholder:"ID" help:"By one key's id, by admin, or by config for the configuration file."`
 	Action       string `placeholder:"ACTION" help:"One action such as key.create, or a noun with a dot for all of its actions: account."`
 	Target       string `placeholder:"ID" help:"Done to one account, key or message, by its appid or id."`
-	Since        string `placeholder:"TIME" help:"At or after: RFC 3339, or before now such as -2h."`
+	Since        string `placeholder:"TIME" help:"At or after: RFC 3339, or so long ago such as 2h."`
 	Limit        int    `default:"20" help:"At most; default ${default}."`
 	Cursor       string `help:"Continue a list."`
 }
@@ -23,7 +23,7 @@ func (c *auditCommand) Run(ctx context.Context, w *surroundings) error {
 	if c.Limit < 1 || c.Limit > maxList {
 		return wrongUse("continue a longer list with the command it ends with", "--limit %d is not between 1 and %d", c.Limit, maxList)
 	}
-	since, err := parseSince(c.Since, time.Now())
+	since, err := parseAgo("--since", c.Since, time.Now())
 	if err != nil {
 		return err
 	}

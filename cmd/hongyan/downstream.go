@@ -46,6 +46,11 @@ func (c *downstreamList) Run(ctx context.Context, w *surroundings) error {
 			text(fmt.Sprint(d.Delivered)), gaveUpCell(d.GaveUp), text(d.Mode), text(eventWords(d.Events)), text(d.URL)}
 	}
 	out.table([]string{"NAME", "STATE", "PENDING", "OLDEST", "DELIVERED", "GAVE UP", "MODE", "EVENTS", "URL"}, rows)
+	for _, d := range list.Items {
+		if d.LastError != "" {
+			out.line("the oldest push for %s waits because its latest attempt failed: %s", d.Name, d.LastError)
+		}
+	}
 	out.next("%s", nextForDownstreams(c.AppID, list.Items))
 	return nil
 }
@@ -150,7 +155,7 @@ type downstreamReplay struct {
 }
 
 func (downstreamReplay) Help() string {
-	return "After a fault of the downstream's, or to fill a new one. It may get pushes twice, as from WeChat itself."
+	return "After a fault of the downstream's, or to fill a new one. What only waits for its next try is tried at once. It may get pushes twice, as from WeChat itself."
 }
 
 func (c *downstreamReplay) Run(ctx context.Context, w *surroundings) error {

@@ -201,7 +201,7 @@ type messageList struct {
 	To           string   `placeholder:"OPENID" help:"To one user."`
 	Template     string   `placeholder:"TEMPLATE_ID" help:"Of one template."`
 	State        []string `placeholder:"STATE" help:"In one of these states, separated by commas."`
-	Since        string   `placeholder:"TIME" help:"Created at or after: RFC 3339, or before now such as -2h."`
+	Since        string   `placeholder:"TIME" help:"Created at or after: RFC 3339, or so long ago such as 2h."`
 	Query        string   `short:"q" placeholder:"ID" help:"An exact id, client_msg_id, msgid (WeChat's or the one answered) or openid."`
 	Limit        int      `default:"20" help:"At most; default ${default}."`
 	Cursor       string   `help:"Continue a list."`
@@ -257,7 +257,7 @@ func (c *messageList) check(now time.Time) (since time.Time, err error) {
 			return since, wrongUse("see docs/states.md for what they mean", "--state: %s", hongyan.OneOf(word, stateWords()...))
 		}
 	}
-	return parseSince(c.Since, now)
+	return parseAgo("--since", c.Since, now)
 }
 
 func stateWords() []string {
@@ -300,20 +300,6 @@ func shellWord(s string) string {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s
-}
-
-// parseSince reads RFC 3339, or a duration before now with a minus sign.
-func parseSince(value string, now time.Time) (time.Time, error) {
-	if rest, ok := strings.CutPrefix(value, "-"); ok {
-		if d, err := time.ParseDuration(rest); err == nil {
-			return now.Add(-d), nil
-		}
-	} else if value == "" {
-		return time.Time{}, nil
-	} else if t, err := time.Parse(time.RFC3339, value); err == nil {
-		return t, nil
-	}
-	return time.Time{}, wrongUse("write 2026-11-21T10:15:00+08:00, or before now --since=-2h", "--since %q is not a time", value)
 }
 
 func errcodeCell(code *int) cell {

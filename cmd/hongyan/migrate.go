@@ -12,7 +12,7 @@ type migrateCommand struct {
 }
 
 func (migrateCommand) Help() string {
-	return "serve does the same at every start. Run this first when the new version should be tried on the data while nothing is served. The gateway must be stopped."
+	return "serve does the same at every start. Run this first when the new version should be tried on the data while nothing is served. On SQLite the gateway must be stopped. On PostgreSQL it need not be: running processes of the version before go on with the newer schema, and one that migrates at the same time is waited for."
 }
 
 func (c *migrateCommand) Run(ctx context.Context, w *surroundings) error {
@@ -25,10 +25,10 @@ func (c *migrateCommand) Run(ctx context.Context, w *surroundings) error {
 		return err
 	}
 	if c.JSON {
-		return w.json(map[string]any{"database": config.DatabasePath(), "migrated": true})
+		return w.json(map[string]any{"database": config.DatabaseName(), "migrated": true})
 	}
 	out := w.out()
-	out.line("%s has the schema of this build", config.DatabasePath())
+	out.line("%s has the schema of this build", config.DatabaseName())
 	out.next("hongyan serve")
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 type configFlags struct {
 	Config   string `placeholder:"FILE" help:"Configuration file ($$HONGYAN_CONFIG). docs/hongyan.example.yaml shows every key."`
 	Data     string `placeholder:"DIR" help:"Folder for everything the gateway keeps, default ./data ($$HONGYAN_DATA)."`
-	Database string `placeholder:"sqlite:PATH" help:"Database, default sqlite:DIR/hongyan.db ($$HONGYAN_DATABASE)."`
+	Database string `placeholder:"URL" help:"Database: sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/NAME for any number of processes; default sqlite:DIR/hongyan.db ($$HONGYAN_DATABASE)."`
 }
 
 // file is the configuration file; "" = none.
@@ -49,7 +49,7 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return "The first line on standard output is: listening on http://HOST:PORT. The log goes to standard error.\n\n" +
 		"Keys: $HONGYAN_ADMIN_KEY is the administrator's API key; without it the first start makes one and writes it to DIR/admin.key, the file that the second line of output names. " +
-		"$HONGYAN_MASTER_KEY or $HONGYAN_MASTER_KEY_FILE encrypts secrets at rest; without it the first start writes DIR/master.key.\n\n" +
+		"$HONGYAN_MASTER_KEY or $HONGYAN_MASTER_KEY_FILE encrypts secrets at rest; without it the first start writes DIR/master.key, or, with PostgreSQL, is refused.\n\n" +
 		"Stopping (Ctrl-C, SIGTERM) lets calls to WeChat finish and returns untried messages to the queue; a second signal ends at once."
 }
 

@@ -166,9 +166,9 @@ func countTarget(ctx context.Context, c *conn, target string) (n store.DeliveryC
 		return n, err
 	}
 	_, err = c.queryOne(ctx, func(r *row) error {
-		n.Oldest = r.time()
+		n.Oldest, n.Error = r.time(), r.text()
 		return nil
-	}, `SELECT created_at FROM deliveries WHERE id = (SELECT min(id)
+	}, `SELECT created_at, last_error FROM deliveries WHERE id = (SELECT min(id)
 		FROM deliveries INDEXED BY deliveries_target WHERE target = ? AND state = 0)`, target)
 	return n, err
 }

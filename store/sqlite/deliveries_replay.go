@@ -40,13 +40,20 @@ func (s *Store) ReplayDeliveries(ctx context.Context, r store.Replay) (n int, la
 	return n, last, err
 }
 
-// again begins the delivery of an event anew, unless it is pending. It is a new row:
-// who is late with the old one finishes nothing.
+const hurrySQL = `UPDATE deliveries SET due_at = ? WHERE event_id = ? AND target = ? AND state = 0 AND claimed_at = 0 AND due_at > ?`
+
+// again begins the delivery of an event anew, unless it is pending: then it waits no
+// longer. A new row it is, so that who is late with the old one finishes nothing.
 func (t *tx) again(e *hongyan.Event, target string) (bool, error) {
 	if _, err := t.exec("DELETE FROM deliveries WHERE event_id = ? AND target = ? AND state <> 0", e.ID, target); err != nil {
 		return false, err
 	}
-	return t.deliver(e, store.NewDelivery{Target: target, Key: e.OpenID})
+	began, err := t.deliver(e, store.NewDelivery{Target: target, Key: e.OpenID})
+	if err != nil || began {
+		return began, err
+	}
+	hurried, err := t.exec(hurrySQL, t.now, e.ID, target, t.now)
+	return hurried > 0, err
 }
 
 const replaySQL = `SELECT id, type, openid FROM events INDEXED BY events_received

@@ -54,6 +54,10 @@ func (t *tx) checkAlive(epoch int64) error {
 	if epoch != 0 && epoch == t.epoch {
 		return nil
 	}
+	return fenced(epoch)
+}
+
+func fenced(epoch int64) error {
 	return hongyan.Errorf(hongyan.Conflict, "node_fenced", "node %d has left or was taken over", epoch)
 }
 

@@ -55,6 +55,7 @@ type Store struct {
 	stopped chan struct{} // closed when the writer has ended
 	closing chan struct{} // closed when no more reads may start
 	pool    chan *conn    // of length readers; nil = not opened yet
+	rates   rates
 }
 
 var _ store.Store = (*Store)(nil)
@@ -129,7 +130,8 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("read %s: %w", path, explain(err))
 	}
 	s := &Store{path: path, keys: o.Keyring, queue: newQueue(), writer: c,
-		stopped: make(chan struct{}), closing: make(chan struct{}), pool: make(chan *conn, readers)}
+		stopped: make(chan struct{}), closing: make(chan struct{}), pool: make(chan *conn, readers),
+		rates: rates{buckets: make(map[string]*rateBucket)}}
 	for range readers {
 		s.pool <- nil
 	}

@@ -27,6 +27,7 @@ var deliveryCases = []testCase{
 	{name: "taken at once let the next of their user go", run: deliveriesAnswerUnblocks},
 	{name: "are replayed by time and type, batch by batch", bubble: true, run: deliveriesReplay},
 	{name: "replayed go before later ones of their user", run: deliveriesReplayOrder},
+	{name: "a replay hurries those that wait, and none under way", bubble: true, run: deliveriesReplayWaiting},
 	{name: "replayed are not finished by who is late with those before", bubble: true, run: deliveriesReplayLate},
 	{name: "are dropped with their target, batch by batch", run: deliveriesDrop},
 	{name: "are listed newest first by account, target, event and state", run: deliveriesList},
@@ -485,6 +486,18 @@ func deliveriesReplayOrder(f *fixture) {
 	}
 }
 
+// deliveriesReplayWaiting: a server that was mended need not wait for what failed before.
+func deliveriesReplayWaiting(f *fixture) {
+	f.handOn(targetA, 2, "")
+	claimed := f.take(targetA, false, 2)
+	f.settle(claimed[0], hongyan.DeliveryPending, f.s.Now().Add(2*time.Hour))
+	time.Sleep(30 * time.Second)
+	same(f, "one waits, one is under way", f.replay(store.Replay{AppID: appA, Target: targetA, Limit: 5}), 1)
+	same(f, "due now", taken(f.take(targetA, false, 10)), []int64{claimed[0].EventID})
+	f.settle(claimed[1], hongyan.DeliveryDone, time.Time{})
+	same(f, "was left under way", f.delivery(claimed[1].EventID, targetA).State, hongyan.DeliveryDone)
+}
+
 func deliveriesReplayLate(f *fixture) {
 	event := f.handOn(targetA, 1, "oAnn")[0]
 	slow := f.take(targetA, true, 1)[0]
@@ -591,6 +604,11 @@ func deliveriesCount(f *fixture) {
 	same(f, "account A", counts(appA), map[string]store.DeliveryCount{
 		targetA: {Pending: 4, Done: 1, GaveUp: 1, Oldest: start.Add(-time.Minute)}, targetB: {Done: 1}})
 	same(f, "account B", counts(appB), map[string]store.DeliveryCount{targetC: {Pending: 1, Oldest: start}})
+
+	failed := f.take(targetC, false, 1)[0]
+	f.must(f.s.FinishDeliveries(f.ctx, []store.DeliveryResult{{ID: failed.ID, Attempts: failed.Attempts, Status: 503, Error: "answered 503"}}))
+	f.handOn(targetC, 1, "")
+	same(f, "after a failure", counts(appB), map[string]store.DeliveryCount{targetC: {Pending: 2, Oldest: start, Error: "answered 503"}})
 }
 
 func deliveriesForgotten(f *fixture) {

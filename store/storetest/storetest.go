@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		{"claim", claimCases},
 		{"finish", finishCases},
 		{"nodes", nodeCases},
+		{"cluster", clusterCases},
 		{"holds", holdCases},
 		{"ends", endCases},
 		{"lists", listCases},

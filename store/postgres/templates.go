@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+
+	"hongyan"
+	"hongyan/store"
+)
+
+const templateColumns = "appid, template_id, title, primary_industry, deputy_industry, content, example, kind, status, status_reason, synced_at"
+
+func collectTemplates(all *[]hongyan.Template) func(*row) error {
+	return func(r *row) error {
+		*all = append(*all, hongyan.Template{
+			AppID: r.text(), TemplateID: r.text(), Title: r.text(), PrimaryIndustry: r.text(), DeputyIndustry: r.text(),
+			Content: r.text(), Example: r.text(), Kind: hongyan.MessageKind(r.text()),
+			Status: r.text(), StatusReason: r.text(), SyncedAt: r.time(),
+		})
+		return nil
+	}
+}
+
+const putTemplateSQL = "INSERT INTO templates (" + templateColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	ON CONFLICT (appid, template_id) DO UPDATE SET title = excluded.title, primary_industry = excluded.primary_industry,
+		deputy_industry = excluded.deputy_industry, content = excluded.content, example = excluded.example, kind = excluded.kind,
+		status = excluded.status, status_reason = excluded.status_reason, synced_at = excluded.synced_at`
+
+// PutTemplates inserts or updates templates.
+func (s *Store) PutTemplates(ctx context.Context, ts []hongyan.Template) error {
+	return s.write(ctx, func(t *tx) error {
+		var b batch
+		for i := range ts {
+			v := &ts[i]
+			t.notices.add(store.NoticeAccount, v.AppID)
+			b.exec(nil, putTemplateSQL,
+				v.AppID, v.TemplateID, v.Title, v.PrimaryIndustry, v.DeputyIndustry, v.Content, v.Example,
+				string(v.Kind), v.Status, v.StatusReason, millis(v.SyncedAt))
+		}
+		return t.run(&b)
+	})
+}
+
+// Template finds one template of an account.
+func (s *Store) Template(ctx context.Context, appID, templateID string) (hongyan.Template, error) {
+	var all []hongyan.Template
+	err := s.read(ctx, func(c conn) error {
+		all = nil
+		return c.query(ctx, collectTemplates(&all), "SELECT "+templateColumns+" FROM templates WHERE appid = $1 AND template_id = $2", appID, templateID)
+	})
+	if err == nil && len(all) == 0 {
+		err = unknownTemplate(appID, templateID)
+	}
+	if err != nil {
+		return hongyan.Template{}, err
+	}
+	return all[0], nil
+}
+
+func unknownTemplate(appID, templateID string) error {
+	return &hongyan.Error{Kind: hongyan.NotFound, Code: "unknown_template",
+		Message: "account " + appID + " has no template " + templateID,
+		Hint:    "Read its templates again: hongyan template sync " + appID + "."}
+}
+
+// Templates lists an account's templates, by title then id.
+func (s *Store) Templates(ctx context.Context, appID string) (all []hongyan.Template, err error) {
+	err = s.read(ctx, func(c conn) error {
+		all = nil
+		return c.query(ctx, collectTemplates(&all), "SELECT "+templateColumns+` FROM templates WHERE appid = $1 ORDER BY title COLLATE "C", template_id COLLATE "C"`, appID)
+	})
+	return all, err
+}
+
+// DeleteTemplate removes one template.
+func (s *Store) DeleteTemplate(ctx context.Context, appID, templateID string) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec("DELETE FROM templates WHERE appid = $1 AND template_id = $2", appID, templateID)
+		t.notices.add(store.NoticeAccount, appID)
+		if err == nil && n == 0 {
+			err = unknownTemplate(appID, templateID)
+		}
+		return err
+	})
+}
+
+// SetTemplateStatus marks one template; NotFound when there is none.
+func (s *Store) SetTemplateStatus(ctx context.Context, appID, templateID, status, reason string) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE templates SET status = $1, status_reason = $2 WHERE appid = $3 AND template_id = $4", status, reason, appID, templateID)
+		t.notices.add(store.NoticeAccount, appID)
+		if err == nil && n == 0 {
+			err = unknownTemplate(appID, templateID)
+		}
+		return err
+	})
+}
