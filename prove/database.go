@@ -2,9 +2,51 @@ package prove
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/url"
+	"path"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
+
+// makeDatabase makes an empty database for one rig on the server that raw names,
+// and returns its URL.
+func makeDatabase(ctx context.Context, raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", errors.New("the database's URL cannot be read") // err would show its password
+	}
+	name := fmt.Sprintf("hongyan_prove_%d", rand.Uint64())
+	if err := command(ctx, raw, "CREATE DATABASE "+name); err != nil {
+		return "", fmt.Errorf("make a database of its own for the test (the user of --database must have CREATEDB): %w", err)
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
+
+// dropDatabase removes what makeDatabase made; "" is nothing.
+func dropDatabase(server, database string) error {
+	u, err := url.Parse(database)
+	if err != nil || database == "" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return command(ctx, server, "DROP DATABASE IF EXISTS "+path.Base(u.Path)+" WITH (FORCE)")
+}
+
+func command(ctx context.Context, raw, sql string) error {
+	c, err := pgx.Connect(ctx, raw)
+	if err != nil {
+		return err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	_, err = c.Exec(ctx, sql)
+	return err
+}
 
 const (
 	cutFor    = 3 * time.Second

@@ -33,6 +33,7 @@ type rig struct {
 	hooks sink // the business's own server behind one account
 
 	env      []string    // for every gateway
+	database string      // of this rig alone, on the server of Config.Database; "" on SQLite
 	noDay    bool        // the gateways' clocks are wrong, and so their days
 	restarts []time.Time // of gateways, by the one goroutine that starts them
 }
@@ -70,6 +71,11 @@ func (r *rig) build(ctx context.Context, o rigOptions) error {
 		return err
 	}
 	r.box, r.wx = box, newPlatform(box.url)
+	if r.cfg.postgres() {
+		if r.database, err = makeDatabase(ctx, r.cfg.Database); err != nil {
+			return err
+		}
+	}
 	if err := r.hooks.listen(ctx); err != nil {
 		return err
 	}
@@ -155,7 +161,7 @@ func (n *node) args() []string {
 // database is where the gateway's records are.
 func (n *node) database() string {
 	if n.r.cfg.postgres() {
-		return n.r.cfg.Database
+		return n.r.database
 	}
 	return "sqlite:" + n.file()
 }
@@ -240,7 +246,7 @@ func (r *rig) close() error {
 	if r.cfg.Keep {
 		return nil
 	}
-	return os.RemoveAll(r.dir)
+	return errors.Join(os.RemoveAll(r.dir), dropDatabase(r.cfg.Database, r.database))
 }
 
 // await asks until yes, an error, or the time is over; then late says what is wrong.

@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"strings"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -45,7 +47,18 @@ func (s *Store) flushResults(ctx context.Context, ops []*op[*finishing]) error {
 			f.all = append(f.all, settling{Result: &o.in.in[i], out: &o.in.out[i]})
 		}
 	}
-	return s.transact(ctx, f.look, f.settle)
+	err := s.transact(ctx, f.look, f.settle)
+	if err == nil {
+		passAll(fault.ResultAfter, len(ops))
+	}
+	return err
+}
+
+// passAll passes a fault point for each call of a flush.
+func passAll(p fault.Point, n int) {
+	for range n {
+		fault.At(p)
+	}
 }
 
 // flushing is the results of a flush on their way.
@@ -78,7 +91,7 @@ func (f *flushing) settle(t *tx) error {
 	var common, others, retried []*settling
 	for i := range f.all {
 		r := &f.all[i]
-		if !f.alive[r.Epoch] {
+		if !f.alive[r.Epoch] && !fault.Broken(fault.Fence) {
 			continue
 		}
 		if usual(r.Result) {
@@ -96,10 +109,10 @@ func (f *flushing) settle(t *tx) error {
 		q.exec(nil, keepLastSQL, seqs, epochs, attempts)
 	}
 	if len(common) > 0 {
-		q.query(applied(t, common), acceptedSQL, acceptedArgs(common)...)
+		q.query(applied(t, common), withFence(acceptedSQL), acceptedArgs(common)...)
 	}
 	if len(others) > 0 {
-		q.query(applied(t, others), settleSQL, settleArgs(others, t.now)...)
+		q.query(applied(t, others), withFence(settleSQL), settleArgs(others, t.now)...)
 	}
 	if err := t.run(&q); err != nil {
 		return err
@@ -107,7 +120,23 @@ func (f *flushing) settle(t *tx) error {
 	if err := f.unsettled(t); err != nil {
 		return err
 	}
-	return f.settled(t)
+	if err := f.settled(t); err != nil {
+		return err
+	}
+	passAll(fault.ResultBefore, len(f.all))
+	return nil
+}
+
+// withFence is the statement as it is, unless the defect is planted that leaves out
+// everything a result is held against but its row.
+func withFence(sql string) string {
+	if !fault.Broken(fault.Fence) {
+		return sql
+	}
+	for _, condition := range []string{" AND messages.epoch = done.epoch AND messages.attempts = done.attempts", " AND state + 0 = 2", " AND messages.state + 0 = 2"} {
+		sql = strings.Replace(sql, condition, "", 1)
+	}
+	return sql
 }
 
 // applied marks the results that a statement applied; it returns their places.

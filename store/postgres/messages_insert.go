@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -63,7 +64,16 @@ func (s *Store) flushInserts(ctx context.Context, ops []*op[*insertion]) error {
 	}
 	for {
 		b := insertBatch{asked: q, streamNumbers: streams}
-		err := s.transact(ctx, b.look, func(t *tx) error { return b.store(t, ops) })
+		err := s.transact(ctx, b.look, func(t *tx) error {
+			err := b.store(t, ops)
+			if err == nil {
+				passAll(fault.AcceptBefore, len(ops))
+			}
+			return err
+		})
+		if err == nil {
+			passAll(fault.AcceptAfter, len(ops))
+		}
 		if !errors.Is(err, errKeyTaken) {
 			return err
 		}

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"hongyan"
+	"hongyan/internal/fault"
 	"hongyan/store"
 )
 
@@ -96,6 +98,9 @@ const ownersSQL = `SELECT place, owner.seq FROM unnest($1::bigint[], $2::text[])
 // arrive takes in receipts: their owners get them, or they become orphans. Before one
 // becomes an orphan whoever may be writing its msgid is waited for.
 func (t *tx) arrive(all []hongyan.Receipt) error {
+	if fault.Armed() {
+		all = slices.DeleteFunc(slices.Clone(all), func(hongyan.Receipt) bool { return fault.Drops() })
+	}
 	rest, err := t.deliverTo(all)
 	if err != nil || len(rest) == 0 {
 		return err
