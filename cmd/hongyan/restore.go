@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"hongyan"
 	"hongyan/server"
 )
 
@@ -23,17 +22,6 @@ func (restoreCommand) Help() string {
 		"It is refused while a gateway uses the database. The master key is tried on it if HONGYAN_MASTER_KEY or HONGYAN_MASTER_KEY_FILE gives it."
 }
 
-// Validate takes a file or --mark, one of them.
-func (c *restoreCommand) Validate() error {
-	switch {
-	case c.Mark && c.File != "":
-		return hongyan.Errorf(hongyan.Invalid, "", "--mark takes no file: PostgreSQL's own tools restore it before")
-	case !c.Mark && c.File == "":
-		return hongyan.Errorf(hongyan.Invalid, "", "name the backup to restore, or --mark a PostgreSQL database that was restored")
-	}
-	return nil
-}
-
 // restoredReport is what restore --json prints.
 type restoredReport struct {
 	savedReport
@@ -43,6 +31,12 @@ type restoredReport struct {
 }
 
 func (c *restoreCommand) Run(ctx context.Context, w *surroundings) error {
+	switch {
+	case c.Mark && c.File != "":
+		return wrongUse("restore the database with PostgreSQL's own tools, then use --mark alone", "--mark takes no file")
+	case !c.Mark && c.File == "":
+		return wrongUse("hongyan restore FILE --data DIR; for a PostgreSQL database, --mark", "no backup is named")
+	}
 	config, err := c.load(w, nil)
 	if err != nil {
 		return err
