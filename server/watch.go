@@ -120,4 +120,3 @@ func changedAccounts(before, now map[string]time.Time) (appIDs []string) {
 	}
 	return appIDs
 }
-
