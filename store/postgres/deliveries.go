@@ -70,7 +70,7 @@ type orderKey struct{ target, key string }
 const (
 	firstSQL = ` FROM unnest($1::text[], $2::text[]) AS touched (target, order_key)
 		CROSS JOIN LATERAL (SELECT id, event_id, blocked FROM deliveries WHERE target = touched.target AND order_key = touched.order_key
-			AND state = 0 AND order_key <> '' ORDER BY event_id LIMIT 1) AS first`
+			AND state = 0 AND order_key <> '' ORDER BY event_id + 0 LIMIT 1) AS first`
 	blockSQL = `UPDATE deliveries SET blocked = true WHERE id = ANY(ARRAY(SELECT other.id` + firstSQL + `
 		CROSS JOIN LATERAL (SELECT id FROM deliveries WHERE target = touched.target AND order_key = touched.order_key
 			AND state = 0 AND order_key <> '' AND NOT blocked AND event_id > first.event_id OFFSET 0) AS other))`
@@ -139,19 +139,19 @@ func (s *Store) flushDeliveryResults(ctx context.Context, ops []*op[[]store.Deli
 	for i := range all {
 		ids[i] = all[i].ID
 	}
-	return s.write(ctx, func(t *tx) error {
-		var targets []string
-		err := t.query(func(r *row) error {
+	var targets []string
+	first := func(b *batch) {
+		targets = nil
+		b.query(func(r *row) error {
 			targets = append(targets, r.text())
 			return nil
-		}, "SELECT DISTINCT target FROM deliveries WHERE id = ANY($1) AND order_key <> ''", ids)
-		if err != nil {
-			return err
-		}
+		}, "SELECT target FROM deliveries WHERE id = ANY($1) AND order_key <> ''", ids)
+	}
+	return s.transact(ctx, first, func(t *tx) error {
 		if err := t.lockTargets(targets); err != nil {
 			return err
 		}
-		_, err = t.changeAndReorder(finishSQL, deliveryResultArgs(all, t.now)...)
+		_, err := t.changeAndReorder(finishSQL, deliveryResultArgs(all, t.now)...)
 		return err
 	})
 }

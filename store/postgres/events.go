@@ -67,15 +67,20 @@ func (s *Store) flushEvents(ctx context.Context, ops []*op[*arrival]) error {
 			again[k]++
 		}
 	}
-	err := s.write(ctx, func(t *tx) error {
-		return t.query(func(r *row) error {
+	insert := func(b *batch) {
+		b.query(func(r *row) error {
 			id, k := r.int64(), eventKey{r.text(), r.text()}
 			first[k].id, first[k].isNew = id, r.bool()
-			if first[k].isNew {
-				t.notices.add(store.NoticeEvents, k.appID)
-			}
 			return nil
 		}, eventsSQL, eventArgs(order, first, again)...)
+	}
+	err := s.transact(ctx, insert, func(t *tx) error {
+		for k, a := range first {
+			if a.isNew {
+				t.notices.add(store.NoticeEvents, k.appID)
+			}
+		}
+		return nil
 	})
 	for _, o := range ops {
 		o.in.id = first[eventKey{clean(o.in.e.AppID), clean(o.in.e.DedupeKey)}].id

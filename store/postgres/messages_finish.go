@@ -154,11 +154,6 @@ func usual(r *store.Result) bool {
 		r.Reason == "" && r.Hold == nil && r.Tries == 0 && r.DoubtSince.IsZero() && !r.InReview && !r.MayDuplicate
 }
 
-// How PostgreSQL joins its rows with our arrays is not left to what it believes of the
-// size of a table (see queueSettings): "seq BETWEEN done.seq AND done.seq" it can only
-// look up in the primary key, one argument after the other, and "state + 0" keeps it from
-// walking through an index of the rows in a state. So wherever rows are joined with arrays.
-
 // acceptedSQL is settleSQL for the usual results. It has half the arguments.
 const acceptedSQL = `UPDATE messages SET state = 4, reason = '', hold = NULL, updated_at = (SELECT hongyan_now()),
 	epoch = 0, tries = 0, doubt_since = 0, msgid = done.msgid, accepted_at = done.accepted_at, in_review = false, may_duplicate = false,

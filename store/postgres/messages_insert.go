@@ -201,7 +201,7 @@ func (b *insertBatch) collectKnown(r *row) error {
 // first of each last.
 const earlierSQL = `SELECT ` + messageColumns + ` FROM messages
 	WHERE client_msg_id = ANY($1) AND caller_msg_id AND appid = ANY($2) AND touser = ANY($3) AND created_at > (SELECT hongyan_now()) - $4::bigint
-	ORDER BY seq DESC`
+	ORDER BY seq + 0 DESC`
 
 func (b *insertBatch) collectEarlier(r *row) error {
 	m, err := scanMessage(r)

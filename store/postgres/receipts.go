@@ -91,7 +91,7 @@ func (t *tx) receive(all []received) (int, error) {
 // ownersSQL finds the message that each receipt names.
 const ownersSQL = `SELECT place, owner.seq FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS came (msgid, appid, place)
 	CROSS JOIN LATERAL (SELECT seq FROM messages WHERE messages.msgid = came.msgid AND messages.msgid <> 0 AND messages.appid = came.appid
-		ORDER BY seq LIMIT 1) AS owner`
+		ORDER BY seq + 0 LIMIT 1) AS owner`
 
 // arrive takes in receipts: their owners get them, or they become orphans. Before one
 // becomes an orphan whoever may be writing its msgid is waited for.
