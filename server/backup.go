@@ -7,17 +7,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"hongyan"
 	"hongyan/store"
+	"hongyan/store/postgres"
 	"hongyan/store/sqlite"
 )
 
 // Backup writes the database of config into file, which must not exist, while a
 // gateway serves it or not. The master key is not in it.
 func Backup(ctx context.Context, config Config, file string) (sqlite.Saved, error) {
-	if err := sqliteOnly(&config, "pg_dump, or a snapshot by whoever runs it,"); err != nil {
+	if err := sqliteOnly(&config, "use pg_dump --format=custom, or point-in-time recovery; docs/operations.md says how, and what to do after a restore"); err != nil {
 		return sqlite.Saved{}, err
 	}
 	return sqlite.Backup(ctx, config.DatabasePath(), file)
@@ -32,7 +32,7 @@ type Restored struct {
 // Restore puts the backup file in place as the database of config; see
 // sqlite.Restore. The data folder may hold the keys of that gateway and nothing else.
 func Restore(ctx context.Context, config Config, file string, getenv func(string) string) (r Restored, err error) {
-	if err := sqliteOnly(&config, "pg_restore"); err != nil {
+	if err := sqliteOnly(&config, "use pg_restore or point-in-time recovery, and before anything is served: hongyan restore --mark --database postgres://…"); err != nil {
 		return r, err
 	}
 	if err := onlyKeysIn(config.Data, filepath.Base(config.DatabasePath())+".lock"); err != nil {
@@ -52,12 +52,29 @@ func Restore(ctx context.Context, config Config, file string, getenv func(string
 	return r, notWritable(filepath.Dir(config.DatabasePath()), err)
 }
 
+// MarkRestored makes sure that nothing in a PostgreSQL database that was restored is sent
+// by itself; see postgres.MarkRestored. The master key is tried if it is given.
+func MarkRestored(ctx context.Context, config Config, getenv func(string) string) (r postgres.Restored, keyChecked bool, err error) {
+	if !config.OnPostgres() {
+		return r, false, &hongyan.Error{Kind: hongyan.Invalid, Message: "--mark is about a PostgreSQL database",
+			Hint: "name it with --database postgres://…; an SQLite backup is marked when it is restored: hongyan restore FILE"}
+	}
+	var ring *store.Keyring
+	if keyChecked = getenv("HONGYAN_MASTER_KEY") != "" || getenv("HONGYAN_MASTER_KEY_FILE") != ""; keyChecked {
+		if ring, err = keyring(&config, getenv); err != nil {
+			return r, false, err
+		}
+	}
+	r, err = postgres.MarkRestored(ctx, config.Database, ring)
+	return r, keyChecked, err
+}
+
+// sqliteOnly refuses a PostgreSQL database and says what does the same there.
 func sqliteOnly(config *Config, instead string) error {
-	if config.Database == "" || strings.HasPrefix(config.Database, sqlitePrefix) {
+	if !config.OnPostgres() {
 		return nil
 	}
-	return &hongyan.Error{Kind: hongyan.Invalid, Message: "backup and restore are about SQLite databases",
-		Hint: "with PostgreSQL, " + instead + " does this; docs/operations.md says what to do after a restore"}
+	return &hongyan.Error{Kind: hongyan.Invalid, Message: "hongyan copies SQLite databases only; this one is PostgreSQL's", Hint: instead}
 }
 
 // onlyKeysIn refuses a data folder with anything in it but keys, and a lock that a

@@ -16,7 +16,7 @@ func (backupCommand) Help() string {
 	return "Copies the database into one file, as it is at one instant, whether a gateway serves it at the moment or not. " +
 		"The file has the permissions 0600 and appears under its name only when it is complete; nothing is overwritten.\n\n" +
 		"Secrets in it are encrypted as in the database, and the master key is not in it: keep DIR/master.key (or what HONGYAN_MASTER_KEY holds) elsewhere, once. Without it a backup opens nothing.\n\n" +
-		"With PostgreSQL, use its own tools."
+		"This is for SQLite. A PostgreSQL database is backed up with its own tools: pg_dump, or point-in-time recovery. After a restore from those, run hongyan restore --mark."
 }
 
 // savedReport is what backup --json prints.

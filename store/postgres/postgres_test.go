@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -18,8 +19,13 @@ import (
 	"hongyan/store/storetest"
 )
 
-// TestMain starts the server before any bubble does.
+// TestMain starts the server before any bubble does. Each of rapid's walks makes a
+// database of its own, so that there are fewer of them than usual, unless the flag is given.
 func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if _, err := postgrestest.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
