@@ -105,6 +105,10 @@ func (r *reading) messages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := r.a.cfg.Store.Awaited(ctx)
+	if err != nil {
+		return err
+	}
 	byState, awaited := series{}, series{}
 	for i := range r.accounts {
 		a := &r.accounts[i]
@@ -112,9 +116,7 @@ func (r *reading) messages(ctx context.Context) error {
 		for _, state := range hongyan.States() { // zeros too: an alert on a missing series never fires
 			byState[[3]string{appID, state.String()}] += float64(counts[a.AppID][state])
 		}
-		if a.Kind.MessageKind().HasReceipt() {
-			awaited[[3]string{appID}] += float64(counts[a.AppID][hongyan.Accepted])
-		}
+		awaited[[3]string{appID}] += float64(waiting[a.AppID])
 	}
 	r.tell(messagesDesc, byState, 2)
 	r.tell(awaitedDesc, awaited, 1)

@@ -7,8 +7,8 @@ import (
 	"hongyan/store"
 )
 
-// claimQuantum is how many messages an account may claim in one turn. Every turn
-// of a claim gives each account as many before any gets more, so that ten accounts
+// claimQuantum is how many messages an account may claim in one turn, at most: fewer
+// where that would fill the slots within four turns. Every turn of a claim gives each account as many before any gets more, so that ten accounts
 // with a backlog fill the slots evenly, and one that has just begun does not wait
 // for those that were there before (deficit round robin, where each message costs
 // one and so no deficit is ever left over).
@@ -70,8 +70,12 @@ func (e *Engine) hungry(now time.Time) []*account {
 // deal gives the accounts their turns until nobody may have more or one claim is
 // full. Then the next round begins with who came too late. The caller holds e.mu.
 func (e *Engine) deal(accounts []*account, now time.Time) {
+	if len(accounts) == 0 {
+		return
+	}
 	e.turn++
 	left := claimMax
+	quantum := max(1, min(claimQuantum, claimMax/len(accounts), (e.cfg.Slots-e.slots)/(4*len(accounts))))
 	for dealt := true; dealt; {
 		dealt = false
 		for _, a := range accounts {
@@ -79,7 +83,7 @@ func (e *Engine) deal(accounts []*account, now time.Time) {
 				e.turn = a.place
 				return
 			}
-			n := e.dealOne(a, min(left, max(1, min(claimQuantum, claimMax/len(accounts)))), now)
+			n := e.dealOne(a, min(left, quantum), now)
 			left -= n
 			dealt = dealt || n > 0
 		}

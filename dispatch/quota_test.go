@@ -96,7 +96,7 @@ func (l *ledger) join() {
 // dead node may have called stays within every rule.
 func TestNodesNeverPassALimitTogether(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := &ledger{bank: bank{map[usageKey]int64{}, map[usageKey]map[int64]int64{}}, now: at, rules: dayAndMonth}
+		l := &ledger{bank: bank{map[usageKey]int64{}, map[usageKey]map[int64]int64{}}, now: at, rules: rapid.SampledFrom([][]hongyan.QuotaRule{dayAndMonth, dayAndMonth[:1], dayAndMonth[2:]}).Draw(t, "rules")}
 		for range 3 {
 			l.join()
 		}
@@ -131,11 +131,15 @@ func (l *ledger) ask(t *rapid.T) {
 		return // one at a time, as account.flight has it
 	}
 	r := &n.a.meter.rules[rapid.IntRange(0, len(l.rules)-1).Draw(t, "rule")]
-	if c := n.a.meter.counterOf(r, template, l.now); c != nil {
-		q := n.e.question(c, "wx1", r, template, int64(rapid.IntRange(0, 4).Draw(t, "n")))
-		if rapid.Bool().Draw(t, "give back") {
-			q.usage.N, c.held = c.reserved, c.reserved
-		}
+	c, more := n.a.meter.counterOf(r, template, l.now), int64(rapid.IntRange(1, 8).Draw(t, "n"))
+	switch {
+	case c == nil:
+	case rapid.IntRange(0, 3).Draw(t, "give back") == 0: // as idleQuestions
+		q := n.e.question(c, "wx1", r, template, 0)
+		q.usage.N, c.held = c.reserved, c.reserved
+		n.asked = &q
+	case c.free() < more: // as nextQuestion: who has enough asks for nothing
+		q := n.e.question(c, "wx1", r, template, more)
 		n.asked = &q
 	}
 }

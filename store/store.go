@@ -226,6 +226,9 @@ type Messages interface {
 	// Counts returns how many messages are in each state, by account. It reads an
 	// index, not the messages; still, call it for people, not in a loop.
 	Counts(ctx context.Context) (map[string]map[hongyan.State]int64, error)
+	// Awaited returns how many accepted messages of kinds that get an event wait for it,
+	// by account. It reads what Counts reads.
+	Awaited(ctx context.Context) (map[string]int64, error)
 }
 
 // NewMessage is a message to insert. With Message.Epoch set it is inserted

@@ -72,6 +72,24 @@ func loadCounts(ctx context.Context, c *conn) (map[countKey]int64, error) {
 	return counts, err
 }
 
+// Awaited returns how many accepted messages wait for their event, by account.
+func (s *Store) Awaited(ctx context.Context) (map[string]int64, error) {
+	all := make(map[string]int64)
+	err := s.snapshot(ctx, func(c *conn) error {
+		counts, err := loadCounts(ctx, c)
+		for k, n := range counts {
+			if k.state == hongyan.Accepted && k.kind.HasReceipt() {
+				all[k.appID] += n
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 // Counts returns how many messages are in each state, by account.
 func (s *Store) Counts(ctx context.Context) (map[string]map[hongyan.State]int64, error) {
 	all := make(map[string]map[hongyan.State]int64)

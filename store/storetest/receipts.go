@@ -9,6 +9,7 @@ import (
 )
 
 var receiptCases = []testCase{
+	{name: "that are awaited are counted, whatever the account's kind", run: receiptsAwaited},
 	{name: "deliver the message that owns the msgid", bubble: true, run: receiptsAfter},
 	{name: "name why a message was not delivered", run: receiptsUndelivered},
 	{name: "that come before the answer are joined with it", run: receiptsBefore},
@@ -353,4 +354,15 @@ func receiptsNoCandidates(f *fixture) {
 	ms, err := f.s.Candidates(f.ctx, appA, userA, now.Add(-time.Hour), now.Add(time.Hour))
 	f.must(err)
 	same(f, "candidates", ids(ms), []string{})
+}
+
+func receiptsAwaited(f *fixture) {
+	for i, kind := range []hongyan.MessageKind{hongyan.KindTemplate, hongyan.KindSubscribe, hongyan.KindMiniTemplate} {
+		m := f.lease(func(m *hongyan.Message) { m.Kind = kind })
+		f.finish(store.Settled{Applied: true, State: hongyan.Accepted}, f.accepted(m, int64(i+1)))
+	}
+	f.lease(func(m *hongyan.Message) { m.Kind = hongyan.KindSubscribe })
+	got, err := f.s.Awaited(f.ctx)
+	f.must(err)
+	same(f, "awaited", got, map[string]int64{appA: 2})
 }
