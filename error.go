@@ -3,6 +3,7 @@ package hongyan
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -72,10 +73,16 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf returns an Error of kind k with a formatted message. A %w verb sets Err's chain.
+// Errorf returns an Error of kind k with a formatted message. A %w verb sets Err; a
+// format that ends in ": %w" leaves the cause out of the message, which may be
+// shown where the cause may not.
 func Errorf(k Kind, code, format string, args ...any) *Error {
 	wrapped := fmt.Errorf(format, args...)
-	return &Error{Kind: k, Code: code, Message: wrapped.Error(), Err: errors.Unwrap(wrapped)}
+	e := &Error{Kind: k, Code: code, Message: wrapped.Error(), Err: errors.Unwrap(wrapped)}
+	if e.Err != nil {
+		e.Message = strings.TrimSuffix(e.Message, ": "+e.Err.Error())
+	}
+	return e
 }
 
 // InvalidField returns an Invalid error about one field.

@@ -49,6 +49,7 @@ func (c *Central) fail(ctx context.Context, a *account, err error) *hongyan.Toke
 	switch {
 	case reason.Stopped && answered:
 		c.log.ErrorContext(ctx, "account stopped: no access_token until a person acts", "appid", a.appID, "errcode", reason.Errcode, "reason", reason.Reason)
+	case hongyan.IsKind(err, hongyan.NotFound): // deleted: nobody's trouble
 	case first:
 		c.log.WarnContext(ctx, "no new access_token", "appid", a.appID, "reason", reason.Reason, "retry_at", reason.RetryAt, "err", err)
 	}

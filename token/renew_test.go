@@ -258,6 +258,9 @@ func TestADeletedAccountIsForgotten(t *testing.T) {
 		if failure := f.mustFail(); !hongyan.IsKind(failure, hongyan.NotFound) {
 			t.Errorf("after the deletion: %v, want not_found", failure)
 		}
+		if log := f.log.String(); strings.Contains(log, "WARN") {
+			t.Errorf("a deletion is a warning:\n%s", log)
+		}
 		time.Sleep(24 * time.Hour)
 		f.wantCalls(1)
 	})

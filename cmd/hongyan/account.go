@@ -61,7 +61,11 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 		named += " " + a.Name
 	}
 	out.line("added %s (%s)", named, a.Kind)
-	out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
+	if a.Callback.TokenSet {
+		out.line("WeChat pushes to %s behind the gateway's public address", a.CallbackURLPath)
+	} else {
+		out.line("pushes of WeChat's are refused until it has a callback token: hongyan account rotate %s --callback-token TOKEN", a.AppID)
+	}
 	if len(a.Downstreams) > 0 {
 		out.line("and the gateway hands them on to %s", downstreamWords(a.Downstreams))
 	}

@@ -29,7 +29,7 @@ func (c *checkConfigCommand) Run(w *surroundings) error {
 		return err
 	}
 	out := w.out()
-	out.line("the configuration is valid: listen %s, data %s, %d accounts", config.Listen, config.Data, len(config.Accounts))
+	out.line("the configuration is valid: listen %s, data %s, accounts: %d", config.Listen, config.Data, len(config.Accounts))
 	if c.Config != "" {
 		out.next("hongyan serve --config %s", c.Config)
 	} else {
