@@ -73,12 +73,7 @@ func runDatabase(ctx context.Context, t *trial) error {
 		return err
 	}
 	defer p.close()
-	direct := t.cfg.Database
-	defer func() { t.cfg.Database = direct }()
-	if t.cfg.Database, err = p.through(direct); err != nil {
-		return err
-	}
-	r, err := t.rig(ctx, rigOptions{latency: killLatency, env: []string{orphanAfter}})
+	r, err := t.rig(ctx, rigOptions{latency: killLatency, env: []string{orphanAfter}, through: p})
 	if err != nil {
 		return err
 	}

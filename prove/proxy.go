@@ -34,8 +34,12 @@ func newProxy(ctx context.Context, target string) (*proxy, error) {
 	return p, nil
 }
 
-// through is a URL with the proxy in the place of its host.
+// through is a URL with the proxy in the place of its host; without a proxy it is
+// the URL itself.
 func (p *proxy) through(raw string) (string, error) {
+	if p == nil {
+		return raw, nil
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "", err

@@ -34,6 +34,7 @@ type rig struct {
 
 	env      []string    // for every gateway
 	database string      // of this rig alone, on the server of Config.Database; "" on SQLite
+	reached  string      // database as the gateways reach it
 	noDay    bool        // the gateways' clocks are wrong, and so their days
 	restarts []time.Time // of gateways, by the one goroutine that starts them
 }
@@ -44,6 +45,7 @@ type rigOptions struct {
 	latency time.Duration // of the platform's answers
 	env     []string      // more settings of every gateway
 	start   func(*node)   // before the first start
+	through *proxy        // between gateways and PostgreSQL; nil = nothing
 }
 
 // deliveryDelay is the platform's, from answer to event.
@@ -73,6 +75,9 @@ func (r *rig) build(ctx context.Context, o rigOptions) error {
 	r.box, r.wx = box, newPlatform(box.url)
 	if r.cfg.postgres() {
 		if r.database, err = makeDatabase(ctx, r.cfg.Database); err != nil {
+			return err
+		}
+		if r.reached, err = o.through.through(r.database); err != nil {
 			return err
 		}
 	}
@@ -161,7 +166,7 @@ func (n *node) args() []string {
 // database is where the gateway's records are.
 func (n *node) database() string {
 	if n.r.cfg.postgres() {
-		return n.r.database
+		return n.r.reached
 	}
 	return "sqlite:" + n.file()
 }

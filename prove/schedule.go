@@ -46,7 +46,7 @@ func schedule(seed int64, kills, nodes int) []blow {
 	blows := make([]blow, kills)
 	for i := range blows {
 		b := blow{node: dice.IntN(nodes), gap: gapLeast + rand64(dice, gapMost-gapLeast)}
-		point, nth := points[dice.IntN(len(points))], 1+dice.IntN(latestPassage)
+		point, nth := points[dice.IntN(len(points))], 1+dice.IntN(latestPassage)/nodes // load is shared
 		if dice.Float64() < atPoint {
 			b.point, b.nth = point, nth
 		}
