@@ -11,11 +11,13 @@ FUZZTIME ?= 30s
 ARGS     ?=
 
 # What the tests of PKG need besides the code: Node for clients that others wrote, a
-# browser for what the phone shows and for the whole seen through it.
+# browser for what the phone shows and for the whole seen through it, PostgreSQL for the
+# store of several processes and for them.
 NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
-	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium)
+	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium) \
+	$(if $(filter ./... ./store/...% ./store/postgres% ./server%,$(PKG)),postgres)
 
-.PHONY: help check fmt vet staticcheck test race fuzz golden run demo screenshots bench
+.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -41,6 +43,10 @@ test: ## all tests once, under the race detector (PKG=./... by default)
 	CGO_ENABLED=1 go test -race -timeout 15m $(PKG)
 	@echo "and without the race detector, with 50,000 messages instead of 4,000:"
 	go test -count=1 -run '^TestAnOutageWithAKillInItsMiddle$$' ./dispatch
+
+postgres: ## the tests against PostgreSQL alone (TEST_POSTGRES_URL names a server; without it they start one)
+	@.ci/need go gcc postgres
+	CGO_ENABLED=1 go test -race -timeout 15m ./store/postgres/... ./server
 
 race: ## the tests COUNT times in random order, under the race detector
 	@.ci/need $(NEED)

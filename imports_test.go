@@ -49,6 +49,7 @@ var layers = []layer{
 	{folder: "store", imports: []string{""}},
 	{folder: "store/sqlite", imports: []string{"", "store"}},
 	{folder: "store/postgres", imports: []string{"", "store"}},
+	{folder: "store/postgres/postgrestest"},
 	{folder: "store/storetest", imports: []string{"", "store"}},
 	{folder: "access", imports: []string{"", "store"}},
 	{folder: "token", imports: []string{"", "store", "wechat"}},

@@ -21,8 +21,11 @@ func (d *Desk) Caller(ctx context.Context, secret string, kind hongyan.KeyKind) 
 }
 
 // Forget drops what is remembered of a key, so that a revocation works at once
-// on this node; others notice within 30 s.
+// on this node; others are told (ForgetAll), and notice within 30 s if they are not.
 func (d *Desk) Forget(keyID string) { d.keys.forget(keyID) }
+
+// ForgetAll drops what is remembered of all keys: another node may have revoked some.
+func (d *Desk) ForgetAll() { d.keys.forgetAll() }
 
 // keyTTL is how long a key is believed without asking the store.
 const keyTTL = 30 * time.Second
@@ -124,6 +127,15 @@ func (k *keyCache) drop(hash [32]byte) {
 		k.unsaved[known.caller.ID] = at
 	}
 	delete(k.keys, hash)
+}
+
+func (k *keyCache) forgetAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.revoked++
+	for hash := range k.keys {
+		k.drop(hash)
+	}
 }
 
 func (k *keyCache) forget(id string) {

@@ -47,6 +47,10 @@ func (c *Callback) Run(ctx context.Context) error {
 	}
 }
 
+// Wake says that there may be events to process, of another process on the same
+// database. It never waits.
+func (c *Callback) Wake() { c.wakeRun() }
+
 // processAll goes on until nothing is pending or something fails; the next poll tries again.
 func (c *Callback) processAll(ctx context.Context) {
 	for ctx.Err() == nil {

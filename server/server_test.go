@@ -15,6 +15,7 @@ import (
 
 	"hongyan/client"
 	"hongyan/sandbox"
+	"hongyan/store/postgres/postgrestest"
 )
 
 const testAdminKey = "hyk_test_of_the_whole_server"
@@ -50,12 +51,24 @@ func environment(name string) string {
 	return map[string]string{"HONGYAN_ADMIN_KEY": testAdminKey}[name]
 }
 
+// environmentOfAll is that of several processes on one database, which share the master key.
+func environmentOfAll(name string) string {
+	if name == "HONGYAN_MASTER_KEY" {
+		return "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	}
+	return environment(name)
+}
+
 // startGateway runs a server on a free port with everything logged.
 func startGateway(t *testing.T, config Config) *gateway {
 	t.Helper()
+	getenv := environment
+	if config.OnPostgres() {
+		getenv = environmentOfAll
+	}
 	g := &gateway{stdout: new(output), log: new(output)}
 	s, err := New(t.Context(), config, Options{
-		Getenv: environment, Stdout: g.stdout,
+		Getenv: getenv, Stdout: g.stdout,
 		Logger: slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -78,6 +91,16 @@ func testConfig(t *testing.T) Config {
 	c := Default()
 	c.Listen, c.Data = "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
 	return c
+}
+
+// onBoth runs a story on each database.
+func onBoth(t *testing.T, story func(t *testing.T, config Config)) {
+	t.Run("sqlite", func(t *testing.T) { story(t, testConfig(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		config := testConfig(t)
+		config.Database = postgrestest.URL(t)
+		story(t, config)
+	})
 }
 
 // startSandbox runs a local WeChat whose deliveries are immediate.
@@ -117,9 +140,10 @@ func orderTo(openid string) client.MessageRequest {
 // TestFromStartToReceiptToStop runs a gateway against a local WeChat: the
 // account comes from the configuration, the message goes out, its receipt comes
 // back, and nothing of it is lost by a restart.
-func TestFromStartToReceiptToStop(t *testing.T) {
+func TestFromStartToReceiptToStop(t *testing.T) { onBoth(t, fromStartToReceiptToStop) }
+
+func fromStartToReceiptToStop(t *testing.T, config Config) {
 	box, wechatURL := startSandbox(t)
-	config := testConfig(t)
 	config.Accounts = []AccountConfig{{
 		AppID: sandbox.SeedServiceAppID, Secret: sandbox.SeedServiceSecret, Alias: "shop", BaseURL: wechatURL,
 		Callback: CallbackConfig{Token: sandbox.SeedCallbackToken},
@@ -163,9 +187,10 @@ func TestFromStartToReceiptToStop(t *testing.T) {
 }
 
 // TestUntriedMessagesSurviveAStop stops a gateway whose account is paused.
-func TestUntriedMessagesSurviveAStop(t *testing.T) {
+func TestUntriedMessagesSurviveAStop(t *testing.T) { onBoth(t, untriedMessagesSurviveAStop) }
+
+func untriedMessagesSurviveAStop(t *testing.T, config Config) {
 	_, wechatURL := startSandbox(t)
-	config := testConfig(t)
 	config.Accounts = []AccountConfig{{AppID: sandbox.SeedServiceAppID, Secret: sandbox.SeedServiceSecret, Alias: "shop", BaseURL: wechatURL}}
 	g := startGateway(t, config)
 	if _, err := g.client.SyncTemplates(t.Context(), "shop"); err != nil {
@@ -193,9 +218,10 @@ func TestUntriedMessagesSurviveAStop(t *testing.T) {
 }
 
 // TestCallsUnderWayAreFinishedAtAStop stops a gateway while WeChat thinks.
-func TestCallsUnderWayAreFinishedAtAStop(t *testing.T) {
+func TestCallsUnderWayAreFinishedAtAStop(t *testing.T) { onBoth(t, callsUnderWayAreFinishedAtAStop) }
+
+func callsUnderWayAreFinishedAtAStop(t *testing.T, config Config) {
 	box, wechatURL := startSandbox(t)
-	config := testConfig(t)
 	config.Accounts = []AccountConfig{{AppID: sandbox.SeedServiceAppID, Secret: sandbox.SeedServiceSecret, Alias: "shop", BaseURL: wechatURL}}
 	g := startGateway(t, config)
 	box.AddFault(sandbox.Fault{Path: "/cgi-bin/message/template/send", HangMS: 1000})

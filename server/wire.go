@@ -59,15 +59,17 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
-	// Started in this order, stopped in the reverse: requests end first, then what
-	// was gathered about them is written, then sending stops, then what WeChat pushed
-	// is processed and handed on, then tokens.
+	// Started in this order, stopped in the reverse: requests end first, then nobody
+	// listens to other processes any more, then what was gathered about requests is
+	// written, then sending stops, then what WeChat pushed is processed and handed on,
+	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
 		{"access", w.desk.Run},
+		{"watch", newWatcher(w).run},
 	}
 }
 

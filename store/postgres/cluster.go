@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"hongyan"
 	"hongyan/store"
 )
 
@@ -182,7 +181,7 @@ func (s *Store) Lead(ctx context.Context, role string, epoch int64, d time.Durat
 		n, err := t.exec(`INSERT INTO leaders (role, epoch, lease_until) SELECT $1::text, $2::bigint, $3::bigint
 			WHERE EXISTS (SELECT 1 FROM nodes WHERE nodes.epoch = $2 AND `+aliveSQL+`)
 			ON CONFLICT (role) DO UPDATE SET epoch = excluded.epoch, lease_until = excluded.lease_until
-			WHERE leaders.epoch = excluded.epoch OR leaders.lease_until <= hongyan_now()
+			WHERE leaders.epoch = excluded.epoch OR leaders.lease_until <= (SELECT hongyan_now())
 				OR NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.epoch = leaders.epoch AND NOT dead)`,
 			role, epoch, t.now+d.Milliseconds())
 		leads = n == 1
@@ -190,6 +189,3 @@ func (s *Store) Lead(ctx context.Context, role string, epoch int64, d time.Durat
 	})
 	return leads && err == nil, err
 }
-
-var _ store.Store = (*Store)(nil)
-var _ = hongyan.Millis

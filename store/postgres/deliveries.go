@@ -32,7 +32,7 @@ type beginning struct {
 
 // beginSQL begins deliveries unless there are some. With a key they are blocked at first.
 const beginSQL = `INSERT INTO deliveries (appid, target, event_id, event_type, order_key, state, blocked, due_at, created_at)
-	SELECT appid, target, event_id, event_type, order_key, 0, order_key <> '', CASE due_at WHEN 0 THEN hongyan_now() ELSE due_at END, hongyan_now()
+	SELECT appid, target, event_id, event_type, order_key, 0, order_key <> '', CASE due_at WHEN 0 THEN (SELECT hongyan_now()) ELSE due_at END, (SELECT hongyan_now())
 	FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
 		WITH ORDINALITY AS new (appid, target, event_id, event_type, order_key, due_at, place) ORDER BY place
 	ON CONFLICT (event_id, target) DO NOTHING RETURNING appid, target, order_key`
@@ -70,7 +70,7 @@ type orderKey struct{ target, key string }
 const (
 	firstSQL = ` FROM unnest($1::text[], $2::text[]) AS touched (target, order_key)
 		CROSS JOIN LATERAL (SELECT id, event_id, blocked FROM deliveries WHERE target = touched.target AND order_key = touched.order_key
-			AND state = 0 AND order_key <> '' ORDER BY event_id LIMIT 1) AS first`
+			AND state = 0 AND order_key <> '' ORDER BY event_id + 0 LIMIT 1) AS first`
 	blockSQL = `UPDATE deliveries SET blocked = true WHERE id = ANY(ARRAY(SELECT other.id` + firstSQL + `
 		CROSS JOIN LATERAL (SELECT id FROM deliveries WHERE target = touched.target AND order_key = touched.order_key
 			AND state = 0 AND order_key <> '' AND NOT blocked AND event_id > first.event_id OFFSET 0) AS other))`
@@ -112,7 +112,7 @@ func (t *tx) changeAndReorder(sql string, args ...any) (int, error) {
 }
 
 // finishSQL writes what came of claimed deliveries, if nobody claimed them since.
-const finishSQL = `UPDATE deliveries SET state = done.state, due_at = done.due_at, ended_at = CASE done.state WHEN 0 THEN 0 ELSE hongyan_now() END,
+const finishSQL = `UPDATE deliveries SET state = done.state, due_at = done.due_at, ended_at = CASE done.state WHEN 0 THEN 0 ELSE (SELECT hongyan_now()) END,
 	attempts = deliveries.attempts - CASE WHEN untried THEN 1 ELSE 0 END, claimed_at = 0,
 	last_at = CASE WHEN untried THEN last_at ELSE claimed_at END, last_status = CASE WHEN untried THEN last_status ELSE done.status END,
 	last_error = CASE WHEN untried THEN last_error ELSE done.error END, last_took = CASE WHEN untried THEN last_took ELSE done.took END
@@ -139,19 +139,19 @@ func (s *Store) flushDeliveryResults(ctx context.Context, ops []*op[[]store.Deli
 	for i := range all {
 		ids[i] = all[i].ID
 	}
-	return s.write(ctx, func(t *tx) error {
-		var targets []string
-		err := t.query(func(r *row) error {
+	var targets []string
+	first := func(b *batch) {
+		targets = nil
+		b.query(func(r *row) error {
 			targets = append(targets, r.text())
 			return nil
-		}, "SELECT DISTINCT target FROM deliveries WHERE id = ANY($1) AND order_key <> ''", ids)
-		if err != nil {
-			return err
-		}
+		}, "SELECT target FROM deliveries WHERE id = ANY($1) AND order_key <> ''", ids)
+	}
+	return s.transact(ctx, first, func(t *tx) error {
 		if err := t.lockTargets(targets); err != nil {
 			return err
 		}
-		_, err = t.changeAndReorder(finishSQL, deliveryResultArgs(all, t.now)...)
+		_, err := t.changeAndReorder(finishSQL, deliveryResultArgs(all, t.now)...)
 		return err
 	})
 }
@@ -188,8 +188,8 @@ func deliveryResultArgs(all []store.DeliveryResult, now int64) []any {
 
 const answeredSQL = `INSERT INTO deliveries (appid, target, event_id, event_type, order_key, state, blocked, due_at, attempts,
 		last_at, last_status, last_error, last_took, created_at, ended_at)
-	SELECT appid, target, event_id, event_type, order_key, 1, false, 0, 1, CASE at WHEN 0 THEN hongyan_now() ELSE at END,
-		status, error, took, hongyan_now(), hongyan_now()
+	SELECT appid, target, event_id, event_type, order_key, 1, false, 0, 1, CASE at WHEN 0 THEN (SELECT hongyan_now()) ELSE at END,
+		status, error, took, (SELECT hongyan_now()), (SELECT hongyan_now())
 	FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::integer[], $8::text[], $9::bigint[])
 		AS done (appid, target, event_id, event_type, order_key, at, status, error, took)
 	ORDER BY event_id, target

@@ -43,17 +43,17 @@ func (s *Store) DueTargets(ctx context.Context) (all []store.TargetDue, err erro
 // node is claiming are passed over.
 const claimDeliveriesSQL = `WITH free AS (
 		SELECT id AS due_id, due_at AS was_due FROM deliveries
-		WHERE target = $1 AND NOT blocked AND due_at <= hongyan_now() AND state = 0
+		WHERE target = $1 AND NOT blocked AND due_at <= (SELECT hongyan_now()) AND state = 0
 		ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 	), behind AS (
 		SELECT id AS due_id, due_at AS was_due FROM deliveries
-		WHERE $4 AND target = $1 AND blocked AND due_at <= hongyan_now() AND state = 0
+		WHERE $4 AND target = $1 AND blocked AND due_at <= (SELECT hongyan_now()) AND state = 0
 		ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 	), due AS (
 		SELECT * FROM free UNION ALL SELECT * FROM behind ORDER BY was_due, due_id LIMIT $2
 	), claimed AS (
 		UPDATE deliveries SET attempts = attempts + 1, last_at = CASE claimed_at WHEN 0 THEN last_at ELSE claimed_at END,
-			claimed_at = hongyan_now(), due_at = hongyan_now() + $3::bigint
+			claimed_at = (SELECT hongyan_now()), due_at = (SELECT hongyan_now()) + $3::bigint
 		FROM due WHERE id BETWEEN due_id AND due_id RETURNING deliveries.*, was_due
 	)
 	SELECT was_due, ` + deliveryColumns + ", " + eventColumns + ` FROM claimed AS deliveries

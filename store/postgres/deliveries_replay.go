@@ -38,8 +38,8 @@ func (s *Store) ReplayDeliveries(ctx context.Context, r store.Replay) (n int, la
 	return n, last, err
 }
 
-const hurrySQL = `UPDATE deliveries SET due_at = hongyan_now() WHERE event_id = ANY($1) AND target = $2
-	AND state = 0 AND claimed_at = 0 AND due_at > hongyan_now()`
+const hurrySQL = `UPDATE deliveries SET due_at = (SELECT hongyan_now()) WHERE event_id = ANY($1) AND target = $2
+	AND state = 0 AND claimed_at = 0 AND due_at > (SELECT hongyan_now())`
 
 // again begins the deliveries of events anew, except where they are pending: those wait
 // no longer. They are new rows, so that who is late with an old one finishes nothing.

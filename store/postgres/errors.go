@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/puddle/v2"
 
 	"hongyan"
 )
@@ -62,8 +61,8 @@ func isConnection(err error) bool {
 	_, connect := errors.AsType[*pgconn.ConnectError](err)
 	_, network := errors.AsType[net.Error](err)
 	return connect || network || isUnknown(err) || errors.Is(err, errStale) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, puddle.ErrClosedPool) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "conn closed")
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || pgconn.SafeToRetry(err)
 }
 
 // told reports whether err says something to the caller already.
@@ -89,8 +88,6 @@ func explain(err error) error {
 	switch {
 	case err == nil || told(err):
 		return err
-	case errors.Is(err, puddle.ErrClosedPool):
-		return errClosed
 	case c == codeDiskFull:
 		return &hongyan.Error{Kind: hongyan.Full, Code: "disk_full", Message: "the disk of the database is full", Hint: "give PostgreSQL more space; Hongyan continues by itself", Err: err}
 	case c == codeUnique:

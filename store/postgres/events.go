@@ -43,7 +43,7 @@ func (s *Store) InsertEvent(ctx context.Context, e hongyan.Event) (id int64, isN
 // eventsSQL stores events, of those with one key the first. Where one exists its
 // duplicates grow instead; xmax tells which it was: a new row has none.
 const eventsSQL = `INSERT INTO events (appid, dedupe_key, type, openid, create_time, msgid, received_at, processed_at, duplicates, body)
-	SELECT appid, dedupe_key, type, openid, create_time, msgid, CASE received_at WHEN 0 THEN hongyan_now() ELSE received_at END, 0, again, body
+	SELECT appid, dedupe_key, type, openid, create_time, msgid, CASE received_at WHEN 0 THEN (SELECT hongyan_now()) ELSE received_at END, 0, again, body
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[], $9::integer[])
 		WITH ORDINALITY AS came (appid, dedupe_key, type, openid, create_time, msgid, received_at, body, again, place)
 	ORDER BY appid, dedupe_key
@@ -67,15 +67,20 @@ func (s *Store) flushEvents(ctx context.Context, ops []*op[*arrival]) error {
 			again[k]++
 		}
 	}
-	err := s.write(ctx, func(t *tx) error {
-		return t.query(func(r *row) error {
+	insert := func(b *batch) {
+		b.query(func(r *row) error {
 			id, k := r.int64(), eventKey{r.text(), r.text()}
 			first[k].id, first[k].isNew = id, r.bool()
-			if first[k].isNew {
-				t.notices.add(store.NoticeEvents, k.appID)
-			}
 			return nil
 		}, eventsSQL, eventArgs(order, first, again)...)
+	}
+	err := s.transact(ctx, insert, func(t *tx) error {
+		for k, a := range first {
+			if a.isNew {
+				t.notices.add(store.NoticeEvents, k.appID)
+			}
+		}
+		return nil
 	})
 	for _, o := range ops {
 		o.in.id = first[eventKey{clean(o.in.e.AppID), clean(o.in.e.DedupeKey)}].id
@@ -199,7 +204,7 @@ func (t *tx) markProcessed(all []store.EventDone) (map[int64]*hongyan.Event, err
 		events[e.ID] = e
 		return nil
 	}, `WITH pending AS (SELECT id AS pending_id FROM events WHERE id = ANY($1) AND processed_at = 0 ORDER BY id FOR UPDATE)
-		UPDATE events SET processed_at = hongyan_now() WHERE id = ANY(ARRAY(SELECT pending_id FROM pending)) RETURNING id, appid, type`, ids)
+		UPDATE events SET processed_at = (SELECT hongyan_now()) WHERE id = ANY(ARRAY(SELECT pending_id FROM pending)) RETURNING id, appid, type`, ids)
 	return events, err
 }
 

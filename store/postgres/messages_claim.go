@@ -58,22 +58,22 @@ func (s *Store) knowStreams(ctx context.Context, wants []store.Want) error {
 // claimSQL leases from one stream, lane by lane. A held row's reason was its hold's.
 const claimSQL = `WITH alive AS (SELECT 1 FROM nodes WHERE epoch = $1 AND ` + aliveSQL + `),
 	urgent AS (SELECT seq AS due_seq, state AS was FROM messages
-		WHERE stream = $2 AND priority = 0 AND due_at > 0 AND due_at <= hongyan_now() AND state < 2 AND EXISTS (SELECT 1 FROM alive)
+		WHERE stream = $2 AND priority = 0 AND due_at > 0 AND due_at <= (SELECT hongyan_now()) AND state < 2 AND EXISTS (SELECT 1 FROM alive)
 		ORDER BY due_at, seq LIMIT $4 FOR UPDATE SKIP LOCKED),
 	normal AS (SELECT seq AS due_seq, state AS was FROM messages
-		WHERE stream = $2 AND priority = 1 AND due_at > 0 AND due_at >= $3 AND due_at <= hongyan_now() AND state < 2 AND EXISTS (SELECT 1 FROM alive)
+		WHERE stream = $2 AND priority = 1 AND due_at > 0 AND due_at >= $3 AND due_at <= (SELECT hongyan_now()) AND state < 2 AND EXISTS (SELECT 1 FROM alive)
 		ORDER BY due_at, seq LIMIT $4 - (SELECT count(*) FROM urgent) FOR UPDATE SKIP LOCKED),
 	bulk AS (SELECT seq AS due_seq, state AS was FROM messages
-		WHERE stream = $2 AND priority = 2 AND due_at > 0 AND due_at >= $3 AND due_at <= hongyan_now() AND state < 2 AND EXISTS (SELECT 1 FROM alive)
+		WHERE stream = $2 AND priority = 2 AND due_at > 0 AND due_at >= $3 AND due_at <= (SELECT hongyan_now()) AND state < 2 AND EXISTS (SELECT 1 FROM alive)
 		ORDER BY due_at, seq LIMIT $4 - (SELECT count(*) FROM urgent) - (SELECT count(*) FROM normal) FOR UPDATE SKIP LOCKED),
 	due AS (SELECT * FROM urgent UNION ALL SELECT * FROM normal UNION ALL SELECT * FROM bulk)
 	UPDATE messages SET ` + leaseSQL + ` FROM due WHERE seq BETWEEN due_seq AND due_seq RETURNING was, ` + messageColumns
 
 // leaseSQL makes waiting rows sending. One claimed by hand may have no due time, or
 // a later one: it is due now.
-const leaseSQL = `epoch = $1, updated_at = hongyan_now(), attempts = attempts + 1,
-	first_at = CASE first_at WHEN 0 THEN hongyan_now() ELSE first_at END,
-	due_at = CASE WHEN due_at BETWEEN 1 AND hongyan_now() THEN due_at ELSE hongyan_now() END,
+const leaseSQL = `epoch = $1, updated_at = (SELECT hongyan_now()), attempts = attempts + 1,
+	first_at = CASE first_at WHEN 0 THEN (SELECT hongyan_now()) ELSE first_at END,
+	due_at = CASE WHEN due_at BETWEEN 1 AND (SELECT hongyan_now()) THEN due_at ELSE (SELECT hongyan_now()) END,
 	reason = CASE state WHEN 1 THEN '' ELSE reason END, hold = NULL, state = 2`
 
 // collectClaimed collects messages and the states they were in before.
@@ -144,9 +144,9 @@ func wrongState(verb string, m *hongyan.Message) error {
 
 // returnSQL makes leased rows queued again. One inserted leased may have no due
 // time; now it needs one.
-const returnSQL = `UPDATE messages SET state = 0, epoch = 0, updated_at = hongyan_now(), attempts = messages.attempts - 1,
+const returnSQL = `UPDATE messages SET state = 0, epoch = 0, updated_at = (SELECT hongyan_now()), attempts = messages.attempts - 1,
 	first_at = CASE messages.attempts WHEN 1 THEN 0 ELSE first_at END,
-	due_at = CASE due_at WHEN 0 THEN hongyan_now() ELSE due_at END
+	due_at = CASE due_at WHEN 0 THEN (SELECT hongyan_now()) ELSE due_at END
 	FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS back (seq, epoch, attempts)
 	WHERE messages.seq BETWEEN back.seq AND back.seq AND messages.epoch = back.epoch AND messages.attempts = back.attempts AND state + 0 = 2
 		AND back.epoch IN (SELECT epoch FROM nodes WHERE NOT dead)

@@ -154,13 +154,8 @@ func usual(r *store.Result) bool {
 		r.Reason == "" && r.Hold == nil && r.Tries == 0 && r.DoubtSince.IsZero() && !r.InReview && !r.MayDuplicate
 }
 
-// How PostgreSQL joins its rows with our arrays is not left to what it believes of the
-// size of a table (see queueSettings): "seq BETWEEN done.seq AND done.seq" it can only
-// look up in the primary key, one argument after the other, and "state + 0" keeps it from
-// walking through an index of the rows in a state. So wherever rows are joined with arrays.
-
 // acceptedSQL is settleSQL for the usual results. It has half the arguments.
-const acceptedSQL = `UPDATE messages SET state = 4, reason = '', hold = NULL, updated_at = hongyan_now(),
+const acceptedSQL = `UPDATE messages SET state = 4, reason = '', hold = NULL, updated_at = (SELECT hongyan_now()),
 	epoch = 0, tries = 0, doubt_since = 0, msgid = done.msgid, accepted_at = done.accepted_at, in_review = false, may_duplicate = false,
 	last_n = done.n, last_started_at = done.started_at, last_ended_at = done.ended_at,
 	last_outcome = 1, last_errcode = 0, last_errmsg = '` + usualMsg + `', last_rid = '', last_msgid = done.last_msgid
@@ -185,7 +180,7 @@ func acceptedArgs(all []*settling) []any {
 
 // settleSQL writes any results. One without a call (calls 0) leaves no trace of the claim.
 const settleSQL = `UPDATE messages SET state = done.state, reason = done.reason, hold = done.hold, due_at = coalesce(done.due_at, messages.due_at),
-	updated_at = hongyan_now(), epoch = 0, tries = done.tries, doubt_since = done.doubt_since,
+	updated_at = (SELECT hongyan_now()), epoch = 0, tries = done.tries, doubt_since = done.doubt_since,
 	msgid = coalesce(done.msgid, messages.msgid), accepted_at = coalesce(done.accepted_at, messages.accepted_at),
 	in_review = done.in_review, may_duplicate = done.may_duplicate,
 	first_at = CASE WHEN calls = 0 AND messages.attempts = 1 THEN 0 ELSE first_at END, ` + lastSQL + `
@@ -296,7 +291,7 @@ func (f *flushing) unsettled(t *tx) error {
 }
 
 // recordSQL ends the leases of messages that have ended already.
-const recordSQL = `UPDATE messages SET epoch = 0, updated_at = hongyan_now(),
+const recordSQL = `UPDATE messages SET epoch = 0, updated_at = (SELECT hongyan_now()),
 	msgid = CASE messages.msgid WHEN 0 THEN done.msgid ELSE messages.msgid END,
 	accepted_at = CASE messages.accepted_at WHEN 0 THEN done.accepted_at ELSE messages.accepted_at END, ` + lastSQL + `
 	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[],

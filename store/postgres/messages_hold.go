@@ -35,9 +35,9 @@ func (t *tx) cancel(m *hongyan.Message) error {
 }
 
 const expireSQL = `WITH late AS (SELECT seq AS late_seq, state AS was FROM messages
-		WHERE expires_at > 0 AND expires_at <= hongyan_now() AND state < 2 AND doubt_since = 0
+		WHERE expires_at > 0 AND expires_at <= (SELECT hongyan_now()) AND state < 2 AND doubt_since = 0
 		ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-	UPDATE messages SET state = 7, hold = NULL, updated_at = hongyan_now() FROM late WHERE seq BETWEEN late_seq AND late_seq
+	UPDATE messages SET state = 7, hold = NULL, updated_at = (SELECT hongyan_now()) FROM late WHERE seq BETWEEN late_seq AND late_seq
 	RETURNING appid, kind, was`
 
 // Expire ends waiting messages whose time is over; see store.Messages. The
@@ -81,14 +81,14 @@ const (
 			WHERE stream IN (SELECT stream FROM streams WHERE appid = $1) AND due_at > 0 AND state < 2 AND state = 0
 				AND template_id = $2 AND doubt_since = 0
 			LIMIT $3 FOR UPDATE)
-		UPDATE messages SET state = 1, reason = $4, hold = $5, updated_at = hongyan_now(),
-			due_at = CASE WHEN $6::bigint > 0 THEN greatest(due_at, $6::bigint) WHEN due_at > hongyan_now() THEN -due_at ELSE 0 END
+		UPDATE messages SET state = 1, reason = $4, hold = $5, updated_at = (SELECT hongyan_now()),
+			due_at = CASE WHEN $6::bigint > 0 THEN greatest(due_at, $6::bigint) WHEN due_at > (SELECT hongyan_now()) THEN -due_at ELSE 0 END
 		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind`
 	releaseTemplateSQL = `WITH found AS (SELECT seq AS found_seq FROM messages
 			WHERE stream IN (SELECT stream FROM streams WHERE appid = $1) AND state = 1 AND ` + rareSQL + `
 				AND template_id = $2 AND reason = $4
 			LIMIT $3 FOR UPDATE)
-		UPDATE messages SET state = 0, reason = '', hold = NULL, updated_at = hongyan_now(), due_at = greatest($5::bigint, -due_at)
+		UPDATE messages SET state = 0, reason = '', hold = NULL, updated_at = (SELECT hongyan_now()), due_at = greatest($5::bigint, -due_at)
 		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind`
 )
 

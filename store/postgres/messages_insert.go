@@ -186,7 +186,7 @@ func (b *insertBatch) look(q *batch) {
 const knownKeysSQL = `SELECT wanted_caller, wanted_key, body_hash, ` + messageColumns + `
 	FROM unnest($1::text[], $2::text[]) AS wanted (wanted_caller, wanted_key)
 	CROSS JOIN LATERAL (SELECT body_hash, seq AS known_seq FROM idempotency
-		WHERE caller_id = wanted_caller AND key = wanted_key AND expires_at > hongyan_now() OFFSET 0) AS known
+		WHERE caller_id = wanted_caller AND key = wanted_key AND expires_at > (SELECT hongyan_now()) OFFSET 0) AS known
 	CROSS JOIN LATERAL (SELECT * FROM messages WHERE messages.seq = known_seq OFFSET 0) AS messages`
 
 func (b *insertBatch) collectKnown(r *row) error {
@@ -200,8 +200,8 @@ func (b *insertBatch) collectKnown(r *row) error {
 // earlierSQL finds the messages with a caller's client_msg_id inside the window, the
 // first of each last.
 const earlierSQL = `SELECT ` + messageColumns + ` FROM messages
-	WHERE client_msg_id = ANY($1) AND caller_msg_id AND appid = ANY($2) AND touser = ANY($3) AND created_at > hongyan_now() - $4::bigint
-	ORDER BY seq DESC`
+	WHERE client_msg_id = ANY($1) AND caller_msg_id AND appid = ANY($2) AND touser = ANY($3) AND created_at > (SELECT hongyan_now()) - $4::bigint
+	ORDER BY seq + 0 DESC`
 
 func (b *insertBatch) collectEarlier(r *row) error {
 	m, err := scanMessage(r)
@@ -287,11 +287,11 @@ const insertSQL = `INSERT INTO messages (
 // keysSQL stores idempotency keys, in place of those past their life. It changes
 // nothing where another transaction was faster.
 const keysSQL = `INSERT INTO idempotency (caller_id, key, body_hash, seq, expires_at)
-	SELECT caller_id, key, body_hash, seq, hongyan_now() + $5::bigint
+	SELECT caller_id, key, body_hash, seq, (SELECT hongyan_now()) + $5::bigint
 	FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[]) AS new (caller_id, key, body_hash, seq)
 	ORDER BY caller_id, key
 	ON CONFLICT (caller_id, key) DO UPDATE SET body_hash = excluded.body_hash, seq = excluded.seq, expires_at = excluded.expires_at
-	WHERE idempotency.expires_at <= hongyan_now()`
+	WHERE idempotency.expires_at <= (SELECT hongyan_now())`
 
 // flush writes the collected rows and keys.
 func (b *insertBatch) flush(t *tx) error {

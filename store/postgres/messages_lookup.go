@@ -15,7 +15,7 @@ func (s *Store) Replay(ctx context.Context, callerID, key string, bodyHash [32]b
 		found, err := c.queryOne(ctx, func(r *row) error {
 			hash, seq = r.bytes(), r.int64()
 			return nil
-		}, "SELECT body_hash, seq FROM idempotency WHERE caller_id = $1 AND key = $2 AND expires_at > hongyan_now()", callerID, key)
+		}, "SELECT body_hash, seq FROM idempotency WHERE caller_id = $1 AND key = $2 AND expires_at > (SELECT hongyan_now())", callerID, key)
 		if err != nil || !found {
 			return err
 		}

@@ -72,6 +72,8 @@ type Store struct {
 	listen  *pgx.ConnConfig
 }
 
+var _ store.Store = (*Store)(nil)
+
 // Open opens the database, bringing its schema up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.URL == "" || o.Keyring == nil {
@@ -123,7 +125,16 @@ type settings [][2]string
 // its rows by an index and goes through its arguments one by one. PostgreSQL plans by
 // what a table held when it was looked at last: a queue that was empty then would be
 // read from end to end when it is full. Planned anew each time, a statement is planned
-// for the table as large as it is. A transaction that its process has forgotten ends.
+// for the table as large as it is. Those that run all the time are planned once (see
+// transact), and leave PostgreSQL no choice:
+//
+//   - rows and arrays are joined as "seq BETWEEN done.seq AND done.seq", which can only be
+//     looked up in the primary key, one argument after the other;
+//   - "state + 0" keeps it from walking through an index of the rows in a state, and
+//     "ORDER BY seq + 0" from walking through the primary key in search of the first;
+//   - OFFSET 0 keeps a subquery what it is.
+//
+// A transaction that its process has forgotten ends.
 var queueSettings = settings{
 	{"enable_seqscan", "off"}, {"enable_hashjoin", "off"}, {"enable_mergejoin", "off"}, {"enable_bitmapscan", "off"},
 	{"plan_cache_mode", "force_custom_plan"}, {"jit", "off"},

@@ -61,7 +61,7 @@ type received struct {
 	r hongyan.Receipt
 }
 
-const receiveSQL = `UPDATE messages SET state = came.state, reason = came.reason, hold = NULL, receipt = came.receipt, updated_at = hongyan_now(),
+const receiveSQL = `UPDATE messages SET state = came.state, reason = came.reason, hold = NULL, receipt = came.receipt, updated_at = (SELECT hongyan_now()),
 	msgid = CASE messages.msgid WHEN 0 THEN came.msgid ELSE messages.msgid END
 	FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::bigint[]) AS came (seq, state, reason, receipt, msgid)
 	WHERE messages.seq BETWEEN came.seq AND came.seq`
@@ -91,7 +91,7 @@ func (t *tx) receive(all []received) (int, error) {
 // ownersSQL finds the message that each receipt names.
 const ownersSQL = `SELECT place, owner.seq FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS came (msgid, appid, place)
 	CROSS JOIN LATERAL (SELECT seq FROM messages WHERE messages.msgid = came.msgid AND messages.msgid <> 0 AND messages.appid = came.appid
-		ORDER BY seq LIMIT 1) AS owner`
+		ORDER BY seq + 0 LIMIT 1) AS owner`
 
 // arrive takes in receipts: their owners get them, or they become orphans. Before one
 // becomes an orphan whoever may be writing its msgid is waited for.
@@ -167,7 +167,7 @@ func (t *tx) orphan(all []hongyan.Receipt) error {
 		appIDs[i], msgIDs[i], users[i], statuses[i], raws[i], ats[i] = r.AppID, r.MsgID, r.ToUser, r.Status, r.Raw, millis(r.At)
 	}
 	_, err := t.exec(`INSERT INTO orphans (appid, msgid, touser, status, raw, at, stored_at)
-		SELECT appid, msgid, touser, status, raw, at, hongyan_now()
+		SELECT appid, msgid, touser, status, raw, at, (SELECT hongyan_now())
 		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[])
 			WITH ORDINALITY AS came (appid, msgid, touser, status, raw, at, place) ORDER BY place
 		ON CONFLICT (msgid, appid) WHERE msgid <> 0 DO NOTHING`, appIDs, msgIDs, users, statuses, raws, ats)
@@ -197,7 +197,7 @@ func (s *Store) Orphans(ctx context.Context, age time.Duration, limit int) (all 
 	err = s.read(ctx, func(c conn) error {
 		all = nil
 		return c.query(ctx, collectOrphans(&all), "SELECT "+orphanColumns+` FROM orphans
-			WHERE stored_at <= hongyan_now() - $1::bigint AND stored_at >= hongyan_now() - $2::bigint ORDER BY stored_at, id LIMIT $3`,
+			WHERE stored_at <= (SELECT hongyan_now()) - $1::bigint AND stored_at >= (SELECT hongyan_now()) - $2::bigint ORDER BY stored_at, id LIMIT $3`,
 			age.Milliseconds(), orphanLife.Milliseconds(), limit)
 	})
 	return all, err
@@ -208,10 +208,10 @@ func (s *Store) Orphans(ctx context.Context, age time.Duration, limit int) (all 
 const joinableSQL = `SELECT ` + orphanColumns + ` FROM (
 	SELECT orphans.* FROM messages
 		CROSS JOIN LATERAL (SELECT * FROM orphans WHERE orphans.touser = messages.touser AND orphans.appid = messages.appid OFFSET 0) AS orphans
-		WHERE messages.doubt_since > 0 AND messages.receipt IS NULL AND messages.doubt_since >= hongyan_now() - 2 * $1::bigint
+		WHERE messages.doubt_since > 0 AND messages.receipt IS NULL AND messages.doubt_since >= (SELECT hongyan_now()) - 2 * $1::bigint
 	UNION
-	SELECT * FROM orphans WHERE msgid = 0 AND stored_at >= hongyan_now() - $1::bigint) AS maybe
-	WHERE stored_at <= hongyan_now() - $2::bigint AND stored_at >= hongyan_now() - $1::bigint AND id > $3 ORDER BY id LIMIT $4`
+	SELECT * FROM orphans WHERE msgid = 0 AND stored_at >= (SELECT hongyan_now()) - $1::bigint) AS maybe
+	WHERE stored_at <= (SELECT hongyan_now()) - $2::bigint AND stored_at >= (SELECT hongyan_now()) - $1::bigint AND id > $3 ORDER BY id LIMIT $4`
 
 // Joinable lists receipts that a message may own; see store.Events.
 func (s *Store) Joinable(ctx context.Context, age time.Duration, after int64, limit int) (all []store.Orphan, err error) {

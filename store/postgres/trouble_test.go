@@ -38,9 +38,6 @@ func newProxy(t *testing.T) *proxy {
 	t.Helper()
 	server, err := postgrestest.Start()
 	mustDo(t, err)
-	if server.Address() == "" {
-		t.Skip("the server of TEST_POSTGRES_URL may not be reachable over TCP by its tests")
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	mustDo(t, err)
 	p := &proxy{t: t, listener: l, server: server.Address(), conns: make(map[net.Conn]bool)}
@@ -53,9 +50,13 @@ func newProxy(t *testing.T) *proxy {
 func (p *proxy) url(database string) string {
 	server, err := postgrestest.Start()
 	mustDo(p.t, err)
-	name := database[strings.LastIndexByte(database, '/')+1:]
-	name, _, _ = strings.Cut(name, "?")
-	return server.Over(p.listener.Addr().String(), "gateway", postgrestest.Password, name) + "?sslmode=disable"
+	return server.Over(p.listener.Addr().String(), server.Password(), databaseName(database))
+}
+
+func (p *proxy) password() string {
+	server, err := postgrestest.Start()
+	mustDo(p.t, err)
+	return server.Password()
 }
 
 func (p *proxy) accept() {
@@ -242,7 +243,7 @@ func TestALostDatabaseComesBack(t *testing.T) {
 		if !hongyan.IsKind(err, hongyan.Unavailable) {
 			t.Errorf("%s: got %v, want unavailable", what, err)
 		}
-		if err != nil && strings.Contains(err.Error(), postgrestest.Password+"@") {
+		if err != nil && strings.Contains(err.Error(), p.password()) {
 			t.Errorf("%s: the error shows the password: %v", what, err)
 		}
 	}
@@ -306,13 +307,8 @@ func TestWithdrawnCallsEndAtOnce(t *testing.T) {
 func TestDatabasesThatCannotBeUsed(t *testing.T) {
 	server, err := postgrestest.Start()
 	mustDo(t, err)
-	if server.Super() == "" {
-		t.Skip("these need a superuser, who made the server")
-	}
 	const wrong = "s3cr3t-wrong"
-	as := func(password, database string) string {
-		return server.Over("", "gateway", password, database) + "?sslmode=disable"
-	}
+	as := func(password, database string) string { return server.Over(server.Address(), password, database) }
 	tests := map[string]struct {
 		url       func(t *testing.T) string
 		kind      hongyan.Kind
@@ -322,11 +318,9 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 		"a broken URL":     {func(*testing.T) string { return "postgres://me:" + wrong + "%zz@host/db" }, hongyan.Invalid, "cannot be read", "%25"},
 		"a wrong setting":  {func(*testing.T) string { return "postgres://me:" + wrong + "@host/db?sslmode=maybe" }, hongyan.Invalid, "sslmode is invalid", "postgres://USER"},
 		"nobody there":     {func(*testing.T) string { return "postgres://me:" + wrong + "@127.0.0.1:1/db" }, hongyan.Unavailable, "no PostgreSQL answers at 127.0.0.1:1", "check that it runs"},
-		"a wrong password": {func(*testing.T) string { return as(wrong, "postgres") }, hongyan.Invalid, `does not let user "gateway" in`, "check user and password"},
-		"no such database": {func(*testing.T) string { return as(postgrestest.Password, "nowhere") }, hongyan.Invalid, `has no database "nowhere"`, "createdb"},
-		"no rights": {func(t *testing.T) string {
-			return made(t, server.Super(), "REVOKE CREATE ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO super")
-		}, hongyan.Unavailable, "may not", "GRANT"},
+		"a wrong password": {func(*testing.T) string { return as(wrong, "postgres") }, hongyan.Invalid, "does not let user", "check user and password"},
+		"no such database": {func(*testing.T) string { return as(server.Password(), "nowhere") }, hongyan.Invalid, `has no database "nowhere"`, "createdb"},
+		"no rights":        {func(t *testing.T) string { return postgrestest.URL(t) + "&search_path=pg_catalog" }, hongyan.Unavailable, "may not", "GRANT"},
 		"read only": {func(t *testing.T) string {
 			url := newTestURL(t)
 			run(t, url, "ALTER DATABASE "+databaseName(url)+" SET default_transaction_read_only = on")
@@ -350,22 +344,11 @@ func TestDatabasesThatCannotBeUsed(t *testing.T) {
 			if !ok || e.Kind != tt.kind || !strings.Contains(e.Message, tt.say) || !strings.Contains(e.Hint, tt.hint) {
 				t.Errorf("got %v: %v (hint %q), want kind %v, %q and hint %q", hongyan.KindOf(err), err, e.Hint, tt.kind, tt.say, tt.hint)
 			}
-			if text := fmt.Sprintf("%v %+v", err, e); strings.Contains(text, wrong) || strings.Contains(text, postgrestest.Password+"@") {
+			if text := fmt.Sprintf("%v %+v", err, e); strings.Contains(text, wrong) || strings.Contains(text, server.Password()) {
 				t.Errorf("it shows a password: %s", text)
 			}
 		})
 	}
-}
-
-// made makes a database of the superuser's, prepares it, and returns its URL for the gateway.
-func made(t *testing.T, super, prepare string) string {
-	t.Helper()
-	url := postgrestest.URL(t)
-	name := databaseName(url)
-	run(t, super, "ALTER DATABASE "+name+" OWNER TO super")
-	run(t, strings.Replace(super, "/postgres?", "/"+name+"?", 1), prepare)
-	t.Cleanup(func() { run(t, super, "ALTER DATABASE "+name+" OWNER TO gateway") })
-	return url
 }
 
 func databaseName(url string) string {

@@ -58,8 +58,10 @@ func (s *Store) write(ctx context.Context, f func(*tx) error) error {
 	return s.transact(ctx, nil, f)
 }
 
-// transact is write; the statements that first adds share the round trip of BEGIN.
-// They must not need the tx's now.
+// transact is write for what is done all the time. The statements that first adds share
+// the round trip of BEGIN; they must not need the tx's now. Its statements are planned
+// once for each connection, which is a good part of what a small flush costs: so they are
+// written in such a way that there is only one plan (see queueSettings).
 func (s *Store) transact(ctx context.Context, first func(*batch), f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -126,6 +128,9 @@ func (t *tx) begin(first func(*batch)) error {
 	var b batch
 	var sent, received time.Time
 	b.exec(nil, "BEGIN")
+	if first != nil {
+		b.exec(nil, "SET LOCAL plan_cache_mode = force_generic_plan")
+	}
 	b.query(func(r *row) error {
 		received = time.Now()
 		t.now, t.xid, t.begun = r.int64(), r.text(), true

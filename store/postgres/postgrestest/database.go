@@ -57,17 +57,14 @@ func (s *Server) Drop(url string) error {
 	return s.do(s.url, "DROP DATABASE "+databaseOf(url)+" WITH (FORCE)")
 }
 
-// Over returns the URL of a database over TCP instead of the socket, with a user and
-// a password, at another address if one is named.
-func (s *Server) Over(address, user, password, database string) string {
-	if address == "" {
-		address = s.address
-	}
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: address, Path: "/" + database}
+// Over returns the URL of a database over TCP at an address, which may be that of
+// something in between, with a password.
+func (s *Server) Over(address, password, database string) string {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(s.user, password), Host: address, Path: "/" + database, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
-// DatabaseOf returns the name of the database at a URL.
+// databaseOf returns the name of the database at a URL.
 func databaseOf(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -20,40 +20,48 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Password is that of every user of a private server, over TCP. Its socket asks for none.
-const Password = "hongyan"
+// user and password of the tests on a private server, over TCP. Its socket asks for none.
+const (
+	gatewayUser     = "gateway"
+	gatewayPassword = "hongyan-test-password"
+)
 
 // Server is a running server.
 type Server struct {
-	url     string // of an administrating database, as a user that is no superuser
-	super   string // the same as superuser; "" = not ours
-	address string // host:port; "" = not ours
-	folder  string
-	binary  string
-	port    int
-	stdin   *os.File // closing it stops the server
+	url      string // of an administrating database, as a user that is no superuser
+	address  string // host:port
+	password string
+	user     string
+	folder   string // of a private server
+	binary   string
+	port     int
+	stdin    *os.File // closing it stops the server
 }
 
 // Start returns the server of this test program, starting it the first time.
 var Start = sync.OnceValues(func() (*Server, error) {
 	if url := os.Getenv("TEST_POSTGRES_URL"); url != "" {
-		return &Server{url: url}, nil
+		cfg, err := pgx.ParseConfig(url)
+		if err != nil {
+			return nil, fmt.Errorf("TEST_POSTGRES_URL: %w", err)
+		}
+		return &Server{url: url, address: net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))), user: cfg.User, password: cfg.Password}, nil
 	}
 	return start()
 })
 
-// Address returns where the private server listens, host:port.
+// Address returns where the server listens, host:port.
 func (s *Server) Address() string { return s.address }
 
-// Super returns the URL of a database as superuser, "" when the server is not ours.
-func (s *Server) Super() string { return s.super }
+// Password returns the password of the user the tests are.
+func (s *Server) Password() string { return s.password }
 
 func start() (*Server, error) {
 	binaries, err := findBinaries()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{binary: binaries}
+	s := &Server{binary: binaries, user: gatewayUser, password: gatewayPassword}
 	if s.folder, err = os.MkdirTemp("", "hongyan-postgres-"); err != nil {
 		return nil, err
 	}
@@ -114,7 +122,7 @@ func runAs(folder string) (*user.User, error) {
 
 func (s *Server) init(who *user.User) error {
 	secret := filepath.Join(s.folder, "password")
-	if err := os.WriteFile(secret, []byte(Password), 0o644); err != nil {
+	if err := os.WriteFile(secret, []byte(gatewayPassword), 0o644); err != nil {
 		return err
 	}
 	c := exec.Command(filepath.Join(s.binary, "initdb"), "-D", filepath.Join(s.folder, "data"), "-U", "super", "--pwfile", secret,
@@ -159,13 +167,13 @@ func (s *Server) boot(who *user.User) error {
 		return err
 	}
 	s.address = fmt.Sprintf("127.0.0.1:%d", s.port)
-	s.super, s.url = s.socketURL("super", "postgres"), s.socketURL("gateway", "postgres")
+	s.url = s.socketURL(gatewayUser)
 	return s.await()
 }
 
-// socketURL names a database over the server's socket.
-func (s *Server) socketURL(user, database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/" + database,
+// socketURL names the administrating database over the server's socket.
+func (s *Server) socketURL(user string) string {
+	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/postgres",
 		RawQuery: url.Values{"host": {s.folder}, "port": {strconv.Itoa(s.port)}}.Encode()}
 	return u.String()
 }
@@ -174,7 +182,7 @@ func (s *Server) socketURL(user, database string) string {
 func (s *Server) await() error {
 	var err error
 	for range 300 {
-		if err = s.do(s.super, "CREATE ROLE gateway LOGIN CREATEDB PASSWORD '"+Password+"'"); err == nil {
+		if err = s.do(s.socketURL("super"), "CREATE ROLE "+gatewayUser+" LOGIN CREATEDB PASSWORD '"+gatewayPassword+"'"); err == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -197,4 +205,18 @@ func (s *Server) do(url string, statements ...string) error {
 		}
 	}
 	return nil
+}
+
+// PID returns the process number of the private server, 0 when the server is not ours.
+func (s *Server) PID() int {
+	if s.folder == "" {
+		return 0
+	}
+	content, err := os.ReadFile(filepath.Join(s.folder, "data", "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	pid, _ := strconv.Atoi(line)
+	return pid
 }
