@@ -3,8 +3,8 @@ package prove
 import (
 	"context"
 	"fmt"
-	"math"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
