@@ -52,6 +52,7 @@ type Engine struct {
 	slots      int  // leased, or settled and not recorded yet
 	stopping   bool // no new leases
 	ended      bool // Run has ended: nothing is recorded any more
+	recording  bool // results are in the store, or on their way, and not counted here yet
 	broken     bool // results cannot be recorded: nothing new is sent
 	waiters    waiters
 }

@@ -142,18 +142,27 @@ func (e *Engine) recordBatch(ctx context.Context, batch []settled) error {
 		b := &batch[i]
 		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, day.deltas(b.m.AppID, b.m.TemplateID, b.o.counted))
 	}
+	e.setRecording(true)
 	done, err := e.cfg.Store.FinishAttempts(ctx, results)
 	if err != nil {
+		e.setRecording(false)
 		return err
 	}
 	e.recorded(batch, done, now, &day)
 	return nil
 }
 
+func (e *Engine) setRecording(under bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recording = under
+}
+
 // recorded frees slots, counts usage and notes when messages come back.
 func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, day *calendar) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.recording = false
 	for i := range batch {
 		b := &batch[i]
 		e.waiters.wake(b.m.ID)

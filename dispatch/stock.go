@@ -164,17 +164,30 @@ func (e *Engine) ask(ctx context.Context, a *account, q question) error {
 		c.askAt = now.Add(claimPause)
 		return err
 	}
-	a.meter.refresh(usage)
+	if !e.recording { // else what is read may be counted a second time when it is recorded here
+		a.meter.refresh(usage)
+	}
 	if !e.takeAnswer(a, &q, held) {
 		return nil
 	}
 	if c.free() < q.n {
 		c.askAt = now.Add(quotaAskAgain)
 	}
-	if c.free() == 0 && c.used >= q.limit {
+	// By what the store says: a hold until midnight for a call too few would waste it.
+	if c.free() == 0 && usedOf(usage, &q.usage) >= q.limit {
 		e.quotaReached(a, c, &q, now)
 	}
 	return nil
+}
+
+// usedOf returns how much of u's counter the store says is used.
+func usedOf(usage []hongyan.QuotaUsage, u *store.UsageDelta) int64 {
+	for i := range usage {
+		if x := &usage[i]; x.Scope == u.Scope && x.Period == u.Period && x.PeriodFrom.Equal(u.PeriodFrom) {
+			return x.Used
+		}
+	}
+	return 0
 }
 
 // takeAnswer makes held what the counter of a question holds, and reports false
