@@ -13,6 +13,7 @@ type cli struct {
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
+	Batch       batchCommands      `cmd:"" help:"One template to many, each with their own data (批量)."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
 	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and name every mistake in it."`
