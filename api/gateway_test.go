@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/client"
 	"hongyan/dispatch"
 	"hongyan/sandbox"
@@ -103,10 +104,11 @@ func newGateway(t *testing.T) *gateway {
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	batches := batch.New(batch.Config{Store: db, Engine: batchEngine{g.engine}, Logger: logger})
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Changed: changed, Logger: logger,
+		Templates: shelf, Changed: changed, Logger: logger, Batches: batches,
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)

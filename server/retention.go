@@ -33,7 +33,7 @@ func retentionPart(st store.Store, c RetentionConfig, log *slog.Logger) part {
 			case err != nil:
 				log.Warn("retention", "err", err)
 			case done != store.Retained{}:
-				log.Info("retention", "payloads", done.Payloads, "messages", done.Messages, "events", done.Events)
+				log.Info("retention", "payloads", done.Payloads, "messages", done.Messages, "events", done.Events, "chunks", done.Chunks, "batches", done.Batches)
 			}
 		}
 	}}
