@@ -38,13 +38,19 @@ const (
 	barCells    = 24
 )
 
-// show draws p, unless the last time was just now.
+// show draws p, unless the last time was just now. Without a terminal nothing is said of
+// what is over soon.
 func (b *progressBar) show(p progress) {
-	every := tellEvery
-	if b.out != nil && b.out.columns > 0 {
-		every = redrawEvery
+	if b.out == nil {
+		return
 	}
-	if now := time.Now(); b.out != nil && (b.shown.IsZero() || now.Sub(b.shown) >= every) {
+	every, now := redrawEvery, time.Now()
+	if b.out.columns == 0 {
+		if every = tellEvery; b.shown.IsZero() {
+			b.shown = now
+		}
+	}
+	if b.shown.IsZero() || now.Sub(b.shown) >= every {
 		b.shown = now
 		b.draw(p)
 	}

@@ -38,7 +38,7 @@ func TestBarWithoutATerminal(t *testing.T) {
 		}
 		bar.say("a word between")
 		bar.finish(progress{what: "sent", done: 25, of: 25, tail: "25 messages"})
-		want := "sending  0 %  x\nsending  40 %  x\nsending  80 %  x\na word between\nsent  100 %  25 messages\n"
+		want := "sending  40 %  x\nsending  80 %  x\na word between\nsent  100 %  25 messages\n"
 		if diff := cmp.Diff(want, b.String()); diff != "" {
 			t.Errorf("written (-want +got):\n%s", diff)
 		}

@@ -92,11 +92,11 @@ func (c *batchStatus) Run(ctx context.Context, w *surroundings) error {
 	if err == nil && c.Watch {
 		return c.watchBatch(ctx, w, gateway, b)
 	}
-	return c.shown(w, gateway, b, err)
+	return c.shownBatch(w, gateway, b, err)
 }
 
-// shown prints a batch as it is now, or the refusal.
-func (f *gatewayFlags) shown(w *surroundings, gateway *client.Client, b client.Batch, err error) error {
+// shownBatch prints a batch as it is now, or the refusal.
+func (f *gatewayFlags) shownBatch(w *surroundings, gateway *client.Client, b client.Batch, err error) error {
 	if err != nil {
 		return batchFlags.apiError(gateway, err)
 	}
@@ -189,7 +189,7 @@ func (c *batchStart) Run(ctx context.Context, w *surroundings) error {
 	if err == nil && c.Watch {
 		return c.watchBatch(ctx, w, gateway, b)
 	}
-	return c.shown(w, gateway, b, err)
+	return c.shownBatch(w, gateway, b, err)
 }
 
 func startBatch(ctx context.Context, gateway *client.Client, id, at string, skipBad bool) (client.Batch, error) {
@@ -228,7 +228,7 @@ func (c *batchAct) act(ctx context.Context, w *surroundings, do func(*client.Cli
 		return err
 	}
 	b, err := do(gateway, ctx, c.ID)
-	return c.shown(w, gateway, b, err)
+	return c.shownBatch(w, gateway, b, err)
 }
 
 type batchChange struct {
@@ -248,7 +248,7 @@ func (c *batchChange) Run(ctx context.Context, w *surroundings) error {
 		return err
 	}
 	b, err := gateway.UpdateBatch(ctx, c.ID, client.BatchUpdate{Name: c.Name, RatePerSecond: c.Rate, QuietHours: c.QuietHours})
-	return c.shown(w, gateway, b, err)
+	return c.shownBatch(w, gateway, b, err)
 }
 
 type batchRetry struct {
@@ -269,7 +269,7 @@ func (c *batchRetry) Run(ctx context.Context, w *surroundings) error {
 	if err == nil && c.Start {
 		b, err = gateway.StartBatch(ctx, b.ID, client.BatchStart{})
 	}
-	return c.shown(w, gateway, b, err)
+	return c.shownBatch(w, gateway, b, err)
 }
 
 // batchFlags name the fields of POST /v1/batches and its acts.

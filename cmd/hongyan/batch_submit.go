@@ -183,7 +183,9 @@ type submitted struct {
 // that was asked for.
 func (c *batchSubmit) submit(ctx context.Context, w *surroundings, gateway *client.Client, file *uploadFile, b client.Batch) error {
 	out := c.teller(w)
-	out.line("%s  %s", b.ID, out.paint(grey, b.Notice.ZH))
+	out.line("%s", b.ID)
+	out.line("%s", out.paint(grey, "  "+b.Notice.EN))
+	out.line("%s", out.paint(grey, "  "+b.Notice.ZH))
 	u := &upload{gateway: gateway, batch: b.ID, file: file, bar: &progressBar{out: out},
 		what: client.Upload{ContentType: file.contentType, DryRun: c.DryRun, Sheet: c.Sheet}}
 	report, err := u.run(ctx)

@@ -20,7 +20,7 @@ const (
 	watchEvery = 500 * time.Millisecond
 	// receiptsWithin is how long the events of a batch's last messages are waited for, as
 	// long as some still come in receiptsPause.
-	receiptsWithin = time.Minute
+	receiptsWithin = 10 * time.Minute
 	receiptsPause  = 4 * time.Second
 )
 
@@ -58,9 +58,7 @@ func (v *watch) run(ctx context.Context, b client.Batch) (client.Batch, error) {
 func (v *watch) receipts(ctx context.Context, b client.Batch) client.Batch {
 	least, since, began := b.Counts["accepted"], time.Now(), time.Now()
 	for hasReceipts(b.Kind) && least > 0 && time.Since(since) < receiptsPause && time.Since(began) < receiptsWithin {
-		p := batchProgress(&b)
-		p.what = "receipts"
-		v.bar.show(p)
+		v.bar.show(progress{what: "receipts", done: b.Good - b.Counts["accepted"], of: b.Good, tail: countWords(b.Counts)})
 		if sleep(ctx, watchEvery) != nil {
 			return b
 		}
