@@ -233,3 +233,23 @@ func order(openID string) client.MessageRequest {
 		},
 	}
 }
+
+// batchEngine is the engine as package batch sees it; server's is the same.
+type batchEngine struct{ *dispatch.Engine }
+
+func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
+	return e.Engine.Check(ctx, requestOfRow(m))
+}
+
+func (e batchEngine) Feed(ctx context.Context, ms []batch.Message, commit func(context.Context, []store.NewMessage, []error) ([]store.Inserted, error)) error {
+	rs := make([]dispatch.Request, len(ms))
+	for i := range ms {
+		rs[i] = requestOfRow(&ms[i])
+	}
+	return e.Engine.Feed(ctx, rs, commit)
+}
+
+func requestOfRow(m *batch.Message) dispatch.Request {
+	return dispatch.Request{AppID: m.AppID, Kind: m.Kind, ToUser: m.ToUser, TemplateID: m.TemplateID, URL: m.URL, MiniProgram: m.MiniProgram,
+		Data: m.Data, ExpiresAt: m.ExpiresAt, Priority: m.Priority, Metadata: m.Metadata, CallerID: m.CallerID, RetryOf: m.RetryOf, Batch: m.Batch, BatchRow: m.Row}
+}
