@@ -70,7 +70,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"dispatch", s.engine.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
-		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
+		retentionPart(st, s.config.Retention, s.engine.Leads, s.log.With("part", "retention")),
 	}
 }
 
@@ -107,6 +107,9 @@ func (w *works) buildCallbacks() {
 			return callback.Reply(r), err
 		},
 		Stored: w.sender.Wake,
+		Leads: func(ctx context.Context, d time.Duration) (bool, error) {
+			return w.engine.Leads(ctx, "orphans", d)
+		},
 	})
 }
 
