@@ -64,6 +64,8 @@ var layers = []layer{
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
+	// A module of its own: the comparison with asynq and Redis, which the gateway does not depend on.
+	{folder: "bench/asynq"},
 	// Tests only: clients and callback servers that others wrote.
 	{folder: "interop"},
 	// Its own pushes, right and hostile ones, are made by wechat's Pusher.
