@@ -170,6 +170,9 @@ func loadMemory(ctx context.Context, c *conn) (memory, error) {
 	if m.streams, err = loadStreams(ctx, c); err != nil {
 		return m, err
 	}
+	if m.pending, err = loadPending(ctx, c); err != nil {
+		return m, err
+	}
 	m.accounts, err = loadAppIDs(ctx, c)
 	return m, err
 }

@@ -155,7 +155,11 @@ func (t *tx) settleRestored(ctx context.Context, r *Restored) error {
 			return err
 		}
 	}
-	return errors.Join(t.flushCounts(), t.forgetProcesses(ctx))
+	var err error
+	if t.pending, err = loadPending(ctx, t.conn); err != nil {
+		return err
+	}
+	return errors.Join(t.flushCounters(), t.forgetProcesses(ctx))
 }
 
 // forgetProcesses drops what was true of the processes of then.

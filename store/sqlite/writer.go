@@ -146,6 +146,7 @@ type memory struct {
 	orphans int64 // receipts without an owner
 	epoch   int64 // the node that may hold leases; 0 = none has joined
 	streams streamTable
+	pending pending // counters the tables do not have yet
 	// accounts are the AppIDs there are. One that is reachable from a memory is
 	// never changed, but replaced.
 	accounts map[string]bool
@@ -340,5 +341,5 @@ func (t *tx) runAll(group []*op) error {
 		t.memory = memory // it changed nothing: nor may what it noted
 		t.unnote()
 	}
-	return errors.Join(t.flushCounts(), t.flushUsage())
+	return t.flushCounters()
 }
