@@ -90,14 +90,14 @@ func settleRestored(ctx context.Context, path string, keys *store.Keyring) (r Re
 			return r, err
 		}
 	}
-	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := c.command("BEGIN IMMEDIATE"); err != nil {
 		return r, err
 	}
 	t := &tx{conn: c, now: time.Now().UnixMilli()}
 	if err := t.settleRestored(ctx, &r); err != nil {
 		return r, err // closing undoes it
 	}
-	if _, err := c.exec("COMMIT"); err != nil {
+	if err := c.command("COMMIT"); err != nil {
 		return r, err
 	}
 	if err := c.query(ctx, func(*row) error { return nil }, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {

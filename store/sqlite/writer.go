@@ -230,18 +230,18 @@ func (w *writer) run(group []*op) {
 // transact runs the group in one transaction. An operation's own refusal is
 // left in op.err; a returned error concerns all of them and nothing was written.
 func (w *writer) transact(group []*op) (err error) {
-	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.c.command("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	t := &tx{conn: w.c, memory: w.memory, now: fault.Now().UnixMilli()}
 	if err := t.runAll(group); err != nil {
 		// After some errors SQLite has rolled back by itself; then this fails, rightly.
-		_, _ = w.c.exec("ROLLBACK")
+		_ = w.c.command("ROLLBACK")
 		return err
 	}
 	pass(group, fault.AcceptBefore, fault.ResultBefore)
-	if _, err := w.c.exec("COMMIT"); err != nil {
-		_, _ = w.c.exec("ROLLBACK")
+	if err := w.c.command("COMMIT"); err != nil {
+		_ = w.c.command("ROLLBACK")
 		return fmt.Errorf("commit %d operations: %w", len(group), err)
 	}
 	pass(group, fault.AcceptAfter, fault.ResultAfter)
