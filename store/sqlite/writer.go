@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hongyan"
 	"hongyan/internal/fault"
 )
 
@@ -137,6 +138,7 @@ type writer struct {
 	memory memory
 	log    *slog.Logger
 	slow   time.Duration
+	roomAt time.Time // when it last looked for room on a full disk
 }
 
 // memory is what the writer knows without asking the database. Only the
@@ -216,6 +218,7 @@ func (w *writer) run(group []*op) {
 		}
 		return
 	}
+	w.makeRoom(err)
 	if took := time.Since(started); took > w.slow {
 		w.log.Warn("slow commit", "took", took, "operations", len(group), "rows", weigh(group))
 	}
@@ -224,6 +227,22 @@ func (w *writer) run(group []*op) {
 			o.err = err
 		}
 		close(o.done)
+	}
+}
+
+// roomEvery is how often a full disk makes the writer look for room.
+const roomEvery = time.Second
+
+// makeRoom folds the WAL into the database after the disk was full: the pages are there
+// already, and the WAL begins anew. SQLite does it by itself only after a commit.
+func (w *writer) makeRoom(err error) {
+	if !hongyan.IsKind(explain(err), hongyan.Full) || time.Since(w.roomAt) < roomEvery {
+		return
+	}
+	w.roomAt = time.Now()
+	ignore := func(*row) error { return nil }
+	if err := w.c.query(context.Background(), ignore, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		w.log.Debug("the WAL cannot be folded into the database on the full disk", "err", err)
 	}
 }
 
