@@ -28,7 +28,7 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"access", "token", "dispatch", "template", "callback", "deliver"}
+var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
@@ -55,6 +55,7 @@ var layers = []layer{
 	{folder: "token", imports: []string{"", "store", "wechat"}},
 	{folder: "dispatch", imports: []string{"", "store", "wechat"}},
 	{folder: "template", imports: []string{"", "store", "wechat"}},
+	{folder: "batch", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
 	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat"}, verbs)},

@@ -18,6 +18,7 @@ Open to everybody: GET /healthz (the process answers), GET /readyz (200 when mes
 
 var apiTags = []*huma.Tag{
 	{Name: "messages", Description: "Messages 消息"},
+	{Name: "batches", Description: "Batches 批量"},
 	{Name: "events", Description: "Events 事件推送"},
 	{Name: "accounts", Description: "Accounts 账号"},
 	{Name: "templates", Description: "Templates 模板"},

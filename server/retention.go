@@ -39,7 +39,7 @@ func retentionPart(st store.Store, c RetentionConfig, leads func(context.Context
 			case err != nil:
 				log.Warn("retention", "err", err)
 			case done != store.Retained{}:
-				log.Info("retention", "payloads", done.Payloads, "messages", done.Messages, "events", done.Events)
+				log.Info("retention", "payloads", done.Payloads, "messages", done.Messages, "events", done.Events, "chunks", done.Chunks, "batches", done.Batches)
 			}
 		}
 	}}

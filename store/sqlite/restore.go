@@ -159,7 +159,16 @@ func (t *tx) settleRestored(ctx context.Context, r *Restored) error {
 	if t.pending, err = loadPending(ctx, t.conn); err != nil {
 		return err
 	}
-	return errors.Join(t.flushCounters(), t.forgetProcesses(ctx))
+	return errors.Join(t.flushCounters(), t.pauseBatches(), t.forgetProcesses(ctx))
+}
+
+// pauseBatches keeps batches that were under way from going on by themselves: their
+// next rows may have been sent since.
+func (t *tx) pauseBatches() error {
+	_, err := t.exec("UPDATE batches SET state = ?, reason = ?, detail = ?, version = version + 1, updated_at = ? WHERE ended_at = 0 AND state IN (?, ?)",
+		int64(hongyan.BatchPaused), hongyan.HoldRestored, "it was under way when the backup was taken, and some of its rows may have been sent since",
+		t.now, int64(hongyan.BatchScheduled), int64(hongyan.BatchRunning))
+	return err
 }
 
 // forgetProcesses drops what was true of the processes of then.

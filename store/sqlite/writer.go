@@ -29,6 +29,7 @@ type op struct {
 	run    func(*tx) error // nil when insert or finish is set
 	insert *insertion      // inserts of a group are merged
 	finish *finishing      // results of a group are merged
+	feeds  bool            // run stores messages
 	weight int             // rows it will write, about
 	taken  atomic.Bool     // by the writer, or by a caller who gave up
 	err    error           // valid once done is closed
@@ -274,7 +275,7 @@ func pass(group []*op, accept, result fault.Point) {
 		return
 	}
 	for _, o := range group {
-		if o.insert != nil {
+		if o.insert != nil || o.feeds {
 			fault.At(accept)
 		}
 		if o.finish != nil {
