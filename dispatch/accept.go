@@ -22,7 +22,6 @@ const (
 	maxAhead       = 90 * 24 * time.Hour
 	maxURL         = 2048 // bytes; WeChat's own limit is unpublished (40039)
 	openIDLen      = 28   // characters (spec §1)
-	templateIDLen  = 43
 )
 
 // prepared is a request that passed every check.
@@ -46,13 +45,14 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 		return prepared{}, err
 	}
 	conf := &a.settings().Account
+	found, err := e.lookUp(ctx, conf, r)
+	if err != nil {
+		return prepared{}, err
+	}
 	m := hongyan.Message{
-		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: r.Kind, ToUser: r.ToUser, TemplateID: r.TemplateID,
+		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: found.kindOf(conf, r), ToUser: r.ToUser, TemplateID: r.TemplateID,
 		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
 		RetryOf: r.RetryOf, Batch: r.Batch, BatchRow: r.BatchRow, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
-	}
-	if m.Kind == "" {
-		m.Kind = conf.Kind.MessageKind()
 	}
 	if m.ClientMsgID == "" {
 		m.ClientMsgID = m.ID
@@ -66,7 +66,7 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	if err := p.err(); err != nil {
 		return prepared{}, err
 	}
-	if err := e.checkData(ctx, conf, r, m.Kind); err != nil {
+	if err := e.checkData(ctx, conf, r, m.Kind, found); err != nil {
 		return prepared{}, err
 	}
 	if m.Payload, err = payload(r, &m); err != nil {
@@ -90,6 +90,13 @@ func (p *problems) add(code, pointer, format string, args ...any) {
 		p.code = code
 	}
 	p.fields = append(p.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+// data adds what is wrong with a value of data.
+func (p *problems) data(v *wechat.ValueProblem) {
+	p.add("invalid_data", dataPointer(v.Key), "%s", v.Detail)
+	last := &p.fields[len(p.fields)-1]
+	last.Rule, last.DetailZH = v.Rule, v.DetailZH
 }
 
 // fault adds the fields of an error about them.
@@ -127,8 +134,8 @@ func (p *problems) recipient(r *Request) {
 	switch {
 	case r.TemplateID == "":
 		p.add("missing_field", "/template_id", "template_id is missing")
-	case len(r.TemplateID) > 2*templateIDLen:
-		p.add("malformed_template_id", "/template_id", "template_id %q is not a template_id: %d characters", clip(r.TemplateID), templateIDLen)
+	case len(r.TemplateID) > 2*hongyan.TemplateIDLen:
+		p.add("malformed_template_id", "/template_id", "template_id %q is neither a template_id (%d characters) nor an alias", clip(r.TemplateID), hongyan.TemplateIDLen)
 	}
 }
 

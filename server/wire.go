@@ -89,6 +89,9 @@ func (w *works) buildEngine() {
 			_, err := w.engine.ReleaseTemplate(ctx, appID, templateID)
 			return err
 		},
+		Gone: func(ctx context.Context, t *hongyan.Template, why string) error {
+			return w.engine.TemplateGone(ctx, t, why)
+		},
 	})
 	w.engine = dispatch.New(dispatch.Config{
 		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,

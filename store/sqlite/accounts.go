@@ -206,7 +206,7 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 		if n == 0 {
 			return unknownAccount(appID)
 		}
-		for _, table := range []string{"templates", "tokens", "holds", "issued_tokens", "refreshes", "token_callers"} {
+		for _, table := range []string{"templates", "template_aliases", "tokens", "holds", "issued_tokens", "refreshes", "token_callers"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE appid = ?", appID); err != nil {
 				return err
 			}

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		cases []testCase
 	}{
 		{"templates", templateCases},
+		{"template aliases", aliasCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
 		{"audit", auditCases},

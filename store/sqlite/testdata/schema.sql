@@ -319,6 +319,14 @@ CREATE TABLE streams (
     UNIQUE (appid, kind)
 ) STRICT;
 
+CREATE TABLE template_aliases (
+    appid       TEXT    NOT NULL,
+    alias       TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (appid, alias)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE templates (
     appid            TEXT    NOT NULL,
     template_id      TEXT    NOT NULL,
@@ -330,7 +338,7 @@ CREATE TABLE templates (
     kind             TEXT    NOT NULL,
     status           TEXT    NOT NULL,
     status_reason    TEXT    NOT NULL,
-    synced_at        INTEGER NOT NULL,
+    synced_at        INTEGER NOT NULL, policy TEXT NOT NULL DEFAULT '', enums TEXT NOT NULL DEFAULT '', subscribe_type INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (appid, template_id)
 ) STRICT, WITHOUT ROWID;
 
