@@ -17,6 +17,7 @@ import (
 
 	"hongyan/access"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -37,6 +38,8 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Mini keeps form_ids and consents.
+	Mini *mini.Keeper
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

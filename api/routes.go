@@ -16,6 +16,14 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
 	handle(a, h, "GET /v1/events", reader, a.listEvents, aboutListEvents)
 
+	// Callers: what mini programs must have before they may send.
+	mux.HandleFunc("POST /v1/accounts/{appid}/form_ids", a.plainHandler(sender, a.addForms)) // documented by describeMini
+	mux.HandleFunc("POST /v1/accounts/{appid}/consents", a.plainHandler(sender, a.reportConsents))
+	a.describeMini(h)
+	handle(a, h, "GET /v1/accounts/{appid}/form_ids", reader, a.listForms, aboutListForms)
+	handle(a, h, "GET /v1/accounts/{appid}/consents", reader, a.listConsents, aboutListConsents)
+	handle(a, h, "POST /v1/accounts/{appid}/templates/{template_id}/convert", sender, a.convertTemplate, aboutConvertTemplate)
+
 	// Operators: accounts, and what hangs on them.
 	handle(a, h, "POST /v1/accounts", admin, a.createAccount, aboutCreateAccount)
 	handle(a, h, "GET /v1/accounts", reader, a.listAccounts, aboutListAccounts)

@@ -54,6 +54,9 @@ type Config struct {
 	Reply func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	// Stored is called after deliveries have begun. It must not wait. nil = nobody.
 	Stored func()
+	// Consented is told what events said of users' consents, once that is stored. It
+	// must be quick. nil = nobody.
+	Consented func(ctx context.Context, changes []hongyan.ConsentChange)
 }
 
 // Reply is what a synchronous downstream answered.
@@ -72,6 +75,7 @@ type Callback struct {
 	observe     func(appID, eventType, result string)
 	reply       func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	stored      func()
+	onConsents  func(ctx context.Context, changes []hongyan.ConsentChange)
 	wake        chan struct{} // tells Run that an event was stored; holds one
 
 	mu        sync.RWMutex
@@ -88,7 +92,7 @@ type Callback struct {
 func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
-		reply: cfg.Reply, stored: cfg.Stored,
+		reply: cfg.Reply, stored: cfg.Stored, onConsents: cfg.Consented,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}

@@ -16,6 +16,7 @@ import (
 	"hongyan/compat"
 	"hongyan/deliver"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -31,6 +32,7 @@ type works struct {
 	desk   *access.Desk
 	tokens *token.Central
 	shelf  *template.Shelf
+	mini   *mini.Keeper
 	sender *deliver.Sender
 	pushes *callback.Callback
 	gate   *compat.Gate
@@ -46,6 +48,10 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Fetched:   func(appID string) { s.engine.TokenFetched(appID) },
 		DiedEarly: w.tokenDied,
 	})
+	w.mini = mini.New(mini.Config{
+		Store: st, Tokens: w.tokens, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "mini"),
+		Waiting: func(appID string) { s.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
 	w.buildEngine()
 	w.buildCallbacks()
 	w.gate = compat.New(compat.Config{
@@ -55,7 +61,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Mini: w.mini, Access: w.desk, Deliveries: w.sender,
 		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
@@ -91,6 +97,7 @@ func (w *works) buildEngine() {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
 		},
+		Consents:   w.mini,
 		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
 	})
 }
@@ -106,7 +113,7 @@ func (w *works) buildCallbacks() {
 			r, err := w.sender.Reply(ctx, a, d, e)
 			return callback.Reply(r), err
 		},
-		Stored: w.sender.Wake,
+		Stored: w.sender.Wake, Consented: w.mini.Changed,
 	})
 }
 
@@ -117,6 +124,7 @@ func (w *works) changed(appID string) {
 	w.pushes.AccountChanged(appID)
 	w.sender.AccountChanged(appID)
 	w.gate.AccountChanged(appID)
+	w.mini.AccountChanged(appID)
 }
 
 // readTemplates follows a change of an account's templates that came through the gate.
