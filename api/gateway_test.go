@@ -19,6 +19,7 @@ import (
 	"hongyan/access"
 	"hongyan/client"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/sandbox"
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
@@ -98,15 +99,19 @@ func newGateway(t *testing.T) *gateway {
 			return err
 		},
 	})
-	g.engine = dispatch.New(dispatch.Config{
+	keeper := mini.New(mini.Config{
 		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client,
+		Waiting: func(appID string) { g.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
+	g.engine = dispatch.New(dispatch.Config{
+		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client, Consents: keeper,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Changed: changed, Logger: logger,
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger,
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)

@@ -43,7 +43,7 @@ func nameBefore(text, key string) string {
 	return trimName(name)
 }
 
-func trimName(s string) string { return strings.Trim(s, " \t　：:") }
+func trimName(s string) string { return strings.Trim(s, " \t　：:（）()【】") }
 
 // exampleOf finds the value beside a name in the lines of an example.
 func exampleOf(lines []string, name string) string {
