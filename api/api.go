@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/dispatch"
 	"hongyan/mini"
 	"hongyan/store"
@@ -40,6 +41,8 @@ type Config struct {
 	Deliveries Deliveries
 	// Mini keeps form_ids and consents.
 	Mini *mini.Keeper
+	// Batches stages and feeds batches.
+	Batches *batch.Desk
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.
