@@ -26,8 +26,8 @@ import (
 const (
 	// bulkChunk is how many rows are stored at once.
 	bulkChunk = 500
-	// maxLine bounds a line, in bytes.
-	maxLine = 64 << 10
+	// maxRowLine bounds a line, in bytes.
+	maxRowLine = 64 << 10
 	// shownProblems is how many bad rows are told.
 	shownProblems = 100
 )
@@ -138,7 +138,7 @@ func (b *bulk[T]) refuse(row int, fields []hongyan.FieldError) {
 
 // lines reads NDJSON. Empty lines are passed over, and count.
 func (b *bulk[T]) lines(w http.ResponseWriter, r *http.Request) error {
-	in := bufio.NewReaderSize(r.Body, maxLine)
+	in := bufio.NewReaderSize(r.Body, maxRowLine)
 	var rows []T
 	var places []int // the rows' numbers, from 0
 	flush := func() error {
@@ -155,7 +155,7 @@ func (b *bulk[T]) lines(w http.ResponseWriter, r *http.Request) error {
 		end := errors.Is(err, io.EOF)
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			return badField("line_too_long", "/rows/"+itoa(n+1), "line %d is longer than %d bytes", n+1, maxLine)
+			return badField("line_too_long", "/rows/"+itoa(n+1), "line %d is longer than %d bytes", n+1, maxRowLine)
 		case err != nil && !end:
 			return &hongyan.Error{Kind: hongyan.Invalid, Code: "body_not_read", Message: fmt.Sprintf("the body broke off in line %d; %d rows before it are stored", n+1, b.rows-len(rows)), Err: err}
 		}

@@ -243,7 +243,8 @@ func order(openID string) client.MessageRequest {
 type batchEngine struct{ *dispatch.Engine }
 
 func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
-	return e.Engine.Check(ctx, requestOfRow(m))
+	r := requestOfRow(m)
+	return e.Engine.Check(ctx, &r)
 }
 
 func (e batchEngine) Feed(ctx context.Context, ms []batch.Message, commit func(context.Context, []store.NewMessage, []error) ([]store.Inserted, error)) error {

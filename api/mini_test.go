@@ -85,7 +85,7 @@ func TestWhatIsNoListOfFormIDsIsRefused(t *testing.T) {
 		{"an unknown field", formsPath, `{"openid":"o","formid":"x"}`, nil, 400, "unknown_field"},
 		{"an unknown field beside the list", formsPath, `{"items":[],"openid":"o"}`, nil, 400, "unknown_field"},
 		{"a list in a list", formsPath, `{"items":[[]]}`, nil, 400, "wrong_type"},
-		{"a line without end", formsPath, strings.Repeat("x", maxLine+1), ndjson, 422, "line_too_long"},
+		{"a line without end", formsPath, strings.Repeat("x", maxRowLine+1), ndjson, 422, "line_too_long"},
 		{"a service account", "/v1/accounts/shop/form_ids", `{"openid":"o","form_id":"x"}`, nil, 422, "wrong_kind"},
 		{"no account", "/v1/accounts/nobody/form_ids", `{"openid":"o","form_id":"x"}`, nil, 404, "unknown_account"},
 		{"no key", formsPath, `{}`, []string{"Authorization", ""}, 401, "missing_key"},

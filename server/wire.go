@@ -65,8 +65,8 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Mini: w.mini, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
-		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
+		Mini: w.mini, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
 	// Started in this order, stopped in the reverse: requests end first, then nobody
