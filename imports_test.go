@@ -28,7 +28,7 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"access", "token", "dispatch", "template", "callback", "deliver"}
+var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver", "doctor"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
@@ -56,8 +56,10 @@ var layers = []layer{
 	{folder: "token", imports: []string{"", "store", "wechat"}},
 	{folder: "dispatch", imports: []string{"", "store", "wechat"}},
 	{folder: "template", imports: []string{"", "store", "wechat"}},
+	{folder: "batch", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
+	{folder: "doctor", imports: []string{"", "store", "wechat"}},
 	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat", "card"}, verbs)},
 	{folder: "compat", imports: []string{"", "store", "access", "dispatch", "token", "template", "wechat"}},
 	{folder: "console", imports: slices.Concat([]string{"", "store"}, verbs)},
@@ -65,6 +67,8 @@ var layers = []layer{
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
+	// A module of its own: the comparison with asynq and Redis, which the gateway does not depend on.
+	{folder: "bench/asynq"},
 	// Tests only: clients and callback servers that others wrote.
 	{folder: "interop"},
 	// Its own pushes, right and hostile ones, are made by wechat's Pusher.

@@ -18,6 +18,7 @@ Open to everybody: GET /healthz (the process answers), GET /readyz (200 when mes
 
 var apiTags = []*huma.Tag{
 	{Name: "messages", Description: "Messages 消息"},
+	{Name: "batches", Description: "Batches 批量"},
 	{Name: "events", Description: "Events 事件推送"},
 	{Name: "accounts", Description: "Accounts 账号"},
 	{Name: "templates", Description: "Templates 模板"},
@@ -27,6 +28,7 @@ var apiTags = []*huma.Tag{
 	{Name: "quotas", Description: "Quotas 额度"},
 	{Name: "keys", Description: "Keys 密钥"},
 	{Name: "audit", Description: "Audit log 审计日志"},
+	{Name: "doctor", Description: "Doctor 体检"},
 }
 
 var aboutSend = about{
@@ -152,4 +154,11 @@ var aboutListAudit = about{
 	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
 
 Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+}
+
+var aboutExamine = about{
+	summary: "Examine the gateway / 体检",
+	description: `Looks whether what the gateway needs is in order: clocks, database, disk and keys; of each account the name of base_url, the token, this machine's address at WeChat, who still uses the real AppSecret, the callback URL and whether pushes arrive, templates, quotas, holds and downstreams. Each finding that is not ok says what to do about it.
+
+Nothing is changed. WeChat is asked at most five harmless questions for an account; each check has 10 s, all together 45 s. Findings about the gateway itself are for keys that cover all accounts.`,
 }

@@ -16,7 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/dispatch"
+	"hongyan/doctor"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -37,6 +39,10 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Batches stages and feeds batches.
+	Batches *batch.Desk
+	// Doctor looks whether all is in order.
+	Doctor *doctor.Doctor
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

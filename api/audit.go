@@ -58,6 +58,7 @@ func actionOf(method, path string) string {
 var actions = map[string]string{
 	"DELETE /v1/keys/{id}":                "key.revoke",
 	"POST /v1/accounts/{appid}/templates": "template.add",
+	"POST /v1/batches/{id}/recipients":    "batch.upload",
 	"PUT /v1/accounts/{appid}/token":      "token.push",
 
 	"PUT /v1/accounts/{appid}/templates/aliases/{alias}":    "template_alias.put",

@@ -94,7 +94,7 @@ func problemOf(e *hongyan.Error) *problem {
 		Status: info.status,
 		Detail: sentence(e.Message, e.Hint),
 		Code:   code,
-		Errors: make([]client.FieldError, 0, len(e.Fields)),
+		Errors: make([]client.FieldError, 0, len(e.Fields)), NextRow: wantedRow(e),
 	}}
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, client.FieldError(f))

@@ -16,6 +16,23 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
 	handle(a, h, "GET /v1/events", reader, a.listEvents, aboutListEvents)
 
+	// Callers: batches. Uploads and files are streams, documented by describeBatchStreams.
+	handle(a, h, "POST /v1/batches", sender, a.createBatch, aboutCreateBatch)
+	handle(a, h, "GET /v1/batches", reader, a.listBatches, aboutListBatches)
+	handle(a, h, "GET /v1/batches/{id}", reader, a.getBatch, aboutGetBatch)
+	handle(a, h, "PATCH /v1/batches/{id}", sender, a.updateBatch, aboutUpdateBatch)
+	mux.HandleFunc("POST /v1/batches/{id}/recipients", a.uploadRecipients) // sender
+	handle(a, h, "GET /v1/batches/{id}/problems", reader, a.listBatchProblems, aboutBatchProblems)
+	handle(a, h, "POST /v1/batches/{id}/start", sender, a.startBatch, aboutStartBatch)
+	handle(a, h, "POST /v1/batches/{id}/pause", sender, a.pauseBatch, aboutPauseBatch)
+	handle(a, h, "POST /v1/batches/{id}/resume", sender, a.resumeBatch, aboutResumeBatch)
+	handle(a, h, "POST /v1/batches/{id}/cancel", sender, a.cancelBatch, aboutCancelBatch)
+	handle(a, h, "POST /v1/batches/{id}/retry", sender, a.retryBatch, aboutRetryBatch)
+	for name, file := range batchFiles {
+		mux.HandleFunc("GET /v1/batches/{id}/"+name, a.batchFile(file)) // reader
+	}
+	a.describeBatchStreams(h)
+
 	// Operators: accounts, and what hangs on them.
 	handle(a, h, "POST /v1/accounts", admin, a.createAccount, aboutCreateAccount)
 	handle(a, h, "GET /v1/accounts", reader, a.listAccounts, aboutListAccounts)
@@ -55,6 +72,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "GET /v1/keys", admin, a.listKeys, aboutListKeys)
 	handle(a, h, "DELETE /v1/keys/{id}", admin, a.revokeKey, aboutRevokeKey)
 	handle(a, h, "GET /v1/audit", admin, a.listAudit, aboutListAudit)
+	handle(a, h, "GET /v1/doctor", admin, a.examine, aboutExamine)
 
 	// Anybody: monitoring and documentation.
 	mux.HandleFunc("GET /healthz", a.healthz)

@@ -108,6 +108,8 @@ type Message struct {
 	Priority       string          `json:"priority" enum:"urgent,normal,bulk"`
 	Metadata       json.RawMessage `json:"metadata" doc:"The caller's object, or null."`
 	RetryOf        *string         `json:"retry_of" doc:"The message this one was made from by retry."`
+	Batch          *string         `json:"batch" doc:"The batch it is a row of; null for a message of its own."`
+	BatchRow       *int64          `json:"batch_row" doc:"The row of the batch, 1 for the first."`
 	InReview       bool            `json:"in_review" doc:"WeChat reviews it (40252) and delivers it itself if it passes."`
 	MayDuplicate   bool            `json:"may_duplicate" doc:"It was sent again after WeChat's window for duplicates had closed, by the account's policy."`
 	ReceiptOverdue bool            `json:"receipt_overdue" doc:"Accepted more than 24 h ago and still no event."`
@@ -199,6 +201,7 @@ type MessageFilter struct {
 	AppID        string
 	ToUser       string
 	TemplateID   string
+	Batch        string // the id of a batch
 	States       []string
 	Since, Until time.Time // of created_at: Since included, Until not
 	Query        string    // an exact id, client_msg_id, msgid (WeChat's or the one we answered) or openid
@@ -216,6 +219,7 @@ func (f MessageFilter) values() url.Values {
 	set("appid", f.AppID)
 	set("touser", f.ToUser)
 	set("template_id", f.TemplateID)
+	set("batch", f.Batch)
 	set("state", strings.Join(f.States, ","))
 	set("q", f.Query)
 	set("cursor", f.Cursor)

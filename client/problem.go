@@ -21,6 +21,8 @@ type Problem struct {
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"The fields at fault. Values of secret fields are never repeated."`
 	RequestID string       `json:"request_id" doc:"Find the request in the gateway's log by this."`
 	Retryable bool         `json:"retryable" doc:"true: the same request may succeed later (see Retry-After)."`
+	// NextRow is the row that a batch wants next, in refusals of an upload.
+	NextRow int64 `json:"next_row,omitempty" doc:"Of a refused upload of recipients: the row that the batch wants next."`
 	// RetryAfter is how long the gateway asks to wait; 0 = it did not say.
 	RetryAfter time.Duration `json:"-"`
 }

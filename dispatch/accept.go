@@ -52,7 +52,7 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	m := hongyan.Message{
 		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: found.kindOf(conf, r), ToUser: r.ToUser, TemplateID: r.TemplateID,
 		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
-		RetryOf: r.RetryOf, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
+		RetryOf: r.RetryOf, Batch: r.Batch, BatchRow: r.BatchRow, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
 	}
 	if m.ClientMsgID == "" {
 		m.ClientMsgID = m.ID
@@ -276,7 +276,6 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string)) ([]Submitted, error) {
 	out := make([]Submitted, len(rs))
 	rows := make([]store.NewMessage, 0, len(rs))
-	streams := make([]*stream, 0, len(rs))
 	index := make([]int, 0, len(rs))
 	accounts := make([]*account, 0, len(rs))
 	for i := range rs {
@@ -292,10 +291,7 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 	if len(rows) == 0 {
 		return out, nil
 	}
-	e.stockUpAll(ctx, accounts)
-	for i := range rows {
-		streams = append(streams, e.lease(accounts[i], &rows[i].Message))
-	}
+	streams := e.leaseAll(ctx, accounts, rows)
 	if fault.Broken(fault.Commit) {
 		e.promise(rows, streams, index, out)
 		return out, nil
@@ -315,6 +311,16 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 		out[index[j]] = submitted(ins)
 	}
 	return out, nil
+}
+
+// leaseAll is lease for messages about to be stored.
+func (e *Engine) leaseAll(ctx context.Context, accounts []*account, rows []store.NewMessage) []*stream {
+	e.stockUpAll(ctx, accounts)
+	streams := make([]*stream, len(rows))
+	for i := range rows {
+		streams[i] = e.lease(accounts[i], &rows[i].Message)
+	}
+	return streams
 }
 
 // submitted turns the store's answer into the caller's.

@@ -138,6 +138,10 @@ func (e *Engine) begin(j *job, o *outcome) bool {
 		o.verdict = later(conf, verdictFor(m), now, now, h.Reason)
 		return false
 	}
+	if h, still := e.stilled[m.Batch]; still && !j.released && m.DoubtSince.IsZero() {
+		o.verdict = holdRow(conf, verdictFor(m), now, h)
+		return false
+	}
 	if until := a.pacing.until(m.ToUser, now); !until.IsZero() && !j.released {
 		o.verdict = holdRow(conf, verdictFor(m), now, pacingHold(until))
 		return false

@@ -31,6 +31,7 @@ type Store interface {
 	Nodes
 	Events
 	Deliveries
+	Batches
 	Cluster
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
@@ -352,6 +353,7 @@ type Filter struct {
 	AppIDs     []string // nil = any
 	ToUser     string
 	TemplateID string
+	Batch      int64 // Batch.Seq; 0 = any
 	States     []hongyan.State
 	Since      time.Time // CreatedAt >= Since
 	Until      time.Time // CreatedAt < Until

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"own numbers", ownCases},
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
+		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
 		{"model", modelCases},
