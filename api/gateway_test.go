@@ -113,7 +113,7 @@ func newGateway(t *testing.T) *gateway {
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches,
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches, Doctor: g.doctor(db, tokens),
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)

@@ -175,7 +175,10 @@ func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, 
 			meter.returnTemplate(b.m.TemplateID)
 		}
 		if !done[i].Applied {
-			e.log.Warn("outcome fenced off: another node owns the message", "message", b.m.ID)
+			// Or it was recorded before, by a commit that nobody answered: then the call
+			// has been taken from what this node holds reserved.
+			e.log.Warn("outcome fenced off: another node owns the message, or it is recorded", "message", b.m.ID)
+			meter.spend(b.m.TemplateID, b.o.counted, day)
 			continue
 		}
 		meter.count(b.m.TemplateID, b.o.counted, day)
