@@ -27,10 +27,10 @@ func (a *API) examine(ctx context.Context, in *doctorInput) (*out[client.Examina
 	}
 	v := client.Examination{
 		At: client.Time{Time: hongyan.Millis(a.cfg.Store.Now())}, TookMS: time.Since(began).Milliseconds(),
-		Worst: doctor.Worst(found).String(), Findings: make([]client.Finding, len(found)),
+		Worst: doctor.Worst(found).String(), Findings: make([]client.DoctorFinding, len(found)),
 	}
 	for i, f := range found {
-		v.Findings[i] = client.Finding{
+		v.Findings[i] = client.DoctorFinding{
 			Check: f.Check, AppID: f.AppID, Level: f.Level.String(), Code: f.Code,
 			What: f.What.EN, WhatZH: f.What.ZH, Remedy: f.Remedy.EN, RemedyZH: f.Remedy.ZH,
 		}

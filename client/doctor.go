@@ -8,14 +8,14 @@ import (
 
 // Examination is what the gateway's doctor saw.
 type Examination struct {
-	At       Time      `json:"at"`
-	TookMS   int64     `json:"took_ms"`
-	Worst    string    `json:"worst" enum:"ok,note,warning,problem" doc:"The worst level among the findings."`
-	Findings []Finding `json:"findings" nullable:"false" doc:"The gateway's own first, then by account."`
+	At       Time            `json:"at"`
+	TookMS   int64           `json:"took_ms"`
+	Worst    string          `json:"worst" enum:"ok,note,warning,problem" doc:"The worst level among the findings."`
+	Findings []DoctorFinding `json:"findings" nullable:"false" doc:"The gateway's own first, then by account."`
 }
 
-// Finding is one thing that was looked at, and how it is.
-type Finding struct {
+// DoctorFinding is one thing that was looked at, and how it is.
+type DoctorFinding struct {
 	Check string `json:"check" doc:"What was looked at: clock, database, disk, keys, events; of an account dns, token, egress, clock, appsecret, callback, pushes, templates, quota, holds, downstreams."`
 	AppID string `json:"appid" doc:"Empty: it concerns the gateway itself."`
 	Level string `json:"level" enum:"ok,note,warning,problem" doc:"note: worth knowing. warning: works, and will not for ever. problem: something does not work."`

@@ -2,12 +2,12 @@ package template
 
 import (
 	"context"
-	"fmt"
 
 	"hongyan"
 )
 
-// Drift tells what Sync would find, and changes nothing.
+// Drift tells what Sync would find, and changes nothing. Like Sync it leaves the list of
+// subscription notices alone, which may be read few times a day.
 func (s *Shelf) Drift(ctx context.Context, appID string) (Changes, error) {
 	a, err := s.cfg.Store.Account(ctx, appID)
 	if err != nil {
@@ -16,13 +16,6 @@ func (s *Shelf) Drift(ctx context.Context, appID string) (Changes, error) {
 	if a.Kind == hongyan.MiniProgram {
 		return Changes{}, errByHand
 	}
-	theirs, err := s.client(&a).ListTemplates(ctx)
-	if err != nil {
-		return Changes{}, fmt.Errorf("list templates of %s: %w", a.AppID, err)
-	}
-	ours, err := s.cfg.Store.Templates(ctx, a.AppID)
-	if err != nil {
-		return Changes{}, err
-	}
-	return compare(&a, ours, theirs, hongyan.Millis(s.cfg.Store.Now()), false).Changes, nil
+	p, err := s.readTemplates(ctx, &a, false)
+	return p.Changes, err
 }

@@ -10,6 +10,7 @@ type cli struct {
 	Key         keyCommands        `cmd:"" help:"API keys and gateway secrets of callers."`
 	Template    templateCommands   `cmd:"" help:"Templates of an account."`
 	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
+	Mini        miniCommands       `cmd:"" help:"Form_ids, consents and template conversion of mini programs."`
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`

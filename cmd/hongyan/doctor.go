@@ -77,7 +77,7 @@ func (c *doctorCommand) print(out *printer, seen *client.Examination) {
 }
 
 // subjects parts findings by what they are about, in their order.
-func subjects(all []client.Finding) (parts [][]client.Finding) {
+func subjects(all []client.DoctorFinding) (parts [][]client.DoctorFinding) {
 	for _, f := range all {
 		if n := len(parts); n == 0 || parts[n-1][0].AppID != f.AppID {
 			parts = append(parts, nil)
@@ -88,7 +88,7 @@ func subjects(all []client.Finding) (parts [][]client.Finding) {
 }
 
 // finding shows one finding, and its remedy below it.
-func (p *printer) finding(f *client.Finding) {
+func (p *printer) finding(f *client.DoctorFinding) {
 	mark := p.paint(levelColour(f.Level), levelMark(f.Level)) + " " + p.paint(bold, f.Check)
 	p.line("  %s  %s", mark, wrapped(f.What, 4, p.columns-len(f.Check)-2))
 	p.line("    %s", wrapped(f.WhatZH, 4, p.columns))
