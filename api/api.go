@@ -18,6 +18,8 @@ import (
 	"hongyan/access"
 	"hongyan/batch"
 	"hongyan/dispatch"
+	"hongyan/doctor"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -38,8 +40,12 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Mini keeps form_ids and consents.
+	Mini *mini.Keeper
 	// Batches stages and feeds batches.
 	Batches *batch.Desk
+	// Doctor looks whether all is in order.
+	Doctor *doctor.Doctor
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

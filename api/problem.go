@@ -97,7 +97,7 @@ func problemOf(e *hongyan.Error) *problem {
 		Errors: make([]client.FieldError, 0, len(e.Fields)), NextRow: wantedRow(e),
 	}}
 	for _, f := range e.Fields {
-		p.Errors = append(p.Errors, client.FieldError{Pointer: f.Pointer, Detail: f.Detail})
+		p.Errors = append(p.Errors, client.FieldError(f))
 	}
 	p.advise(e)
 	return p

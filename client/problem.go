@@ -29,8 +29,10 @@ type Problem struct {
 
 // FieldError is one field at fault.
 type FieldError struct {
-	Pointer string `json:"pointer" doc:"RFC 6901 pointer into the body, /query/NAME for a query parameter, /header/NAME for a header." example:"/data/thing1"`
-	Detail  string `json:"detail" doc:"The rule and what broke it."`
+	Pointer  string `json:"pointer" doc:"RFC 6901 pointer into the body, /query/NAME for a query parameter, /header/NAME for a header." example:"/data/thing1"`
+	Detail   string `json:"detail" doc:"The rule and what broke it."`
+	Rule     string `json:"rule,omitempty" doc:"Short id of the rule, for values of data." example:"thing:max20"`
+	DetailZH string `json:"detail_zh,omitempty" doc:"detail in Chinese, where there is one."`
 }
 
 // Error returns status, code, detail and the fields at fault.

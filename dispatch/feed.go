@@ -7,13 +7,6 @@ import (
 	"hongyan/store"
 )
 
-// Check says what Submit would refuse of a request, as Submit would say it; nothing
-// is stored.
-func (e *Engine) Check(ctx context.Context, r Request) error {
-	_, err := e.prepare(ctx, &r)
-	return err
-}
-
 // Epoch names this process among the nodes; 0 = it has not joined, or lost its lease.
 func (e *Engine) Epoch() int64 { return e.epoch.Load() }
 

@@ -13,7 +13,8 @@ type batchEngine struct{ *dispatch.Engine }
 
 // Check asks the engine about a row.
 func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
-	return e.Engine.Check(ctx, requestOfRow(m))
+	r := requestOfRow(m)
+	return e.Engine.Check(ctx, &r)
 }
 
 // Feed hands rows to the engine.

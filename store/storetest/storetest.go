@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		cases []testCase
 	}{
 		{"templates", templateCases},
+		{"template aliases", aliasCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
 		{"audit", auditCases},
@@ -51,6 +52,8 @@ func Run(t *testing.T, open Open) {
 		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
+		{"forms", formCases},
+		{"consents", consentCases},
 		{"model", modelCases},
 	}
 	for _, g := range groups {
