@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"time"
+
+	"hongyan/store"
 )
 
 const (
@@ -41,6 +43,7 @@ var sweeps = []struct {
 	// The oldest entries only: they are in order of time but for moments.
 	{`DELETE FROM audit WHERE at <= $1 AND id = ANY(ARRAY(SELECT id FROM audit ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, auditKeep},
 	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
+	{`DELETE FROM news_once WHERE key = ANY(ARRAY(SELECT key FROM news_once WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.OnceKept},
 	// A dead node's row is needed for as long as it may hold something.
 	{`DELETE FROM nodes WHERE epoch = ANY(ARRAY(SELECT epoch FROM nodes WHERE dead AND lease_until <= $1
 		AND NOT EXISTS (SELECT 1 FROM messages WHERE state = 2 AND messages.epoch = nodes.epoch) ORDER BY epoch LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},
@@ -56,8 +59,13 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 			return total, err
 		}
 	}
-	n, err := s.sweep(ctx, (*tx).sweepStrays)
-	return total + n, err
+	for _, part := range []func(*tx) (int, error){(*tx).sweepNews, (*tx).sweepStrays} {
+		n, err := s.sweep(ctx, part)
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 // sweep removes batch by batch, each in a transaction of its own.

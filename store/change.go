@@ -1,0 +1,47 @@
+package store
+
+import "hongyan"
+
+// ChangeOfResult is what news keep of an applied result. One that waits for
+// another try says when.
+func ChangeOfResult(r *Result, kind hongyan.MessageKind) hongyan.MessageChange {
+	c := hongyan.MessageChange{
+		State: r.State.String(), Reason: r.Reason, Final: r.State.Final(kind), MsgID: hongyan.NewsMsgID(r.MsgID),
+		InReview: r.InReview, MayDuplicate: r.MayDuplicate, Hold: hongyan.NewHoldChange(r.Hold),
+	}
+	c.Attempts = r.Fence.Attempts - 1 + len(r.Attempts)
+	if n := len(r.Attempts); n > 0 {
+		setAnswer(&c, &r.Attempts[n-1])
+	}
+	if r.State.Waiting() {
+		c.DueAt = hongyan.NewsTime(r.DueAt)
+	}
+	return c
+}
+
+// ChangeOfMessage is what news keep of a message as it is now.
+func ChangeOfMessage(m *hongyan.Message) hongyan.MessageChange {
+	c := hongyan.MessageChange{
+		State: m.State.String(), Reason: m.Reason, Final: m.Final(), MsgID: hongyan.NewsMsgID(m.MsgID),
+		Attempts: m.Attempts, InReview: m.InReview, MayDuplicate: m.MayDuplicate, Hold: hongyan.NewHoldChange(m.Hold),
+	}
+	setAnswer(&c, &m.Last)
+	if m.Receipt != nil {
+		c.Receipt = hongyan.NewReceiptChange(m.Receipt, false)
+	}
+	if m.State.Waiting() {
+		c.DueAt = hongyan.NewsTime(m.DueAt)
+	}
+	return c
+}
+
+// setAnswer tells what the latest call was answered.
+func setAnswer(c *hongyan.MessageChange, a *hongyan.Attempt) {
+	if a.N == 0 {
+		return
+	}
+	c.Errmsg, c.RID = a.Errmsg, a.RID
+	if a.Outcome == hongyan.Answered {
+		c.Errcode = &a.Errcode
+	}
+}
