@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan/access"
+	"hongyan/deliver"
 	"hongyan/dispatch"
 	"hongyan/store"
 	"hongyan/template"
@@ -37,6 +38,8 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
+	Herald *deliver.Herald
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.
@@ -53,6 +56,7 @@ type API struct {
 	ready    readiness
 	handler  http.Handler
 	docs     documents
+	streams  *streams
 }
 
 // New builds the API. It starts nothing.
@@ -66,7 +70,7 @@ func New(cfg Config) *API {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
-	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1)}
+	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1), streams: newStreams()}
 	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()
 	a.routes(mux)

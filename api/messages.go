@@ -26,7 +26,11 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 	if err != nil {
 		return nil, err
 	}
-	return &out[client.Message]{*viewMessageWhole(&m, attempts, a.cfg.Store.Now())}, nil
+	v := viewMessageWhole(&m, attempts, a.cfg.Store.Now())
+	if v.Webhooks, err = a.webhooksOf(ctx, &m); err != nil {
+		return nil, err
+	}
+	return &out[client.Message]{*v}, nil
 }
 
 // message reads a message the caller may see. One of an account that the key

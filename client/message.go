@@ -112,6 +112,8 @@ type Message struct {
 	MayDuplicate   bool            `json:"may_duplicate" doc:"It was sent again after WeChat's window for duplicates had closed, by the account's policy."`
 	ReceiptOverdue bool            `json:"receipt_overdue" doc:"Accepted more than 24 h ago and still no event."`
 	Payload        json.RawMessage `json:"payload,omitempty" doc:"WeChat's own body. Only when one message is read."`
+	// Webhooks are the events of the message and what became of them.
+	Webhooks []MessageWebhook `json:"webhooks,omitempty" doc:"Which endpoints heard of it, oldest first. Only when one message is read."`
 }
 
 // Attempt is one finished call to WeChat.

@@ -32,6 +32,7 @@ type works struct {
 	tokens *token.Central
 	shelf  *template.Shelf
 	sender *deliver.Sender
+	herald *deliver.Herald
 	pushes *callback.Callback
 	gate   *compat.Gate
 }
@@ -48,6 +49,9 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	w.buildEngine()
 	w.buildCallbacks()
+	w.herald = deliver.NewHerald(deliver.HeraldConfig{
+		Store: st, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: s.log.With("part", "webhooks"),
+	})
 	w.gate = compat.New(compat.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
 		ClientFor: w.egress.clientFor, HTTPClient: w.egress.clientFor(&hongyan.Account{}),
@@ -55,16 +59,17 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Herald: w.herald,
 		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
-	s.handler = w.routes(edge.Handler())
+	s.handler, s.endStreams = w.routes(edge.Handler()), edge.EndStreams
 	// Started in this order, stopped in the reverse: requests end first, then nobody
 	// listens to other processes any more, then what was gathered about requests is
 	// written, then sending stops, then what WeChat pushed is processed and handed on,
 	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
+		{"webhooks", w.herald.Run},
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},

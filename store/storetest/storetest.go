@@ -48,6 +48,8 @@ func Run(t *testing.T, open Open) {
 		{"own numbers", ownCases},
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
+		{"news", newsCases},
+		{"webhooks", webhookCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
 		{"model", modelCases},

@@ -21,19 +21,19 @@ func TestEventsOfEveryAccountTheKeyCovers(t *testing.T) {
 	one := g.client(g.key("reader", sandbox.SeedMiniAppID).Key)
 	for name, tt := range map[string]struct {
 		client *client.Client
-		filter client.EventFilter
+		filter client.PushFilter
 		want   string
 	}{
-		"all":                        {g.admin, client.EventFilter{}, "dcba"},
-		"all, page by page":          {g.admin, client.EventFilter{Limit: 1}, "dcba"},
-		"two accounts":               {both, client.EventFilter{}, "cba"},
-		"two accounts, page by page": {both, client.EventFilter{Limit: 1}, "cba"},
-		"one account of the key":     {one, client.EventFilter{}, "b"},
-		"one account asked for":      {g.admin, client.EventFilter{AppID: "shop"}, "ca"},
+		"all":                        {g.admin, client.PushFilter{}, "dcba"},
+		"all, page by page":          {g.admin, client.PushFilter{Limit: 1}, "dcba"},
+		"two accounts":               {both, client.PushFilter{}, "cba"},
+		"two accounts, page by page": {both, client.PushFilter{Limit: 1}, "cba"},
+		"one account of the key":     {one, client.PushFilter{}, "b"},
+		"one account asked for":      {g.admin, client.PushFilter{AppID: "shop"}, "ca"},
 	} {
 		got := ""
 		for more := true; more; {
-			page, err := tt.client.Events(t.Context(), tt.filter)
+			page, err := tt.client.Pushes(t.Context(), tt.filter)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
