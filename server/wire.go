@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path"
@@ -96,7 +97,7 @@ func (w *works) buildEngine() {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
 		},
-		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
+		Tell: w.tell, Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
 	})
 }
 
@@ -137,6 +138,22 @@ func (w *works) tokenDied(appID string, by time.Duration) {
 		Actor: "", Action: "token.died_early", Target: appID, Outcome: "ok",
 		Detail: fmt.Sprintf("someone outside refreshed %s: its access_token died %d s early", appID, int64(by/time.Second)),
 	})
+	w.tell(context.Background(), appID, hongyan.NewsTokenDiedEarly, map[string]any{"seconds_early": int64(by / time.Second)})
+}
+
+// tell puts news that belong to no change in the store. Data that says Once is told once.
+func (w *works) tell(ctx context.Context, appID, typ string, data any) {
+	text, err := json.Marshal(data)
+	if err == nil {
+		n := hongyan.News{Type: typ, AppID: appID, Data: text}
+		if d, ok := data.(interface{ Once() string }); ok {
+			n.Once = d.Once()
+		}
+		err = w.store.PutNews(ctx, []hongyan.News{n})
+	}
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "news could not be written", "type", typ, "appid", appID, "err", err)
+	}
 }
 
 // routes shows who calls what: WeChat the first, programs that were written for
