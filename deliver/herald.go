@@ -20,7 +20,7 @@ const (
 	// spreadBatch bounds the transaction that begins deliveries of news.
 	spreadBatch = 500
 	// newsPoll is the backstop for news nobody told of.
-	newsPoll = 2 * time.Second
+	newsPoll = pollEvery
 	// hooksLife is how long endpoints are used before they are read again, for changes
 	// made through another node.
 	hooksLife = 2 * time.Second
