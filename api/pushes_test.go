@@ -8,7 +8,7 @@ import (
 	"hongyan/sandbox"
 )
 
-func TestEventsOfEveryAccountTheKeyCovers(t *testing.T) {
+func TestPushesOfEveryAccountTheKeyCovers(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
 	for n, appID := range []string{sandbox.SeedServiceAppID, sandbox.SeedMiniAppID, sandbox.SeedServiceAppID, "wx0f1e2d3c4b5a6978"} {
