@@ -2,6 +2,7 @@ package hongyan
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -89,7 +90,7 @@ func WebhookKey(s Secret) ([]byte, error) {
 	text, ok := strings.CutPrefix(s.Reveal(), WebhookSecretPrefix)
 	key, err := base64.StdEncoding.DecodeString(text)
 	if !ok || err != nil {
-		return nil, Errorf(Invalid, "webhook_secret", "a webhook's secret is not whsec_ followed by base64")
+		return nil, errors.New("a webhook's secret is not whsec_ followed by base64")
 	}
 	return key, nil
 }

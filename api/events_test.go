@@ -182,7 +182,7 @@ func TestEventsAreListedByTypeAccountTimeAndPage(t *testing.T) {
 func TestBadRequestsForEventsAreRefused(t *testing.T) {
 	g := newGateway(t)
 	for query, pointer := range map[string]string{
-		"limit=0": "/query/limit", "limit=x": "/query/limit", "type=message.deliverd": "/query/type/0", "since=yesterday": "/query/since", "after=5": "/query/after",
+		"limit=0": "/query/limit", "limit=x": "/query/limit", "type=message.deliverd": "/query/type", "since=yesterday": "/query/since", "after=5": "/query/after",
 		"cursor=x": "/query/cursor", "nothing=1": "/query/nothing", "limit=1&limit=2": "/query/limit", "appid=wx9": "",
 	} {
 		p := g.do("GET", "/v1/events?"+query, "").problem(t)

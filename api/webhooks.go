@@ -363,10 +363,15 @@ func redelivery(want *client.Redelivery) (r store.Redelivery, err error) {
 	return r, f.err("invalid_redelivery")
 }
 
+// checkNewsTypes names the words that are no types; those of a query have one place.
 func checkNewsTypes(pointer string, words []string, f *faults) {
 	for i, word := range words {
+		at := pointer
+		if !strings.HasPrefix(pointer, "/query/") {
+			at += "/" + itoa(i)
+		}
 		if rule := hongyan.NewsTypeFault(word); rule != "" {
-			f.add(pointer+"/"+itoa(i), "%s", rule)
+			f.add(at, "%s", rule)
 		}
 	}
 }

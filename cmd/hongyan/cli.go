@@ -11,6 +11,9 @@ type cli struct {
 	Template    templateCommands   `cmd:"" help:"Templates of an account."`
 	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
+	Webhook     webhookCommands    `cmd:"" help:"Endpoints of yours that are told what happens."`
+	Events      eventCommands      `cmd:"" help:"What happens: messages, accounts, quotas, templates."`
+	Push        pushCommands       `cmd:"" help:"What WeChat pushed."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`

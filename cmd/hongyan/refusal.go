@@ -110,6 +110,8 @@ var codeCures = map[string]string{
 	"invalid_data":           "hongyan template list APPID shows the keys of its templates",
 	"templates_by_hand":      "hongyan template put APPID TEMPLATE_ID --title TITLE --content CONTENT",
 	"unknown_downstream":     "hongyan downstream list APPID shows them",
+	"unknown_webhook":        "hongyan webhook list shows them",
+	"webhook_disabled":       "hongyan webhook set NAME --enable, once the receiver is mended",
 	"token_not_external":     "hongyan token get APPID shows where the token comes from",
 	"alias_exists":           "choose another --alias; hongyan account list shows those taken",
 	"idempotency_key_reused": "a new message needs a new --idempotency-key, a repeated one the same bytes",
