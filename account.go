@@ -62,6 +62,7 @@ type Account struct {
 	ExpireAfter     time.Duration // default life of a message after send_at; 0 = 24 h
 	QuietHours      QuietHours
 	CutValues       bool // true: over-long values are cut; false: they are refused
+	Mini            MiniRules
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
@@ -117,21 +118,6 @@ type QuotaUsage struct {
 	Period     string // "day" or "month"
 	PeriodFrom time.Time
 	Used       int64
-}
-
-// Template is a template an account holds, as last synchronised.
-type Template struct {
-	AppID           string
-	TemplateID      string
-	Title           string
-	PrimaryIndustry string
-	DeputyIndustry  string
-	Content         string
-	Example         string
-	Kind            MessageKind
-	Status          string // "active", "banned", "removed"
-	StatusReason    string
-	SyncedAt        time.Time
 }
 
 // Token is an account's access_token as the central server keeps it.

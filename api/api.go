@@ -16,8 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/deliver"
 	"hongyan/dispatch"
+	"hongyan/doctor"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -40,6 +43,12 @@ type Config struct {
 	Deliveries Deliveries
 	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
 	Herald *deliver.Herald
+	// Mini keeps form_ids and consents.
+	Mini *mini.Keeper
+	// Batches stages and feeds batches.
+	Batches *batch.Desk
+	// Doctor looks whether all is in order.
+	Doctor *doctor.Doctor
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

@@ -72,6 +72,8 @@ func (x *watcher) act(ctx context.Context, n store.Notice) {
 		x.w.sender.Wake()
 	case store.NoticeNews:
 		x.w.herald.Wake()
+	case store.NoticeBatches:
+		x.w.batches.Wake()
 	case store.NoticeKeys:
 		x.w.desk.ForgetAll()
 	case store.NoticeAccount:

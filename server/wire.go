@@ -13,10 +13,12 @@ import (
 	"hongyan"
 	"hongyan/access"
 	"hongyan/api"
+	"hongyan/batch"
 	"hongyan/callback"
 	"hongyan/compat"
 	"hongyan/deliver"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -32,10 +34,13 @@ type works struct {
 	desk   *access.Desk
 	tokens *token.Central
 	shelf  *template.Shelf
+	mini   *mini.Keeper
 	sender *deliver.Sender
 	herald *deliver.Herald
 	pushes *callback.Callback
 	gate   *compat.Gate
+
+	batches *batch.Desk
 }
 
 // wire builds the parts from the bottom up.
@@ -48,7 +53,12 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Fetched:   func(appID string) { s.engine.TokenFetched(appID) },
 		DiedEarly: w.tokenDied,
 	})
+	w.mini = mini.New(mini.Config{
+		Store: st, Tokens: w.tokens, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "mini"),
+		Waiting: func(appID string) { s.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
 	w.buildEngine()
+	w.buildBatches()
 	w.buildCallbacks()
 	w.herald = deliver.NewHerald(deliver.HeraldConfig{
 		Store: st, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: s.log.With("part", "webhooks"),
@@ -60,13 +70,13 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Herald: w.herald,
-		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Herald: w.herald, Batches: w.batches,
+		Mini: w.mini, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler, s.endStreams = w.routes(edge.Handler()), edge.EndStreams
 	// Started in this order, stopped in the reverse: requests end first, then nobody
 	// listens to other processes any more, then what was gathered about requests is
-	// written, then sending stops, then what WeChat pushed is processed and handed on,
+	// written, then no batch is fed any more, then sending stops, then what WeChat pushed is processed and handed on,
 	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
@@ -74,9 +84,10 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
+		{"batch", w.batches.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
-		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
+		retentionPart(st, s.config.Retention, s.engine.Leads, s.log.With("part", "retention")),
 	}
 }
 
@@ -90,6 +101,9 @@ func (w *works) buildEngine() {
 			_, err := w.engine.ReleaseTemplate(ctx, appID, templateID)
 			return err
 		},
+		Gone: func(ctx context.Context, t *hongyan.Template, why string) error {
+			return w.engine.TemplateGone(ctx, t, why)
+		},
 	})
 	w.engine = dispatch.New(dispatch.Config{
 		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,
@@ -97,7 +111,8 @@ func (w *works) buildEngine() {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
 		},
-		Tell: w.tell, Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
+		Consents: w.mini, Tell: w.tell,
+		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
 	})
 }
 
@@ -112,7 +127,10 @@ func (w *works) buildCallbacks() {
 			r, err := w.sender.Reply(ctx, a, d, e)
 			return callback.Reply(r), err
 		},
-		Stored: w.sender.Wake,
+		Stored: w.sender.Wake, Consented: w.mini.Changed,
+		Leads: func(ctx context.Context, d time.Duration) (bool, error) {
+			return w.engine.Leads(ctx, "orphans", d)
+		},
 	})
 }
 
@@ -123,6 +141,7 @@ func (w *works) changed(appID string) {
 	w.pushes.AccountChanged(appID)
 	w.sender.AccountChanged(appID)
 	w.gate.AccountChanged(appID)
+	w.mini.AccountChanged(appID)
 }
 
 // readTemplates follows a change of an account's templates that came through the gate.

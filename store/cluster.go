@@ -52,9 +52,10 @@ const (
 	NoticeDeliveries                   // a delivery is pending
 	NoticeKeys                         // an API key
 	NoticeNews                         // news were written, or an endpoint changed
+	NoticeBatches                      // the state of a batch
 )
 
 // NoticeKinds returns all kinds.
 func NoticeKinds() []NoticeKind {
-	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys, NoticeNews}
+	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys, NoticeNews, NoticeBatches}
 }

@@ -33,6 +33,8 @@ const (
 	lockDeliveries                           // by target: who changes which delivery goes first
 	lockReserved                             // by counter: who reserves calls
 	lockMigrations
+	lockFormIDs  // by user: who stores, takes and gives back form_ids
+	lockConsents // by user: who changes consents
 )
 
 // tx is a transaction under way.

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		cases []testCase
 	}{
 		{"templates", templateCases},
+		{"template aliases", aliasCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
 		{"audit", auditCases},
@@ -50,8 +51,11 @@ func Run(t *testing.T, open Open) {
 		{"deliveries", deliveryCases},
 		{"news", newsCases},
 		{"webhooks", webhookCases},
+		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
+		{"forms", formCases},
+		{"consents", consentCases},
 		{"model", modelCases},
 	}
 	for _, g := range groups {

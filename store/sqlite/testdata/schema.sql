@@ -20,7 +20,7 @@ CREATE TABLE accounts (
     cut_values              INTEGER NOT NULL,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL
-, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB) STRICT;
+, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB, mini TEXT NOT NULL DEFAULT '{}') STRICT;
 
 CREATE UNIQUE INDEX accounts_alias ON accounts (alias) WHERE alias <> '';
 
@@ -48,6 +48,84 @@ CREATE TABLE audit (
     detail  TEXT    NOT NULL,
     n       INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE batch_chunks (
+    batch  INTEGER NOT NULL,
+    first  INTEGER NOT NULL, -- number of its first row
+    n      INTEGER NOT NULL,
+    bad    INTEGER NOT NULL,
+    hashes BLOB    NOT NULL, -- eight bytes a row
+    data   BLOB    NOT NULL,
+    PRIMARY KEY (batch, first)
+) STRICT;
+
+CREATE TABLE batch_spans (
+    batch     INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq  INTEGER NOT NULL,
+    PRIMARY KEY (batch, first)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batches (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT    NOT NULL UNIQUE,
+    appid         TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    kind          TEXT    NOT NULL,
+    template_id   TEXT    NOT NULL,
+    priority      INTEGER NOT NULL,
+    caller_id     TEXT    NOT NULL,
+    retry_of      TEXT    NOT NULL,
+    state         INTEGER NOT NULL,
+    reason        TEXT    NOT NULL,
+    detail        TEXT    NOT NULL,
+    rate          REAL    NOT NULL,
+    quiet_hours   TEXT    NOT NULL,
+    expires_after INTEGER NOT NULL, -- milliseconds
+    send_at       INTEGER NOT NULL,
+    skip_bad      INTEGER NOT NULL,
+    version       INTEGER NOT NULL,
+    row_count     INTEGER NOT NULL,
+    good          INTEGER NOT NULL,
+    next_row      INTEGER NOT NULL,
+    fed           INTEGER NOT NULL,
+    late          INTEGER NOT NULL,
+    speed         REAL    NOT NULL,
+    fed_at        INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    started_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    ended_at      INTEGER NOT NULL,
+    metadata      BLOB,
+    spec          BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX batches_appid ON batches (appid);
+
+CREATE INDEX batches_live ON batches (seq) WHERE ended_at = 0 AND state > 0;
+
+CREATE TABLE consents (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    openid      TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    by_events   INTEGER NOT NULL,
+    by_reports  INTEGER NOT NULL,
+    sent        INTEGER NOT NULL,
+    exact       INTEGER NOT NULL,
+    since       INTEGER NOT NULL,
+    always      TEXT    NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    declined_at INTEGER NOT NULL,
+    refused_at  INTEGER NOT NULL,
+    sent_at     INTEGER NOT NULL,
+    low_told    INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    UNIQUE (appid, openid, template_id)
+) STRICT;
+
+CREATE INDEX consents_template ON consents (appid, template_id);
 
 CREATE TABLE counts (
     appid TEXT    NOT NULL,
@@ -106,6 +184,33 @@ CREATE INDEX events_appid ON events (appid);
 CREATE INDEX events_pending ON events (id) WHERE processed_at = 0;
 
 CREATE INDEX events_received ON events (appid, received_at);
+
+CREATE TABLE form_ids (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    openid      TEXT    NOT NULL,
+    form_id     TEXT    NOT NULL,
+    source      TEXT    NOT NULL, -- form, prepay
+    sends       INTEGER NOT NULL,
+    left_sends  INTEGER NOT NULL,
+    obtained_at INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    refused     INTEGER NOT NULL DEFAULT 0, -- errcode
+    UNIQUE (appid, form_id)
+) STRICT;
+
+CREATE INDEX form_ids_expiry ON form_ids (expires_at);
+
+CREATE INDEX form_ids_openid ON form_ids (appid, openid);
+
+CREATE INDEX form_ids_usable ON form_ids (appid, openid, expires_at) WHERE left_sends > 0;
+
+CREATE TABLE form_takes (
+    message TEXT    NOT NULL PRIMARY KEY, -- id
+    form    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX form_takes_form ON form_takes (form);
 
 CREATE TABLE holds (
     appid      TEXT    NOT NULL,
@@ -195,7 +300,9 @@ CREATE TABLE messages (
     receipt         TEXT, -- JSON, what WeChat's event said
     metadata        BLOB,
     payload         BLOB    NOT NULL
-, own_msgid INTEGER NOT NULL DEFAULT 0) STRICT;
+, own_msgid INTEGER NOT NULL DEFAULT 0, batch INTEGER NOT NULL DEFAULT 0, batch_row INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE INDEX messages_batch ON messages (batch, state) WHERE batch <> 0;
 
 CREATE INDEX messages_client ON messages (client_msg_id) WHERE caller_msg_id = 1;
 
@@ -283,6 +390,14 @@ CREATE TABLE streams (
     UNIQUE (appid, kind)
 ) STRICT;
 
+CREATE TABLE template_aliases (
+    appid       TEXT    NOT NULL,
+    alias       TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (appid, alias)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE templates (
     appid            TEXT    NOT NULL,
     template_id      TEXT    NOT NULL,
@@ -294,7 +409,7 @@ CREATE TABLE templates (
     kind             TEXT    NOT NULL,
     status           TEXT    NOT NULL,
     status_reason    TEXT    NOT NULL,
-    synced_at        INTEGER NOT NULL,
+    synced_at        INTEGER NOT NULL, policy TEXT NOT NULL DEFAULT '', enums TEXT NOT NULL DEFAULT '', subscribe_type INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (appid, template_id)
 ) STRICT, WITHOUT ROWID;
 
