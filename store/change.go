@@ -45,3 +45,21 @@ func setAnswer(c *hongyan.MessageChange, a *hongyan.Attempt) {
 		c.Errcode = &a.Errcode
 	}
 }
+
+// Switched is what is told of messages that are held, released or cancelled together.
+type Switched struct {
+	Type   string
+	Change hongyan.MessageChange
+}
+
+// NewsOfSwitch is what is told of messages that all became to, held under h (nil if not).
+func NewsOfSwitch(to hongyan.State, h *hongyan.Hold) Switched {
+	s := Switched{Type: hongyan.MessageNews(to, false), Change: hongyan.MessageChange{State: to.String(), Final: to.Rank() >= 3, Hold: hongyan.NewHoldChange(h)}}
+	if h != nil {
+		s.Change.Reason = h.Reason
+	}
+	if to == hongyan.Queued {
+		s.Type = hongyan.NewsReleased
+	}
+	return s
+}

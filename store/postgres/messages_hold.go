@@ -98,18 +98,18 @@ const (
 
 // switchTemplate holds messages of a template under a hold, or releases them (nil).
 func (s *Store) switchTemplate(ctx context.Context, appID string, from hongyan.State, h *hongyan.Hold, sql string, args ...any) (n int, err error) {
-	to, news, change := hongyan.Queued, hongyan.NewsReleased, hongyan.MessageChange{State: hongyan.Queued.String()}
+	to := hongyan.Queued
 	if h != nil {
-		to, news = hongyan.Held, hongyan.NewsHeld
-		change = hongyan.MessageChange{State: to.String(), Reason: h.Reason, Hold: hongyan.NewHoldChange(h)}
+		to = hongyan.Held
 	}
+	news := store.NewsOfSwitch(to, h)
 	err = s.write(ctx, func(t *tx) error {
 		n = 0
 		t.notices.add(store.NoticeMessages, appID)
 		return t.query(func(r *row) error {
 			n++
 			t.moved(appID, hongyan.MessageKind(r.text()), from, to, 1)
-			t.tell(news, appID, r.int64(), func() any { return change })
+			t.tell(news.Type, appID, r.int64(), func() any { return news.Change })
 			return nil
 		}, sql, args...)
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 )
 
 // Cancel ends a waiting message; see store.Messages.
@@ -157,14 +158,14 @@ const (
 
 func (t *tx) switchRows(sw templateSwitch, seqs []int64) (int, error) {
 	n := 0
-	var moved []int64
+	var moved []tally
 	query := "UPDATE messages SET " + sw.set + ", updated_at = ? WHERE seq = ? AND state = ?" + sw.where + " RETURNING kind"
 	for _, seq := range seqs {
 		args := append(append([]any(nil), sw.args...), t.now, seq, int64(sw.from))
 		err := t.query(func(r *row) error {
 			n++
 			t.writes++
-			moved = append(moved, seq)
+			moved = append(moved, tally{seq: seq, countKey: countKey{appID: sw.appID}})
 			t.moved(sw.appID, hongyan.MessageKind(r.text()), sw.from, sw.to, 1)
 			return nil
 		}, query, append(args, sw.whereArgs...)...)
@@ -172,5 +173,5 @@ func (t *tx) switchRows(sw templateSwitch, seqs []int64) (int, error) {
 			return n, err
 		}
 	}
-	return n, t.tellSwitch(sw, moved)
+	return n, t.tellSwitched(store.NewsOfSwitch(sw.to, sw.hold), moved)
 }

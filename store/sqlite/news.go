@@ -84,14 +84,10 @@ func (t *tx) tellExpired(late []tally) error {
 	return nil
 }
 
-// tellSwitch tells that messages of a template are held, or released.
-func (t *tx) tellSwitch(sw templateSwitch, seqs []int64) error {
-	newsType, change := hongyan.NewsReleased, hongyan.MessageChange{State: sw.to.String()}
-	if sw.hold != nil {
-		newsType, change.Reason, change.Hold = hongyan.NewsHeld, sw.hold.Reason, hongyan.NewHoldChange(sw.hold)
-	}
-	for _, seq := range seqs {
-		if err := t.tell(newsType, sw.appID, seq, func() any { return change }); err != nil {
+// tellSwitched tells of messages to which the same happened.
+func (t *tx) tellSwitched(s store.Switched, moved []tally) error {
+	for _, m := range moved {
+		if err := t.tell(s.Type, m.appID, m.seq, func() any { return s.Change }); err != nil {
 			return err
 		}
 	}
