@@ -116,7 +116,7 @@ func newGateway(t *testing.T) *gateway {
 	g.herald = deliver.NewHerald(deliver.HeraldConfig{Store: db, HTTPClient: g.sandbox.Client, Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk, Herald: g.herald,
-		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches,
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches, Doctor: g.doctor(db, tokens),
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)
@@ -148,6 +148,14 @@ func (g *gateway) runHerald() {
 		cancel()
 		ended.Wait()
 	})
+}
+
+// runBatches feeds batches until the test ends.
+func (g *gateway) runBatches() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.api.cfg.Batches.Run(ctx) }()
+	g.t.Cleanup(func() { cancel(); <-ended })
 }
 
 // direct answers requests without a connection; RemoteAddr is what httptest says.

@@ -55,6 +55,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	w.mini = mini.New(mini.Config{
 		Store: st, Tokens: w.tokens, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "mini"),
+		Tell:    w.tell,
 		Waiting: func(appID string) { s.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
 	})
 	w.buildEngine()
