@@ -42,7 +42,7 @@ func TestTheDoctorTellsEveryFindingWithItsRemedy(t *testing.T) {
 	if !accounts[""] || !accounts[sandbox.SeedServiceAppID] || !accounts[sandbox.SeedMiniAppID] {
 		t.Errorf("looked at %v, want the gateway and both accounts", accounts)
 	}
-	missing := slices.IndexFunc(seen.Findings, func(f client.Finding) bool { return f.Code == "callback_url_missing" && f.AppID == sandbox.SeedServiceAppID })
+	missing := slices.IndexFunc(seen.Findings, func(f client.DoctorFinding) bool { return f.Code == "callback_url_missing" && f.AppID == sandbox.SeedServiceAppID })
 	if missing < 0 || seen.Worst != "problem" || seen.At.Time.IsZero() {
 		t.Errorf("worst %q; want problem, for the sandbox has no server URL: %+v", seen.Worst, seen.Findings)
 	}
@@ -52,13 +52,13 @@ func TestTheDoctorLooksAtWhatTheKeyCovers(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
 	one, err := g.admin.Examine(t.Context(), "shop")
-	if err != nil || !slices.ContainsFunc(one.Findings, func(f client.Finding) bool { return f.AppID == "" }) ||
-		slices.ContainsFunc(one.Findings, func(f client.Finding) bool { return f.AppID == sandbox.SeedMiniAppID }) {
+	if err != nil || !slices.ContainsFunc(one.Findings, func(f client.DoctorFinding) bool { return f.AppID == "" }) ||
+		slices.ContainsFunc(one.Findings, func(f client.DoctorFinding) bool { return f.AppID == sandbox.SeedMiniAppID }) {
 		t.Errorf("one account: %v, %+v; want the gateway and that account", err, one.Findings)
 	}
 	limited := g.client(g.key("admin", sandbox.SeedServiceAppID).Key)
 	some, err := limited.Examine(t.Context(), "")
-	if err != nil || len(some.Findings) == 0 || slices.ContainsFunc(some.Findings, func(f client.Finding) bool { return f.AppID != sandbox.SeedServiceAppID }) {
+	if err != nil || len(some.Findings) == 0 || slices.ContainsFunc(some.Findings, func(f client.DoctorFinding) bool { return f.AppID != sandbox.SeedServiceAppID }) {
 		t.Errorf("a key of one account: %v, %+v; want that account alone", err, some.Findings)
 	}
 	_, err = limited.Examine(t.Context(), sandbox.SeedMiniAppID)

@@ -134,6 +134,14 @@ func (g *gateway) run() {
 	})
 }
 
+// runBatches feeds batches until the test ends.
+func (g *gateway) runBatches() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.api.cfg.Batches.Run(ctx) }()
+	g.t.Cleanup(func() { cancel(); <-ended })
+}
+
 // direct answers requests without a connection; RemoteAddr is what httptest says.
 type direct struct{ handler http.Handler }
 

@@ -131,7 +131,7 @@ func (p *printer) batch(b *client.Batch) {
 		p.line("  %.0f a second; the last leaves about %s", b.Speed, timeCell(b.ForecastAt).text)
 	}
 	if b.Hold != nil {
-		p.line("  %s", p.paint(amber, holdWords(b.Hold)))
+		p.line("  %s", p.paint(amber, strings.Join(holdLines(b.Hold), "; ")))
 	}
 	if cells := stateCounts(b.Counts); len(cells) > 0 {
 		p.table([]string{"STATE", "MESSAGES"}, cells)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"hongyan/client"
@@ -88,7 +89,7 @@ func batchProgress(b *client.Batch) progress {
 	p := progress{what: b.State, done: b.Fed + b.Refused - waiting, of: b.Good, tail: countWords(b.Counts)}
 	switch {
 	case b.State == "running" && b.Hold != nil:
-		p.tail = holdWords(b.Hold)
+		p.tail = strings.Join(holdLines(b.Hold), "; ")
 	case b.State == "running" && b.Speed > 0:
 		p.what = "sending"
 		p.tail = fmt.Sprintf("%s/s  ", thousands(int64(b.Speed))) + p.tail
