@@ -95,6 +95,9 @@ func openAnswers(spec *huma.OpenAPI) {
 			follow(registry.Map()[name])
 		}
 		follow(s.Items)
+		for _, one := range s.OneOf {
+			follow(one)
+		}
 		for _, property := range s.Properties {
 			follow(property)
 		}
