@@ -75,7 +75,7 @@ func (f fields) chinese() string {
 	case hongyan.NewsTokenDiedEarly:
 		return "账号 " + app + " 的 access_token 提前 " + f.get("seconds_early") + " 秒失效：有人在网关之外刷新了它"
 	case hongyan.NewsBatchFinished:
-		return "批次已结束：" + f.get("name") + f.and(" ", "batch_id", "") + f.and("\n", "counts", "")
+		return "批次已结束：" + f.get("name") + f.and(" ", "id", "") + f.and("\n共 ", "rows", " 行") + f.and("，消息 ", "messages", " 条") + f.and("，不合格 ", "bad", " 行")
 	case hongyan.NewsWebhookDisabled:
 		return "Webhook 已停用：" + f.get("name") + f.and("\n", "reason", "")
 	case hongyan.NewsWebhookTest:
@@ -101,7 +101,7 @@ func (f fields) english() string {
 	case hongyan.NewsTokenDiedEarly:
 		return "the access_token of " + app + " died " + f.get("seconds_early") + " s early: somebody outside refreshed it"
 	case hongyan.NewsBatchFinished:
-		return "batch finished: " + f.get("name") + f.and(" ", "batch_id", "") + f.and("\n", "counts", "")
+		return "batch " + f.get("state") + ": " + f.get("name") + f.and(" ", "id", "") + f.and("\n", "rows", " rows") + f.and(", ", "messages", " messages") + f.and(", ", "bad", " bad")
 	case hongyan.NewsWebhookDisabled:
 		return "webhook disabled: " + f.get("name") + f.and(", ", "reason", "")
 	case hongyan.NewsWebhookTest:
