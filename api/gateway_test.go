@@ -113,8 +113,7 @@ func newGateway(t *testing.T) *gateway {
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches,
-		Doctor: g.doctor(db, tokens),
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches, Doctor: g.doctor(db, tokens),
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)
@@ -133,6 +132,14 @@ func (g *gateway) run() {
 			g.t.Errorf("engine: %v", err)
 		}
 	})
+}
+
+// runBatches feeds batches until the test ends.
+func (g *gateway) runBatches() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.api.cfg.Batches.Run(ctx) }()
+	g.t.Cleanup(func() { cancel(); <-ended })
 }
 
 // direct answers requests without a connection; RemoteAddr is what httptest says.

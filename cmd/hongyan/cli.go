@@ -14,6 +14,7 @@ type cli struct {
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
+	Batch       batchCommands      `cmd:"" help:"One template to many, each with their own data (批量)."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
 	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
 	Doctor      doctorCommand      `cmd:"" help:"Look whether all is in order, and say what to do where it is not."`
