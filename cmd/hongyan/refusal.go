@@ -112,6 +112,8 @@ var codeCures = map[string]string{
 	"unknown_alias":          "hongyan template alias list APPID shows them",
 	"template_has_aliases":   "hongyan template alias set APPID ALIAS OTHER_TEMPLATE_ID, or hongyan template alias delete APPID ALIAS",
 	"unknown_downstream":     "hongyan downstream list APPID shows them",
+	"unknown_webhook":        "hongyan webhook list shows them",
+	"webhook_disabled":       "hongyan webhook set NAME --enable, once the receiver is mended",
 	"token_not_external":     "hongyan token get APPID shows where the token comes from",
 	"alias_exists":           "choose another --alias; hongyan account list shows those taken",
 	"unknown_batch":          "ids begin with bat_; hongyan batch list shows them",
