@@ -54,6 +54,13 @@ type Config struct {
 	Reply func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	// Stored is called after deliveries have begun. It must not wait. nil = nobody.
 	Stored func()
+	// Seen is told of events before they are finished, in their order, with the receipts
+	// found in each; after a crash, or an error of anybody's, again. nil = nobody.
+	Seen func(ctx context.Context, events []hongyan.Event, receipts [][]hongyan.Receipt) error
+	// Rules says what an event sets off. nil = nothing.
+	Rules func(ctx context.Context, e *hongyan.Event) ([]store.NewFiring, error)
+	// Fired is called after firings have begun. It must not wait. nil = nobody.
+	Fired func()
 }
 
 // Reply is what a synchronous downstream answered.
@@ -72,6 +79,9 @@ type Callback struct {
 	observe     func(appID, eventType, result string)
 	reply       func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	stored      func()
+	seen        func(ctx context.Context, events []hongyan.Event, receipts [][]hongyan.Receipt) error
+	rules       func(ctx context.Context, e *hongyan.Event) ([]store.NewFiring, error)
+	fired       func()
 	wake        chan struct{} // tells Run that an event was stored; holds one
 
 	mu        sync.RWMutex
@@ -88,7 +98,7 @@ type Callback struct {
 func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
-		reply: cfg.Reply, stored: cfg.Stored,
+		reply: cfg.Reply, stored: cfg.Stored, seen: cfg.Seen, rules: cfg.Rules, fired: cfg.Fired,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}
@@ -103,6 +113,15 @@ func New(cfg Config) *Callback {
 	}
 	if c.stored == nil {
 		c.stored = func() {}
+	}
+	if c.seen == nil {
+		c.seen = func(context.Context, []hongyan.Event, [][]hongyan.Receipt) error { return nil }
+	}
+	if c.rules == nil {
+		c.rules = func(context.Context, *hongyan.Event) ([]store.NewFiring, error) { return nil, nil }
+	}
+	if c.fired == nil {
+		c.fired = func() {}
 	}
 	return c
 }

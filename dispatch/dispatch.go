@@ -52,8 +52,10 @@ type Config struct {
 	// asked, at most every half minute, when a message names a template that is
 	// not known, and at most every ten minutes when WeChat refuses one. nil = never.
 	SyncTemplates func(ctx context.Context, appID string) error
-	Logger        *slog.Logger          // nil = discard
-	Registerer    prometheus.Registerer // where metrics go; nil = nowhere
+	// Care keeps messages from people who should get none; nil = nobody does.
+	Care       Care
+	Logger     *slog.Logger          // nil = discard
+	Registerer prometheus.Registerer // where metrics go; nil = nowhere
 }
 
 // Request is a message somebody wants sent: WeChat's own fields and ours.

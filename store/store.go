@@ -32,6 +32,8 @@ type Store interface {
 	Events
 	Deliveries
 	Cluster
+	Rules
+	Care
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
@@ -40,7 +42,8 @@ type Store interface {
 	Ready(ctx context.Context) error
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
-	// tokens replaced 30 days ago and audit entries older than a year. It returns how many rows went.
+	// tokens replaced 30 days ago, firings and suppressions that ended as long ago, users' days
+	// of the day before yesterday and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
 	// Retain removes what has been kept long enough, in small transactions with pauses
 	// between them, so that others hardly notice. What ended soon after it was accepted
@@ -374,8 +377,8 @@ type Events interface {
 	InsertEvent(ctx context.Context, e hongyan.Event) (id int64, isNew bool, err error)
 	// PendingEvents lists up to limit events not processed yet, oldest first.
 	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
-	// FinishEvents marks events processed, adds their deliveries and applies the
-	// receipts found in them, in one transaction: a delivery that exists stays as it is,
+	// FinishEvents marks events processed, adds their deliveries, begins their firings
+	// (NewFiring) and applies the receipts found in them, in one transaction: a delivery that exists stays as it is,
 	// and an account that is gone gets none; a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
@@ -404,11 +407,13 @@ type Events interface {
 	JoinOrphan(ctx context.Context, orphan int64, messageID string) (bool, error)
 }
 
-// EventDone is a processed event, the receipts in it, and whom it is to be handed on to.
+// EventDone is a processed event, the receipts in it, whom it is to be handed on to,
+// and which rules it set off.
 type EventDone struct {
 	EventID    int64
 	Receipts   []hongyan.Receipt
 	Deliveries []NewDelivery
+	Firings    []NewFiring
 }
 
 // NewDelivery is a delivery to begin, with the event's AppID and Type.

@@ -72,6 +72,9 @@ func markRestored(ctx context.Context, c *pgx.Conn, keys *store.Keyring, r *Rest
 	if err := t.settleRestored(r); err != nil {
 		return err
 	}
+	if err := t.refuseFirings(); err != nil {
+		return err
+	}
 	if err := t.flushCounts(); err != nil {
 		return err
 	}
@@ -152,6 +155,17 @@ func (t *tx) settleRestored(r *Restored) error {
 	return nil
 }
 
+// refuseFirings ends the firings that were pending, and keeps pushes that were not
+// processed from setting anything off: it may all have been sent since.
+func (t *tx) refuseFirings() error {
+	_, err := t.exec("UPDATE firings SET state = 2, code = $1, refusal = $2, message = NULL, ended_at = $3 WHERE state = 0",
+		hongyan.HoldRestored, "it was pending when the backup was taken, and may have been sent since", t.now)
+	if err != nil {
+		return err
+	}
+	return t.setNumber(restoredAt, t.now)
+}
+
 // forgetProcesses drops what was true of the processes of then, and lets the numbers
 // of rows go on behind those that the lost time may have used.
 func (t *tx) forgetProcesses() error {
@@ -160,7 +174,7 @@ func (t *tx) forgetProcesses() error {
 			return err
 		}
 	}
-	for _, column := range [][2]string{{"messages", "seq"}, {"events", "id"}, {"deliveries", "id"}, {"nodes", "epoch"}} {
+	for _, column := range [][2]string{{"messages", "seq"}, {"events", "id"}, {"deliveries", "id"}, {"firings", "id"}, {"suppressions", "id"}, {"nodes", "epoch"}} {
 		_, err := t.exec("SELECT setval(pg_get_serial_sequence($1, $2), nextval(pg_get_serial_sequence($1, $2)) + $3)", column[0], column[1], seqGap)
 		if err != nil {
 			return err

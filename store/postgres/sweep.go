@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"time"
+
+	"hongyan/store"
 )
 
 const (
@@ -41,6 +43,14 @@ var sweeps = []struct {
 	// The oldest entries only: they are in order of time but for moments.
 	{`DELETE FROM audit WHERE at <= $1 AND id = ANY(ARRAY(SELECT id FROM audit ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, auditKeep},
 	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
+	{`DELETE FROM firings WHERE id = ANY(ARRAY(SELECT id FROM firings
+		WHERE state <> 0 AND ended_at <= $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.FiringKeep},
+	{`DELETE FROM rule_users WHERE ctid = ANY(ARRAY(SELECT ctid FROM rule_users WHERE until > 0 AND until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 0},
+	// The oldest entries only, as most end in the order they began.
+	{`DELETE FROM suppressions WHERE (until > 0 AND until <= $1 OR lifted_at > 0 AND lifted_at <= $1)
+		AND id = ANY(ARRAY(SELECT id FROM suppressions ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
+	// Yesterday is kept, for a message that was on its way at midnight.
+	{`DELETE FROM user_days WHERE ctid = ANY(ARRAY(SELECT ctid FROM user_days WHERE day <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 2 * day},
 	// A dead node's row is needed for as long as it may hold something.
 	{`DELETE FROM nodes WHERE epoch = ANY(ARRAY(SELECT epoch FROM nodes WHERE dead AND lease_until <= $1
 		AND NOT EXISTS (SELECT 1 FROM messages WHERE state = 2 AND messages.epoch = nodes.epoch) ORDER BY epoch LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},

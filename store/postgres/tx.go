@@ -32,6 +32,7 @@ const (
 	lockDeliveries                           // by target: who changes which delivery goes first
 	lockReserved                             // by counter: who reserves calls
 	lockMigrations
+	lockUsers // by account and user: who counts a user's messages of the day, or changes an entry about the user
 )
 
 // tx is a transaction under way.

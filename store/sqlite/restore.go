@@ -155,7 +155,18 @@ func (t *tx) settleRestored(ctx context.Context, r *Restored) error {
 			return err
 		}
 	}
+	if err := t.refuseFirings(); err != nil {
+		return err
+	}
 	return errors.Join(t.flushCounts(), t.forgetProcesses(ctx))
+}
+
+// refuseFirings ends the firings that were pending, and keeps pushes that were not
+// processed from setting anything off: it may all have been sent since.
+func (t *tx) refuseFirings() error {
+	_, err := t.exec("UPDATE firings SET state = 2, code = ?, refusal = ?, message = NULL, ended_at = ? WHERE state = 0",
+		hongyan.HoldRestored, "it was pending when the backup was taken, and may have been sent since", t.now)
+	return errors.Join(err, t.setNumber(restoredAt, t.now))
 }
 
 // forgetProcesses drops what was true of the processes of then.
