@@ -28,7 +28,7 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"access", "token", "dispatch", "template", "callback", "deliver"}
+var verbs = []string{"access", "token", "dispatch", "template", "callback", "deliver", "rule", "care"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
@@ -57,6 +57,8 @@ var layers = []layer{
 	{folder: "template", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
+	{folder: "rule", imports: []string{"", "store", "wechat"}},
+	{folder: "care", imports: []string{"", "store", "wechat"}},
 	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat"}, verbs)},
 	{folder: "compat", imports: []string{"", "store", "access", "dispatch", "token", "template", "wechat"}},
 	{folder: "console", imports: slices.Concat([]string{"", "store"}, verbs)},

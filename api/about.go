@@ -25,6 +25,10 @@ var apiTags = []*huma.Tag{
 	{Name: "deliveries", Description: "Deliveries 回调转发记录"},
 	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
 	{Name: "quotas", Description: "Quotas 额度"},
+	{Name: "rules", Description: "Rules on events 事件规则"},
+	{Name: "suppressions", Description: "Suppressed users 免打扰名单"},
+	{Name: "users", Description: "Users 用户"},
+	{Name: "erasures", Description: "Erasures 个人信息删除"},
 	{Name: "keys", Description: "Keys 密钥"},
 	{Name: "audit", Description: "Audit log 审计日志"},
 }

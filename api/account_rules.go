@@ -39,6 +39,7 @@ func newAccount(in *client.AccountRequest) (*hongyan.Account, faults) {
 	setPaths(a, in.Paths)
 	setDownstreams(a, in.Downstreams)
 	setCallback(&a.Callback, in.Callback)
+	setCare(&a.Care, in.Care, &f)
 	if in.Rate != nil {
 		a.RatePerSecond = in.Rate.PerSecond
 	}
@@ -82,6 +83,7 @@ func patchAccount(a *hongyan.Account, p *client.AccountPatch) faults {
 		setExpireAfter(a, *p.ExpireAfterSeconds, &f)
 	}
 	set(&a.CutValues, p.CutValues)
+	setCare(&a.Care, p.Care, &f)
 	return f
 }
 

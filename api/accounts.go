@@ -200,9 +200,9 @@ func viewAccount(a *hongyan.Account, holds []hongyan.Hold) *client.Account {
 		Paths: client.PathRules(a.Paths), Downstreams: []client.Downstream{},
 		QuietHours:  a.QuietHours.String(),
 		MaxInFlight: cmp.Or(a.MaxInFlight, hongyan.DefaultMaxInFlight),
-		CutValues:   a.CutValues,
-		Holds:       []client.Hold{},
-		CreatedAt:   client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
+		CutValues:   a.CutValues, Care: viewCare(&a.Care),
+		Holds:     []client.Hold{},
+		CreatedAt: client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
 	}
 	v.ExpireAfterSeconds = int64(cmp.Or(a.ExpireAfter, hongyan.DefaultExpireAfter) / time.Second)
 	for _, q := range a.EffectiveQuotas() {

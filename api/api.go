@@ -16,7 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan/access"
+	"hongyan/care"
 	"hongyan/dispatch"
+	"hongyan/rule"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -37,6 +39,10 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Rules tries rules on past pushes; nil = nobody carries them out.
+	Rules *rule.Desk
+	// Care keeps the suppression lists and erases people; nil = nobody does.
+	Care *care.Desk
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

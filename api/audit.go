@@ -59,6 +59,10 @@ var actions = map[string]string{
 	"DELETE /v1/keys/{id}":                "key.revoke",
 	"POST /v1/accounts/{appid}/templates": "template.add",
 	"PUT /v1/accounts/{appid}/token":      "token.push",
+
+	"POST /v1/accounts/{appid}/suppressions":            "suppression.add",
+	"DELETE /v1/accounts/{appid}/suppressions/{openid}": "suppression.remove",
+	"DELETE /v1/accounts/{appid}/users/{openid}":        "user.erase",
 }
 
 var methodVerbs = map[string]string{
@@ -85,7 +89,9 @@ func newChange(action, path string, r *http.Request) change {
 		if !ok || action == "" {
 			continue
 		}
-		name = strings.TrimSuffix(name, "}")
+		if name = strings.TrimSuffix(name, "}"); name == "openid" {
+			continue // a person may be erased; the log is not changed then
+		}
 		if c.target == "" {
 			c.target = r.PathValue(name)
 		} else {

@@ -29,9 +29,14 @@ func (a *API) listEvents(ctx context.Context, in *eventList) (*out[client.List[c
 	if err != nil {
 		return nil, err
 	}
+	hide := masks(ctx)
 	list := client.List[client.Event]{Items: make([]client.Event, 0, len(events))}
 	for i := range events {
-		list.Items = append(list.Items, viewEvent(&events[i]))
+		v := viewEvent(&events[i])
+		if hide {
+			maskEvent(&v)
+		}
+		list.Items = append(list.Items, v)
 	}
 	if len(events) == in.Limit {
 		list.NextCursor = cursorFor("e", events[len(events)-1].ID)

@@ -26,7 +26,11 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 	if err != nil {
 		return nil, err
 	}
-	return &out[client.Message]{*viewMessageWhole(&m, attempts, a.cfg.Store.Now())}, nil
+	v := viewMessageWhole(&m, attempts, a.cfg.Store.Now())
+	if masks(ctx) {
+		maskMessage(v)
+	}
+	return &out[client.Message]{*v}, nil
 }
 
 // message reads a message the caller may see. One of an account that the key
@@ -60,10 +64,14 @@ func (a *API) listMessages(ctx context.Context, in *messageList) (*out[client.Li
 	if err != nil {
 		return nil, err
 	}
-	now := a.cfg.Store.Now()
+	now, hide := a.cfg.Store.Now(), masks(ctx)
 	list := client.List[client.Message]{Items: make([]client.Message, 0, len(page.Items)), NextCursor: cursorFor("m", page.Next)}
 	for i := range page.Items {
-		list.Items = append(list.Items, *viewMessage(&page.Items[i], now))
+		v := viewMessage(&page.Items[i], now)
+		if hide {
+			maskMessage(v)
+		}
+		list.Items = append(list.Items, *v)
 	}
 	return &out[client.List[client.Message]]{list}, nil
 }

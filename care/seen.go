@@ -137,19 +137,19 @@ func (d *Desk) put(ctx context.Context, all []hongyan.Suppression) error {
 			kept = append(kept, all[i])
 		}
 	}
-	return d.Put(ctx, kept)
+	_, err := d.Put(ctx, kept)
+	return err
 }
 
-// Put puts users on lists, whoever wants it.
-func (d *Desk) Put(ctx context.Context, all []hongyan.Suppression) error {
+// Put puts users on lists, whoever wants it, and returns how many it changed.
+func (d *Desk) Put(ctx context.Context, all []hongyan.Suppression) (int, error) {
 	if len(all) == 0 {
-		return nil
+		return 0, nil
 	}
 	for i := range all { // before: a message must not slip through between
 		d.list.add(all[i].AppID, all[i].OpenID)
 	}
-	_, err := d.cfg.Store.PutSuppressions(ctx, all)
-	return err
+	return d.cfg.Store.PutSuppressions(ctx, all)
 }
 
 // Lift ends entries, lets the messages go that they kept, and returns how many

@@ -77,3 +77,6 @@ func (e *Engine) Check(ctx context.Context, r Request) error {
 	_, err := e.prepare(ctx, &r)
 	return err
 }
+
+// ValidOpenID reports whether s has the form of an openid (spec §1).
+func ValidOpenID(s string) bool { return validOpenID(s) }

@@ -13,9 +13,11 @@ import (
 	"hongyan/access"
 	"hongyan/api"
 	"hongyan/callback"
+	"hongyan/care"
 	"hongyan/compat"
 	"hongyan/deliver"
 	"hongyan/dispatch"
+	"hongyan/rule"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -33,6 +35,8 @@ type works struct {
 	shelf  *template.Shelf
 	sender *deliver.Sender
 	pushes *callback.Callback
+	rules  *rule.Desk
+	people *care.Desk
 	gate   *compat.Gate
 }
 
@@ -56,6 +60,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
+		Rules: w.rules, Care: w.people,
 		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
@@ -68,6 +73,8 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
+		{"rules", w.rules.Run},
+		{"care", w.people.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
 		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
@@ -85,8 +92,14 @@ func (w *works) buildEngine() {
 			return err
 		},
 	})
+	w.people = care.New(care.Config{Store: w.store, Logger: w.log.With("part", "care"),
+		Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
+			return w.engine.ReleaseUser(ctx, appID, openID, reason)
+		},
+	})
 	w.engine = dispatch.New(dispatch.Config{
 		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,
+		Care: w.people,
 		SyncTemplates: func(ctx context.Context, appID string) error {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
@@ -100,6 +113,15 @@ func (w *works) buildCallbacks() {
 	w.sender = deliver.New(deliver.Config{
 		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
 	})
+	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Logger: w.log.With("part", "rules"),
+		Check: func(ctx context.Context, o *rule.Outgoing) error {
+			r, err := requestOf(o)
+			if err != nil {
+				return err
+			}
+			return w.engine.Check(ctx, r)
+		},
+	})
 	w.pushes = callback.New(callback.Config{
 		Store: w.store, OrphanAfter: w.config.OrphanAfter, Observe: w.metrics.observePush, Logger: w.log.With("part", "callback"),
 		Reply: func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (callback.Reply, error) {
@@ -107,6 +129,7 @@ func (w *works) buildCallbacks() {
 			return callback.Reply(r), err
 		},
 		Stored: w.sender.Wake,
+		Seen:   w.people.Seen, Rules: w.rules.Firings, Fired: w.rules.Wake,
 	})
 }
 
@@ -117,6 +140,8 @@ func (w *works) changed(appID string) {
 	w.pushes.AccountChanged(appID)
 	w.sender.AccountChanged(appID)
 	w.gate.AccountChanged(appID)
+	w.rules.AccountChanged(appID)
+	w.people.AccountChanged(appID)
 }
 
 // readTemplates follows a change of an account's templates that came through the gate.

@@ -22,8 +22,10 @@ func collectRules(all *[]hongyan.Rule) func(*row) error {
 		rule.Paused, rule.CreatedAt, rule.UpdatedAt = r.bool(), r.time(), r.time()
 		rule.Fired, rule.Refused, rule.LastFiredAt, rule.LastMessageID = r.int64(), r.int64(), r.time(), r.text()
 		rule.LastRefusedAt, rule.LastRefusal = r.time(), r.text()
-		if err := json.Unmarshal([]byte(filters), &rule.Filters); err != nil {
-			return fmt.Errorf("rule %s: read its filters: %w", rule.ID, err)
+		if filters != "[]" {
+			if err := json.Unmarshal([]byte(filters), &rule.Filters); err != nil {
+				return fmt.Errorf("rule %s: read its filters: %w", rule.ID, err)
+			}
 		}
 		if err := json.Unmarshal([]byte(message), &rule.Message); err != nil {
 			return fmt.Errorf("rule %s: read its message: %w", rule.ID, err)

@@ -50,6 +50,8 @@ func Run(t *testing.T, open Open) {
 		{"deliveries", deliveryCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
+		{"rules", ruleCases},
+		{"care", careCases},
 		{"model", modelCases},
 	}
 	for _, g := range groups {
