@@ -3,24 +3,27 @@ package main
 // cli is every command. Flags and their help are beside the code that reads
 // them, one file per command.
 type cli struct {
-	Demo        demoCommand        `cmd:"" help:"Gateway and local WeChat together: watch every fate of a message."`
-	Serve       serveCommand       `cmd:"" help:"Run the gateway."`
-	Sandbox     sandboxCommand     `cmd:"" help:"Run the local WeChat."`
-	Account     accountCommands    `cmd:"" help:"Official accounts and mini programs."`
-	Key         keyCommands        `cmd:"" help:"API keys and gateway secrets of callers."`
-	Template    templateCommands   `cmd:"" help:"Templates of an account."`
-	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
-	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
-	Send        sendCommand        `cmd:"" help:"Send one message."`
-	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
-	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
-	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
-	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and name every mistake in it."`
-	Migrate     migrateCommand     `cmd:"" help:"Bring the database to this build's schema, without serving."`
-	Backup      backupCommand      `cmd:"" help:"Copy the database into a file, while it is served or not."`
-	Restore     restoreCommand     `cmd:"" help:"Make a database of a backup; nothing in it is sent again by itself."`
-	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
-	BenchChild  benchChildCommand  `cmd:"" hidden:""`
-	Prove       proveCommand       `cmd:"" help:"The crash proof: kill -9 under load, and nothing lost."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Demo        demoCommand         `cmd:"" help:"Gateway and local WeChat together: watch every fate of a message."`
+	Serve       serveCommand        `cmd:"" help:"Run the gateway."`
+	Sandbox     sandboxCommand      `cmd:"" help:"Run the local WeChat."`
+	Account     accountCommands     `cmd:"" help:"Official accounts and mini programs."`
+	Key         keyCommands         `cmd:"" help:"API keys and gateway secrets of callers."`
+	Template    templateCommands    `cmd:"" help:"Templates of an account."`
+	Token       tokenCommands       `cmd:"" help:"The access_token of an account."`
+	Downstream  downstreamCommands  `cmd:"" help:"Servers that get an account's pushes."`
+	Rule        ruleCommands        `cmd:"" help:"Messages that WeChat's pushes set off."`
+	Suppression suppressionCommands `cmd:"" help:"Users to whom messages are held."`
+	User        userCommands        `cmd:"" help:"What is stored about one user, and how to erase it."`
+	Send        sendCommand         `cmd:"" help:"Send one message."`
+	Message     messageCommands     `cmd:"" help:"Messages and what became of them."`
+	Quota       quotaCommand        `cmd:"" help:"How much of an account's limits is used."`
+	Audit       auditCommand        `cmd:"" help:"Who changed what, and who was refused."`
+	CheckConfig checkConfigCommand  `cmd:"" help:"Check a configuration file and name every mistake in it."`
+	Migrate     migrateCommand      `cmd:"" help:"Bring the database to this build's schema, without serving."`
+	Backup      backupCommand       `cmd:"" help:"Copy the database into a file, while it is served or not."`
+	Restore     restoreCommand      `cmd:"" help:"Make a database of a backup; nothing in it is sent again by itself."`
+	Bench       benchCommand        `cmd:"" help:"Measure the gateway beside a bare loop."`
+	BenchChild  benchChildCommand   `cmd:"" hidden:""`
+	Prove       proveCommand        `cmd:"" help:"The crash proof: kill -9 under load, and nothing lost."`
+	Version     versionCommand      `cmd:"" help:"Print the version."`
 }
