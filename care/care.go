@@ -145,15 +145,16 @@ var becauseOf = map[wechat.Code]struct {
 	keep   time.Duration
 }{
 	wechat.CodeRequireSubscribe:     {hongyan.SuppressNotFollowing, keepNotFollowing},
-	wechat.CodeRecipientBlacklisted: {hongyan.SuppressBlacklisted, 30 * day},
+	wechat.CodeRecipientBlacklisted: {hongyan.SuppressBlacklisted, 7 * day},
 	wechat.CodeUserLimited:          {hongyan.SuppressUserFrozen, 7 * day},
 	wechat.CodeInvalidOpenID:        {hongyan.SuppressBadOpenID, 90 * day},
 }
 
 const (
 	day              = 24 * time.Hour
-	keepNotFollowing = 30 * day
-	keepUserBlock    = 30 * day
+	keepNotFollowing = 30 * day // a follow is told by an event
+	// A user who takes messages again is told by none: one message a day finds out.
+	keepUserBlock = day
 )
 
 // Answered takes down what WeChat said to a message, if it says anything about its
