@@ -63,6 +63,7 @@ type Account struct {
 	QuietHours      QuietHours
 	CutValues       bool // true: over-long values are cut; false: they are refused
 	Care            Care
+	Mini            MiniRules
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
@@ -118,21 +119,6 @@ type QuotaUsage struct {
 	Period     string // "day" or "month"
 	PeriodFrom time.Time
 	Used       int64
-}
-
-// Template is a template an account holds, as last synchronised.
-type Template struct {
-	AppID           string
-	TemplateID      string
-	Title           string
-	PrimaryIndustry string
-	DeputyIndustry  string
-	Content         string
-	Example         string
-	Kind            MessageKind
-	Status          string // "active", "banned", "removed"
-	StatusReason    string
-	SyncedAt        time.Time
 }
 
 // Token is an account's access_token as the central server keeps it.

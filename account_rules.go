@@ -53,6 +53,7 @@ func (a *Account) Check() []FieldError {
 	c.paths("/paths/allow", a.Paths.Allow)
 	c.paths("/paths/deny", a.Paths.Deny)
 	c.downstreams(a)
+	c.mini(a.Mini)
 	oneOf(&c, "/kind", a.Kind, ServiceAccount, MiniProgram, SubscriptionAccount, TestAccount)
 	oneOf(&c, "/care/suppression", a.Care.Suppression, "", SuppressionOff)
 	if n := a.Care.UserCap; n < 0 || n > maxUserCap {

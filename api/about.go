@@ -18,11 +18,14 @@ Open to everybody: GET /healthz (the process answers), GET /readyz (200 when mes
 
 var apiTags = []*huma.Tag{
 	{Name: "messages", Description: "Messages 消息"},
+	{Name: "batches", Description: "Batches 批量"},
 	{Name: "events", Description: "Events 事件推送"},
 	{Name: "accounts", Description: "Accounts 账号"},
 	{Name: "templates", Description: "Templates 模板"},
 	{Name: "downstreams", Description: "Downstreams 下游回调"},
 	{Name: "deliveries", Description: "Deliveries 回调转发记录"},
+	{Name: "form_ids", Description: "Form ids of mini programs 小程序 form_id"},
+	{Name: "consents", Description: "Consents to subscribe messages 订阅消息同意"},
 	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
 	{Name: "quotas", Description: "Quotas 额度"},
 	{Name: "rules", Description: "Rules on events 事件规则"},
@@ -31,6 +34,7 @@ var apiTags = []*huma.Tag{
 	{Name: "erasures", Description: "Erasures 个人信息删除"},
 	{Name: "keys", Description: "Keys 密钥"},
 	{Name: "audit", Description: "Audit log 审计日志"},
+	{Name: "doctor", Description: "Doctor 体检"},
 }
 
 var aboutSend = about{
@@ -104,28 +108,6 @@ var aboutReleaseRestored = about{
 	description: "After a restore from a backup (docs/operations.md): messages held with reason restored are queued, each at its own time if that is still to come. They may have been sent before the restore, so a user may get one twice.",
 }
 
-var aboutListTemplates = about{summary: "List templates / 模板列表", description: "As they were at the last sync. The list has one page."}
-
-var aboutSyncTemplates = about{
-	summary:     "Synchronise templates / 同步模板",
-	description: "Asks WeChat and stores its list. Templates that are missing there are marked as removed, never deleted. A ban we know of is lifted, and what waited for it goes: if it stands, WeChat's next refusal brings it back. Mini programs: WeChat retired the list; register templates with PUT.",
-}
-
-var aboutAddTemplate = about{
-	summary: "Add a template / 添加模板", status: 201,
-	description: "Adds a template of WeChat's library to the account at WeChat, then synchronises. WeChat gives a new id each time it is asked.",
-}
-
-var aboutPutTemplate = about{
-	summary:     "Register a template by hand / 手工登记模板",
-	description: "For accounts whose templates cannot be listed: mini programs (小程序). Copy title and content from WeChat's console. A later sync replaces it if WeChat lists it.",
-}
-
-var aboutDeleteTemplate = about{
-	summary:     "Delete a template / 删除模板",
-	description: "At WeChat, then here. Mini programs: here only.",
-}
-
 var aboutGetToken = about{
 	summary:     "Read the access_token / 查看 access_token",
 	description: "The one current token of the account, its age, what remains of it, who fetched it, and who asks for it on the WeChat-compatible surface. Give it to nobody who should not send in the account's name.",
@@ -178,4 +160,11 @@ var aboutListAudit = about{
 	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
 
 Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+}
+
+var aboutExamine = about{
+	summary: "Examine the gateway / 体检",
+	description: `Looks whether what the gateway needs is in order: clocks, database, disk and keys; of each account the name of base_url, the token, this machine's address at WeChat, who still uses the real AppSecret, the callback URL and whether pushes arrive, templates, quotas, holds and downstreams. Each finding that is not ok says what to do about it.
+
+Nothing is changed. WeChat is asked at most five harmless questions for an account; each check has 10 s, all together 45 s. Findings about the gateway itself are for keys that cover all accounts.`,
 }

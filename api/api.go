@@ -16,8 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/care"
 	"hongyan/dispatch"
+	"hongyan/doctor"
+	"hongyan/mini"
 	"hongyan/rule"
 	"hongyan/store"
 	"hongyan/template"
@@ -43,6 +46,12 @@ type Config struct {
 	Rules *rule.Desk
 	// Care keeps the suppression lists and erases people; nil = nobody does.
 	Care *care.Desk
+	// Mini keeps form_ids and consents.
+	Mini *mini.Keeper
+	// Batches stages and feeds batches.
+	Batches *batch.Desk
+	// Doctor looks whether all is in order.
+	Doctor *doctor.Doctor
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

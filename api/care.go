@@ -8,7 +8,6 @@ import (
 
 	"hongyan"
 	"hongyan/client"
-	"hongyan/dispatch"
 	"hongyan/store"
 )
 
@@ -118,7 +117,7 @@ func suppressions(appID, by string, items []client.SuppressionInput, now time.Ti
 	put := make([]hongyan.Suppression, len(items))
 	for i, item := range items {
 		at := "/items/" + itoa(i)
-		if !dispatch.ValidOpenID(item.OpenID) {
+		if !hongyan.ValidOpenID(item.OpenID) {
 			f.add(at+"/openid", "%q is not an openid: 28 characters, an \"o\" first", clip(item.OpenID))
 		}
 		if n := utf8.RuneCountInString(item.Note); n > maxNote {
@@ -171,7 +170,7 @@ func (a *API) getUser(ctx context.Context, in *userPath) (*out[client.User], err
 		return nil, err
 	}
 	now := a.cfg.Store.Now()
-	v := client.User{AppID: account.AppID, OpenID: in.OpenID, UserCap: account.Care.UserCap, Messages: []client.Message{}}
+	v := client.User{AppID: account.AppID, OpenID: in.OpenID, UserCap: account.Care.UserCap, Messages: []client.Message{}, Consents: []client.Consent{}}
 	page, err := a.cfg.Store.Messages(ctx, store.Filter{AppIDs: []string{account.AppID}, ToUser: in.OpenID, Limit: userMessages})
 	if err != nil {
 		return nil, err
@@ -191,6 +190,15 @@ func (a *API) getUser(ctx context.Context, in *userPath) (*out[client.User], err
 	if len(listed) > 0 {
 		v.Suppression = new(viewSuppression(&listed[0], now))
 	}
+	if a.cfg.Mini != nil {
+		consents, err := a.cfg.Mini.Consents(ctx, &account, store.ConsentFilter{OpenID: in.OpenID, Limit: userMessages})
+		if err != nil {
+			return nil, err
+		}
+		for i := range consents {
+			v.Consents = append(v.Consents, viewConsent(&consents[i]))
+		}
+	}
 	if account.Care.UserCap > 0 {
 		v.Today, err = a.cfg.Store.UserCount(ctx, store.UserDay{AppID: account.AppID, OpenID: in.OpenID, Day: hongyan.PeriodStart("day", now)})
 	}
@@ -209,7 +217,7 @@ func (a *API) eraseUser(ctx context.Context, in *struct {
 	if a.cfg.Care == nil {
 		return nil, noCare
 	}
-	if !dispatch.ValidOpenID(in.OpenID) {
+	if !hongyan.ValidOpenID(in.OpenID) {
 		return nil, badField("malformed_openid", "/path/openid", "this is not an openid: 28 characters, an \"o\" first")
 	}
 	if !in.Force {

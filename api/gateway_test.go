@@ -17,8 +17,10 @@ import (
 	"testing"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/client"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/sandbox"
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
@@ -98,15 +100,20 @@ func newGateway(t *testing.T) *gateway {
 			return err
 		},
 	})
-	g.engine = dispatch.New(dispatch.Config{
+	keeper := mini.New(mini.Config{
 		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client,
+		Waiting: func(appID string) { g.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
+	g.engine = dispatch.New(dispatch.Config{
+		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client, Consents: keeper,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	batches := batch.New(batch.Config{Store: db, Engine: batchEngine{g.engine}, Logger: logger})
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Changed: changed, Logger: logger,
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches,
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)
@@ -230,4 +237,25 @@ func order(openID string) client.MessageRequest {
 			"amount3": {Value: "￥39.80", Color: "#173177"}, "time4": {Value: "2026-11-20 10:15"},
 		},
 	}
+}
+
+// batchEngine is the engine as package batch sees it; server's is the same.
+type batchEngine struct{ *dispatch.Engine }
+
+func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
+	r := requestOfRow(m)
+	return e.Engine.Check(ctx, &r)
+}
+
+func (e batchEngine) Feed(ctx context.Context, ms []batch.Message, commit func(context.Context, []store.NewMessage, []error) ([]store.Inserted, error)) error {
+	rs := make([]dispatch.Request, len(ms))
+	for i := range ms {
+		rs[i] = requestOfRow(&ms[i])
+	}
+	return e.Engine.Feed(ctx, rs, commit)
+}
+
+func requestOfRow(m *batch.Message) dispatch.Request {
+	return dispatch.Request{AppID: m.AppID, Kind: m.Kind, ToUser: m.ToUser, TemplateID: m.TemplateID, URL: m.URL, MiniProgram: m.MiniProgram,
+		Data: m.Data, ExpiresAt: m.ExpiresAt, Priority: m.Priority, Metadata: m.Metadata, CallerID: m.CallerID, RetryOf: m.RetryOf, Batch: m.Batch, BatchRow: m.Row}
 }

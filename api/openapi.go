@@ -95,6 +95,9 @@ func openAnswers(spec *huma.OpenAPI) {
 			follow(registry.Map()[name])
 		}
 		follow(s.Items)
+		for _, one := range s.OneOf {
+			follow(one)
+		}
 		for _, property := range s.Properties {
 			follow(property)
 		}
@@ -102,7 +105,9 @@ func openAnswers(spec *huma.OpenAPI) {
 	for _, item := range spec.Paths {
 		for _, op := range []*huma.Operation{item.Post, item.Put, item.Patch} {
 			if op != nil && op.RequestBody != nil {
-				follow(op.RequestBody.Content["application/json"].Schema)
+				if asked := op.RequestBody.Content["application/json"]; asked != nil {
+					follow(asked.Schema)
+				}
 			}
 		}
 	}

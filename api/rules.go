@@ -245,7 +245,7 @@ func (a *API) listFirings(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	before, err := readCursor("f", in.Cursor)
+	before, err := readCursor("r", in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +263,7 @@ func (a *API) listFirings(ctx context.Context, in *struct {
 		list.Items = append(list.Items, v)
 	}
 	if len(found) == in.Limit {
-		list.NextCursor = cursorFor("f", found[len(found)-1].ID)
+		list.NextCursor = cursorFor("r", found[len(found)-1].ID)
 	}
 	return &out[client.List[client.Firing]]{list}, nil
 }

@@ -61,6 +61,12 @@ type Config struct {
 	Rules func(ctx context.Context, e *hongyan.Event) ([]store.NewFiring, error)
 	// Fired is called after firings have begun. It must not wait. nil = nobody.
 	Fired func()
+	// Consented is told what events said of users' consents, once that is stored. It
+	// must be quick. nil = nobody.
+	Consented func(ctx context.Context, changes []hongyan.ConsentChange)
+	// Leads reports whether this process judges receipts without an owner for the next
+	// d, of all that share the database. nil = it does.
+	Leads func(ctx context.Context, d time.Duration) (bool, error)
 }
 
 // Reply is what a synchronous downstream answered.
@@ -82,6 +88,8 @@ type Callback struct {
 	seen        func(ctx context.Context, events []hongyan.Event, receipts [][]hongyan.Receipt) error
 	rules       func(ctx context.Context, e *hongyan.Event) ([]store.NewFiring, error)
 	fired       func()
+	onConsents  func(ctx context.Context, changes []hongyan.ConsentChange)
+	leads       func(ctx context.Context, d time.Duration) (bool, error)
 	wake        chan struct{} // tells Run that an event was stored; holds one
 
 	mu        sync.RWMutex
@@ -98,7 +106,8 @@ type Callback struct {
 func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
-		reply: cfg.Reply, stored: cfg.Stored, seen: cfg.Seen, rules: cfg.Rules, fired: cfg.Fired,
+		reply: cfg.Reply, stored: cfg.Stored, leads: cfg.Leads, onConsents: cfg.Consented,
+		seen: cfg.Seen, rules: cfg.Rules, fired: cfg.Fired,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}
@@ -122,6 +131,9 @@ func New(cfg Config) *Callback {
 	}
 	if c.fired == nil {
 		c.fired = func() {}
+	}
+	if c.leads == nil {
+		c.leads = func(context.Context, time.Duration) (bool, error) { return true, nil }
 	}
 	return c
 }

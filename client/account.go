@@ -27,6 +27,7 @@ type AccountRequest struct {
 	ExpireAfterSeconds int64             `json:"expire_after_seconds,omitempty" doc:"How long after send_at a message may still leave, 60 to 2592000. Default 86400."`
 	Care               *Care             `json:"care,omitempty" doc:"How people are spared."`
 	CutValues          bool              `json:"cut_values,omitempty" doc:"true cuts values that are too long; false refuses them."`
+	Mini               *MiniInput        `json:"mini,omitempty" doc:"Form_ids and consents."`
 }
 
 // CallbackInput is the account's server configuration at WeChat. A nil field is left as it is.
@@ -79,6 +80,7 @@ type AccountPatch struct {
 	ExpireAfterSeconds *int64             `json:"expire_after_seconds,omitempty"`
 	Care               *Care              `json:"care,omitempty"`
 	CutValues          *bool              `json:"cut_values,omitempty"`
+	Mini               *MiniInput         `json:"mini,omitempty"`
 }
 
 // Account is an account as it is in force, defaults filled in. Secrets are
@@ -105,6 +107,7 @@ type Account struct {
 	ExpireAfterSeconds int64          `json:"expire_after_seconds"`
 	Care               CareStatus     `json:"care"`
 	CutValues          bool           `json:"cut_values"`
+	Mini               MiniRules      `json:"mini"`
 	Holds              []Hold         `json:"holds" nullable:"false" doc:"What keeps the account's messages from leaving at the moment."`
 	CreatedAt          Time           `json:"created_at"`
 	UpdatedAt          Time           `json:"updated_at"`

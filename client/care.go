@@ -70,6 +70,7 @@ type User struct {
 	Suppression *Suppression `json:"suppression" doc:"The latest entry, active or not; null when there was none of late."`
 	Today       int          `json:"today" doc:"Messages of this Beijing day that count against user_cap; 0 without one."`
 	UserCap     int          `json:"user_cap" doc:"0 = any number."`
+	Consents    []Consent    `json:"consents" nullable:"false" doc:"To subscribe messages, by template; at most 50."`
 	Messages    []Message    `json:"messages" nullable:"false" doc:"The latest, newest first; GET /v1/messages?touser= has all."`
 }
 

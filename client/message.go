@@ -22,7 +22,7 @@ type MessageRequest struct {
 	MiniProgram      *MiniProgram     `json:"miniprogram,omitempty" doc:"The mini program page a tap opens; wins over url, and over a notice's page. kinds template, notice and one_time."`
 	TopColor         string           `json:"topcolor,omitempty" doc:"Accepted for old callers; WeChat ignores it today. kind template only."`
 	Page             string           `json:"page,omitempty" doc:"Where a tap leads: a page of the mini program (kinds mini_template and subscribe), a URL (kind notice)."`
-	FormID           string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only."`
+	FormID           string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only. Left out: one of the user's stored ones (POST …/form_ids) is taken when it is sent, and it waits while there is none."`
 	EmphasisKeyword  string           `json:"emphasis_keyword,omitempty" doc:"The keyword shown enlarged. kind mini_template only." example:"keyword1.DATA"`
 	Color            string           `json:"color,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
 	MiniProgramState string           `json:"miniprogram_state,omitempty" enum:"developer,trial,formal" doc:"The version of the mini program a tap opens. kind subscribe only. Default: formal."`
@@ -108,6 +108,9 @@ type Message struct {
 	Priority       string          `json:"priority" enum:"urgent,normal,bulk"`
 	Metadata       json.RawMessage `json:"metadata" doc:"The caller's object, or null."`
 	RetryOf        *string         `json:"retry_of" doc:"The message this one was made from by retry."`
+	Warning        string          `json:"warning,omitempty" doc:"In the answer to a send alone: what to know of a message that was stored, such as that its user has no consent left (mini.consent_check)."`
+	Batch          *string         `json:"batch" doc:"The batch it is a row of; null for a message of its own."`
+	BatchRow       *int64          `json:"batch_row" doc:"The row of the batch, 1 for the first."`
 	InReview       bool            `json:"in_review" doc:"WeChat reviews it (40252) and delivers it itself if it passes."`
 	MayDuplicate   bool            `json:"may_duplicate" doc:"It was sent again after WeChat's window for duplicates had closed, by the account's policy."`
 	ReceiptOverdue bool            `json:"receipt_overdue" doc:"Accepted more than 24 h ago and still no event."`
@@ -199,6 +202,7 @@ type MessageFilter struct {
 	AppID        string
 	ToUser       string
 	TemplateID   string
+	Batch        string // the id of a batch
 	States       []string
 	Since, Until time.Time // of created_at: Since included, Until not
 	Query        string    // an exact id, client_msg_id, msgid (WeChat's or the one we answered) or openid
@@ -216,6 +220,7 @@ func (f MessageFilter) values() url.Values {
 	set("appid", f.AppID)
 	set("touser", f.ToUser)
 	set("template_id", f.TemplateID)
+	set("batch", f.Batch)
 	set("state", strings.Join(f.States, ","))
 	set("q", f.Query)
 	set("cursor", f.Cursor)

@@ -21,14 +21,13 @@ const (
 	maxMetadata    = 16 << 10 // bytes
 	maxAhead       = 90 * 24 * time.Hour
 	maxURL         = 2048 // bytes; WeChat's own limit is unpublished (40039)
-	openIDLen      = 28   // characters (spec §1)
-	templateIDLen  = 43
 )
 
 // prepared is a request that passed every check.
 type prepared struct {
 	account *account
 	message hongyan.Message
+	warning string // see Submitted
 }
 
 // prepare checks a request and makes the message of it. Every error is a
@@ -46,13 +45,14 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 		return prepared{}, err
 	}
 	conf := &a.settings().Account
-	m := hongyan.Message{
-		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: r.Kind, ToUser: r.ToUser, TemplateID: r.TemplateID,
-		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
-		RetryOf: r.RetryOf, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
+	found, err := e.lookUp(ctx, conf, r)
+	if err != nil {
+		return prepared{}, err
 	}
-	if m.Kind == "" {
-		m.Kind = conf.Kind.MessageKind()
+	m := hongyan.Message{
+		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: found.kindOf(conf, r), ToUser: r.ToUser, TemplateID: r.TemplateID,
+		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
+		RetryOf: r.RetryOf, Batch: r.Batch, BatchRow: r.BatchRow, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
 	}
 	if m.ClientMsgID == "" {
 		m.ClientMsgID = m.ID
@@ -66,14 +66,18 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	if err := p.err(); err != nil {
 		return prepared{}, err
 	}
-	if err := e.checkData(ctx, conf, r, m.Kind); err != nil {
+	if err := e.checkData(ctx, conf, r, m.Kind, found); err != nil {
+		return prepared{}, err
+	}
+	warning, err := e.mayReceive(ctx, conf, &m)
+	if err != nil {
 		return prepared{}, err
 	}
 	if m.Payload, err = payload(r, &m); err != nil {
 		return prepared{}, hongyan.Errorf(hongyan.Internal, "", "write the body of a message: %w", err)
 	}
 	e.spareAtOnce(ctx, conf, &m, now)
-	return prepared{a, m}, nil
+	return prepared{a, m, warning}, nil
 }
 
 func unknownAccount(name string) *hongyan.Error {
@@ -91,6 +95,13 @@ func (p *problems) add(code, pointer, format string, args ...any) {
 		p.code = code
 	}
 	p.fields = append(p.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+// data adds what is wrong with a value of data.
+func (p *problems) data(v *wechat.ValueProblem) {
+	p.add("invalid_data", dataPointer(v.Key), "%s", v.Detail)
+	last := &p.fields[len(p.fields)-1]
+	last.Rule, last.DetailZH = v.Rule, v.DetailZH
 }
 
 // fault adds the fields of an error about them.
@@ -122,28 +133,15 @@ func (p *problems) recipient(r *Request) {
 	switch {
 	case r.ToUser == "":
 		p.add("missing_field", "/touser", "touser is missing: the openid of the recipient")
-	case !validOpenID(r.ToUser):
+	case !hongyan.ValidOpenID(r.ToUser):
 		p.add("malformed_openid", "/touser", "touser %q is not an openid: 28 characters, an \"o\" first, then letters, digits, \"-\" and \"_\"", clip(r.ToUser))
 	}
 	switch {
 	case r.TemplateID == "":
 		p.add("missing_field", "/template_id", "template_id is missing")
-	case len(r.TemplateID) > 2*templateIDLen:
-		p.add("malformed_template_id", "/template_id", "template_id %q is not a template_id: %d characters", clip(r.TemplateID), templateIDLen)
+	case len(r.TemplateID) > 2*hongyan.TemplateIDLen:
+		p.add("malformed_template_id", "/template_id", "template_id %q is neither a template_id (%d characters) nor an alias", clip(r.TemplateID), hongyan.TemplateIDLen)
 	}
-}
-
-func validOpenID(s string) bool {
-	if len(s) != openIDLen || s[0] != 'o' {
-		return false
-	}
-	for i := 1; i < len(s); i++ {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
 }
 
 // clip keeps an offending value readable in an error.
@@ -216,12 +214,7 @@ func (p *problems) ownFields(r *Request, m *hongyan.Message) {
 	if mp := r.MiniProgram; mp != nil && mp.AppID == "" && mp.PagePath != "" && m.Kind != hongyan.KindMiniTemplate && m.Kind != hongyan.KindSubscribe {
 		p.add("missing_field", "/miniprogram/appid", "miniprogram.pagepath %q needs miniprogram.appid", clip(mp.PagePath))
 	}
-	switch m.Kind {
-	case hongyan.KindMiniTemplate:
-		if r.FormID == "" {
-			p.add("missing_field", "/form_id", "form_id is missing: a formId or prepay_id of the user")
-		}
-	case hongyan.KindOneTime:
+	if m.Kind == hongyan.KindOneTime {
 		p.oneTime(r)
 	}
 	p.published(f.body(r, m))
@@ -255,7 +248,8 @@ func (p *problems) published(body any) {
 type Submitted struct {
 	Message hongyan.Message
 	Outcome store.InsertOutcome
-	Err     error // a *hongyan.Error; nothing was stored then
+	Err     error  // a *hongyan.Error; nothing was stored then
+	Warning string // what the caller may want to know of a message that was stored; "" = nothing
 }
 
 // Submit checks and stores messages, one Submitted for each request in order.
@@ -270,7 +264,6 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string)) ([]Submitted, error) {
 	out := make([]Submitted, len(rs))
 	rows := make([]store.NewMessage, 0, len(rs))
-	streams := make([]*stream, 0, len(rs))
 	index := make([]int, 0, len(rs))
 	accounts := make([]*account, 0, len(rs))
 	for i := range rs {
@@ -280,16 +273,14 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 			continue
 		}
 		before(p.message.ID)
+		out[i].Warning = p.warning
 		rows = append(rows, store.NewMessage{Message: p.message, IdempotencyKey: rs[i].IdempotencyKey, BodyHash: rs[i].BodyHash})
 		accounts, index = append(accounts, p.account), append(index, i)
 	}
 	if len(rows) == 0 {
 		return out, nil
 	}
-	e.stockUpAll(ctx, accounts)
-	for i := range rows {
-		streams = append(streams, e.lease(accounts[i], &rows[i].Message))
-	}
+	streams := e.leaseAll(ctx, accounts, rows)
 	if fault.Broken(fault.Commit) {
 		e.promise(rows, streams, index, out)
 		return out, nil
@@ -306,9 +297,21 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 			continue
 		}
 		e.showHold(streams[j], &ins.Message)
+		warning := out[index[j]].Warning
 		out[index[j]] = submitted(ins)
+		out[index[j]].Warning = warning
 	}
 	return out, nil
+}
+
+// leaseAll is lease for messages about to be stored.
+func (e *Engine) leaseAll(ctx context.Context, accounts []*account, rows []store.NewMessage) []*stream {
+	e.stockUpAll(ctx, accounts)
+	streams := make([]*stream, len(rows))
+	for i := range rows {
+		streams[i] = e.lease(accounts[i], &rows[i].Message)
+	}
+	return streams
 }
 
 // submitted turns the store's answer into the caller's.

@@ -71,12 +71,3 @@ func (e *Engine) ReleaseUser(ctx context.Context, appID, openID, reason string) 
 	e.poke()
 	return n, nil
 }
-
-// Check reports why a request would be refused, and stores nothing.
-func (e *Engine) Check(ctx context.Context, r Request) error {
-	_, err := e.prepare(ctx, &r)
-	return err
-}
-
-// ValidOpenID reports whether s has the form of an openid (spec §1).
-func ValidOpenID(s string) bool { return validOpenID(s) }

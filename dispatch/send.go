@@ -85,7 +85,8 @@ type outcome struct {
 	counted  int64 // calls that count against the quota
 	untried  bool  // nothing was done: give the message back
 	tokenErr *hongyan.TokenError
-	reserved bool // a call of the template was set aside
+	reserved bool       // a call of the template was set aside
+	form     *takenForm // nil = the message needs none of the store's
 }
 
 // attempt makes one call for a message, and a second one when the first was
@@ -105,11 +106,15 @@ func (e *Engine) attempt(j *job) outcome {
 		if limitsTemplates(a.settings().EffectiveQuotas()) {
 			e.stockUp(ctx, a, 1, m.TemplateID)
 		}
+		if n == 0 && !e.takeForm(ctx, j, &o) {
+			return o
+		}
 		// Here and not earlier: a token may have been long in coming.
 		if !e.begin(j, &o) {
 			return o
 		}
 		c := e.call(ctx, a, m, token, m.Attempts+n)
+		c.form = o.form
 		o.attempts = append(o.attempts, c.attempt)
 		tokenRefused := c.attempt.Outcome == hongyan.Answered && c.class == wechat.ClassToken
 		if c.attempt.Outcome != hongyan.NotSent && !tokenRefused {
@@ -140,6 +145,10 @@ func (e *Engine) begin(j *job, o *outcome) bool {
 	if h := a.keeps(j, now); h != nil { // since it was leased
 		o.untried = len(o.attempts) == 0
 		o.verdict = later(conf, verdictFor(m), now, now, h.Reason)
+		return false
+	}
+	if h, still := e.stilled[m.Batch]; still && !j.released && m.DoubtSince.IsZero() {
+		o.verdict = holdRow(conf, verdictFor(m), now, h)
 		return false
 	}
 	if until := a.pacing.until(m.ToUser, now); !until.IsZero() && !j.released {
@@ -337,11 +346,11 @@ func (s *stream) note(last hongyan.Attempt, ef effect, now time.Time) bool {
 
 // after does what an answer means beyond its own message.
 func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
-	var err error
 	ctx := context.WithoutCancel(e.sendCtx)
 	if n := len(o.attempts); n > 0 && e.cfg.Care != nil && o.attempts[n-1].Outcome == hongyan.Answered {
 		e.cfg.Care.Answered(m, o.attempts[n-1].Errcode)
 	}
+	err := e.noteConsent(ctx, m, &o)
 	switch ef := o.verdict.effect; {
 	case o.tokenErr != nil && o.tokenErr.Stopped:
 		err = e.readHolds(ctx, s.account) // somebody else wrote one
@@ -383,26 +392,41 @@ func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.T
 }
 
 // templateGone marks a banned or removed template and holds its messages. What
-// WeChat says of a subscribe message's template is not said of the one of form_ids
-// that the account may hold under the same id.
+// WeChat says of a template for one kind of message is not said of one for another
+// kind that the account may hold under the same id. A notice's template is held only
+// where it is known: nothing else would let its messages go again.
 func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string, said hongyan.Attempt) error {
+	en, err := e.library.find(ctx, m.AppID, m.TemplateID)
+	if err == nil && !en.serves(m.Kind) || err != nil && m.Kind == hongyan.KindNotice {
+		return nil
+	}
 	why := fmt.Sprintf("errcode %d: %s", said.Errcode, said.Errmsg)
-	h := hongyan.Hold{
-		AppID: m.AppID, Kind: m.Kind, Reason: hongyan.HoldTemplate, Since: e.cfg.Store.Now(), Errcode: said.Errcode,
-		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + said.Errmsg,
-	}
-	if m.Kind == hongyan.KindSubscribe {
-		if en, err := e.library.find(ctx, m.AppID, m.TemplateID); err == nil && en.rules == wechat.RulesHistorical {
-			return nil
-		}
-	}
-	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
+	err = e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		return err
 	}
-	e.library.forget(m.AppID)
+	return e.holdTemplate(ctx, m.TemplateID, templateHold(m.AppID, m.Kind, status, said.Errcode, said.Errmsg))
+}
+
+func templateHold(appID string, k hongyan.MessageKind, status string, errcode int, why string) hongyan.Hold {
+	return hongyan.Hold{
+		AppID: appID, Kind: k, Reason: hongyan.HoldTemplate, Errcode: errcode,
+		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + why,
+	}
+}
+
+// TemplateGone holds the messages of a template that WeChat no longer lists. Its status is
+// in the store already.
+func (e *Engine) TemplateGone(ctx context.Context, t *hongyan.Template, why string) error {
+	return e.holdTemplate(ctx, t.TemplateID, templateHold(t.AppID, t.Kind, t.Status, 0, why))
+}
+
+func (e *Engine) holdTemplate(ctx context.Context, templateID string, h hongyan.Hold) error {
+	e.library.forget(h.AppID)
+	h.Since = e.cfg.Store.Now()
 	for n := sweepBatch; n == sweepBatch; {
-		if n, err = e.cfg.Store.HoldTemplate(ctx, m.TemplateID, h, sweepBatch); err != nil {
+		var err error
+		if n, err = e.cfg.Store.HoldTemplate(ctx, templateID, h, sweepBatch); err != nil {
 			return err
 		}
 	}

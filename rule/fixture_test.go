@@ -119,7 +119,7 @@ func (w *world) start() *life {
 			}
 			return sent, nil
 		},
-		Check: func(ctx context.Context, o *rule.Outgoing) error { return engine.Check(ctx, request(o)) },
+		Check: func(ctx context.Context, o *rule.Outgoing) error { return engine.Check(ctx, new(request(o))) },
 		Tell:  func(context.Context, string, string, any) { l.told.Add(1) },
 	})
 	pushes := callback.New(callback.Config{Store: l.cut, Rules: l.desk.Firings, Fired: l.desk.Wake})

@@ -244,12 +244,13 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		TokenURL:        given(c.TokenURL),
 		EgressProxy:     given(c.EgressProxy),
 		Paths:           hongyan.PathRules(c.Paths),
+		Mini:            hongyan.MiniRules{PrepaySends: c.Mini.PrepaySends, ConsentCheck: c.Mini.ConsentCheck, ConsentLow: c.Mini.ConsentLow},
 	}
 	for i := range c.Downstreams {
 		a.Downstreams = append(a.Downstreams, c.Downstreams[i].downstream())
 	}
 	for _, q := range c.Quotas {
-		a.Quotas = append(a.Quotas, hongyan.QuotaRule{Scope: q.Scope, Period: q.Period, Limit: q.Limit})
+		a.Quotas = append(a.Quotas, hongyan.QuotaRule(q))
 	}
 	return a, broken
 }

@@ -12,11 +12,13 @@ import (
 	"hongyan"
 	"hongyan/access"
 	"hongyan/api"
+	"hongyan/batch"
 	"hongyan/callback"
 	"hongyan/care"
 	"hongyan/compat"
 	"hongyan/deliver"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/rule"
 	"hongyan/store"
 	"hongyan/template"
@@ -33,11 +35,14 @@ type works struct {
 	desk   *access.Desk
 	tokens *token.Central
 	shelf  *template.Shelf
+	mini   *mini.Keeper
 	sender *deliver.Sender
 	pushes *callback.Callback
 	rules  *rule.Desk
 	people *care.Desk
 	gate   *compat.Gate
+
+	batches *batch.Desk
 }
 
 // wire builds the parts from the bottom up.
@@ -50,7 +55,12 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Fetched:   func(appID string) { s.engine.TokenFetched(appID) },
 		DiedEarly: w.tokenDied,
 	})
+	w.mini = mini.New(mini.Config{
+		Store: st, Tokens: w.tokens, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "mini"),
+		Waiting: func(appID string) { s.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
 	w.buildEngine()
+	w.buildBatches()
 	w.buildCallbacks()
 	w.gate = compat.New(compat.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
@@ -59,14 +69,13 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
-		Rules: w.rules, Care: w.people,
-		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
+		Mini: w.mini, Rules: w.rules, Care: w.people, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
 	// Started in this order, stopped in the reverse: requests end first, then nobody
 	// listens to other processes any more, then what was gathered about requests is
-	// written, then sending stops, then what WeChat pushed is processed and handed on,
+	// written, then no batch is fed any more, then sending stops, then what WeChat pushed is processed and handed on,
 	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
@@ -75,9 +84,10 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"dispatch", s.engine.Run},
 		{"rules", w.rules.Run},
 		{"care", w.people.Run},
+		{"batch", w.batches.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
-		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
+		retentionPart(st, s.config.Retention, s.engine.Leads, s.log.With("part", "retention")),
 	}
 }
 
@@ -90,6 +100,9 @@ func (w *works) buildEngine() {
 		Released: func(ctx context.Context, appID, templateID string) error {
 			_, err := w.engine.ReleaseTemplate(ctx, appID, templateID)
 			return err
+		},
+		Gone: func(ctx context.Context, t *hongyan.Template, why string) error {
+			return w.engine.TemplateGone(ctx, t, why)
 		},
 	})
 	w.people = care.New(care.Config{Store: w.store, Logger: w.log.With("part", "care"),
@@ -104,6 +117,7 @@ func (w *works) buildEngine() {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
 		},
+		Consents:   w.mini,
 		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
 	})
 }
@@ -119,7 +133,7 @@ func (w *works) buildCallbacks() {
 			if err != nil {
 				return err
 			}
-			return w.engine.Check(ctx, r)
+			return w.engine.Check(ctx, &r)
 		},
 	})
 	w.pushes = callback.New(callback.Config{
@@ -128,8 +142,10 @@ func (w *works) buildCallbacks() {
 			r, err := w.sender.Reply(ctx, a, d, e)
 			return callback.Reply(r), err
 		},
-		Stored: w.sender.Wake,
-		Seen:   w.people.Seen, Rules: w.rules.Firings, Fired: w.rules.Wake,
+		Stored: w.sender.Wake, Consented: w.mini.Changed, Seen: w.people.Seen, Rules: w.rules.Firings, Fired: w.rules.Wake,
+		Leads: func(ctx context.Context, d time.Duration) (bool, error) {
+			return w.engine.Leads(ctx, "orphans", d)
+		},
 	})
 }
 
@@ -142,6 +158,7 @@ func (w *works) changed(appID string) {
 	w.gate.AccountChanged(appID)
 	w.rules.AccountChanged(appID)
 	w.people.AccountChanged(appID)
+	w.mini.AccountChanged(appID)
 }
 
 // readTemplates follows a change of an account's templates that came through the gate.

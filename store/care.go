@@ -84,7 +84,7 @@ const SuppressionKeep = 30 * 24 * time.Hour
 
 // PersonTables are the tables whose rows are about one person, by appid and openid,
 // and go when the person is erased.
-var PersonTables = []string{"suppressions", "user_days", "rule_users"}
+var PersonTables = []string{"suppressions", "user_days", "rule_users", "form_ids", "consents"}
 
 // AwaitsEvent reports whether WeChat may still push what became of m, which has left.
 func AwaitsEvent(m *hongyan.Message, now time.Time) bool {

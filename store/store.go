@@ -31,9 +31,12 @@ type Store interface {
 	Nodes
 	Events
 	Deliveries
+	Batches
 	Cluster
 	Rules
 	Care
+	Forms
+	Consents
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
@@ -43,7 +46,7 @@ type Store interface {
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
 	// tokens replaced 30 days ago, firings and suppressions that ended as long ago, users' days
-	// of the day before yesterday and audit entries older than a year. It returns how many rows went.
+	// before yesterday, form_ids that expired FormKeep ago and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
 	// Retain removes what has been kept long enough, in small transactions with pauses
 	// between them, so that others hardly notice. What ended soon after it was accepted
@@ -63,7 +66,7 @@ type Accounts interface {
 	Account(ctx context.Context, appID string) (hongyan.Account, error)
 	// Accounts lists all, by AppID.
 	Accounts(ctx context.Context) ([]hongyan.Account, error)
-	// DeleteAccount removes the account with its templates, tokens, holds and deliveries.
+	// DeleteAccount removes the account with its templates, tokens, holds, deliveries, form_ids and consents.
 	// Conflict while any message of it is not final.
 	DeleteAccount(ctx context.Context, appID string) error
 
@@ -80,9 +83,10 @@ type Accounts interface {
 	Holds(ctx context.Context) ([]hongyan.Hold, error)
 }
 
-// Templates keeps each account's templates.
+// Templates keeps each account's templates, and the words that stand for them.
 type Templates interface {
-	// PutTemplates inserts or updates by (AppID, TemplateID).
+	// PutTemplates inserts or updates by (AppID, TemplateID). The Policy of one that is
+	// there stays as it is: SetTemplatePolicy alone changes it.
 	PutTemplates(ctx context.Context, ts []hongyan.Template) error
 	// Template finds one; NotFound (code unknown_template) otherwise.
 	Template(ctx context.Context, appID, templateID string) (hongyan.Template, error)
@@ -90,8 +94,23 @@ type Templates interface {
 	Templates(ctx context.Context, appID string) ([]hongyan.Template, error)
 	// DeleteTemplate removes one; NotFound when there is none.
 	DeleteTemplate(ctx context.Context, appID, templateID string) error
-	// SetTemplateStatus marks one as active, banned or removed.
+	// SetTemplateStatus marks one as active, banned or removed; NotFound when there is none.
 	SetTemplateStatus(ctx context.Context, appID, templateID, status, reason string) error
+	// SetTemplatePolicy says what becomes of values that are too long; NotFound when there is none.
+	SetTemplatePolicy(ctx context.Context, appID, templateID string, policy hongyan.LengthPolicy) error
+	// TemplateCounts returns how many templates each account has in each status.
+	TemplateCounts(ctx context.Context) (map[string]map[string]int, error)
+	// HeldForTemplates returns how many messages of an account are held for the sake of
+	// their template (hongyan.HoldTemplate), by template_id. It looks at most at limit of them.
+	HeldForTemplates(ctx context.Context, appID string, limit int) (map[string]int, error)
+
+	// PutTemplateAlias makes the word stand for the template, whatever it stood for.
+	// Whether there is such a template is not looked at.
+	PutTemplateAlias(ctx context.Context, a hongyan.TemplateAlias) error
+	// DeleteTemplateAlias removes a word; NotFound (code unknown_alias) when there is none.
+	DeleteTemplateAlias(ctx context.Context, appID, alias string) error
+	// TemplateAliases lists an account's, by alias.
+	TemplateAliases(ctx context.Context, appID string) ([]hongyan.TemplateAlias, error)
 }
 
 // Tokens keeps the one current access_token of each account (encrypted).
@@ -192,7 +211,7 @@ type Messages interface {
 	// a claim settled without a call leaves no trace. Concurrent calls share a commit. Usage is added in the same transaction.
 	FinishAttempts(ctx context.Context, rs []Result) ([]Settled, error)
 	// Return gives untried leased messages back: queued again, Attempts one less,
-	// FirstAt cleared if the attempt was the first. After an error none was given
+	// FirstAt cleared if the attempt was the first; a form it took is free unless it is in doubt. After an error none was given
 	// back: a fence may hold again once its message is, so a call that was carried
 	// out must not be repeated.
 	Return(ctx context.Context, fences []Fence) error
@@ -314,6 +333,7 @@ type Result struct {
 	DoubtSince   time.Time
 	InReview     bool
 	MayDuplicate bool
+	Form         *FormResult // what became of the form the message took (Forms.TakeForm); nil = it took none
 	// Usage is counted in the same transaction: period starts are the caller's.
 	Usage []UsageDelta
 }
@@ -339,6 +359,7 @@ type Filter struct {
 	AppIDs     []string // nil = any
 	ToUser     string
 	TemplateID string
+	Batch      int64 // Batch.Seq; 0 = any
 	States     []hongyan.State
 	Since      time.Time // CreatedAt >= Since
 	Until      time.Time // CreatedAt < Until
@@ -378,7 +399,7 @@ type Events interface {
 	// PendingEvents lists up to limit events not processed yet, oldest first.
 	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
 	// FinishEvents marks events processed, adds their deliveries, begins their firings
-	// (NewFiring) and applies the receipts found in them, in one transaction: a delivery that exists stays as it is,
+	// (NewFiring) and applies the receipts and consents found in them, in one transaction: a delivery that exists stays as it is,
 	// and an account that is gone gets none; a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
@@ -414,6 +435,7 @@ type EventDone struct {
 	Receipts   []hongyan.Receipt
 	Deliveries []NewDelivery
 	Firings    []NewFiring
+	Consents   []hongyan.ConsentChange // ConsentSent changes what is known, and begins nothing
 }
 
 // NewDelivery is a delivery to begin, with the event's AppID and Type.

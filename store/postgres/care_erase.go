@@ -248,6 +248,9 @@ func (x *erasing) lists() error {
 	err := x.gently(func(t *tx) error {
 		orphans, err := t.exec("DELETE FROM orphans WHERE touser = $1 AND appid = $2", x.e.OpenID, x.e.AppID)
 		n = orphans
+		if err == nil {
+			_, err = t.exec("DELETE FROM form_takes WHERE form IN (SELECT id FROM form_ids WHERE openid = $1 AND appid = $2)", x.e.OpenID, x.e.AppID)
+		}
 		for _, table := range store.PersonTables {
 			if err != nil {
 				return err

@@ -42,6 +42,8 @@ var sweeps = []struct {
 		WHERE replaced_at > 0 AND replaced_at <= $1 ORDER BY replaced_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, issuedKeep},
 	// The oldest entries only: they are in order of time but for moments.
 	{`DELETE FROM audit WHERE at <= $1 AND id = ANY(ARRAY(SELECT id FROM audit ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, auditKeep},
+	// Roles that nobody does any more: those of batches.
+	{`DELETE FROM leaders WHERE role = ANY(ARRAY(SELECT role FROM leaders WHERE lease_until <= $1 ORDER BY role LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},
 	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
 	{`DELETE FROM firings WHERE id = ANY(ARRAY(SELECT id FROM firings
 		WHERE state <> 0 AND ended_at <= $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.FiringKeep},
@@ -51,6 +53,9 @@ var sweeps = []struct {
 		AND id = ANY(ARRAY(SELECT id FROM suppressions ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
 	// Yesterday is kept, for a message that was on its way at midnight.
 	{`DELETE FROM user_days WHERE ctid = ANY(ARRAY(SELECT ctid FROM user_days WHERE day <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 2 * day},
+	{`WITH gone AS (DELETE FROM form_ids WHERE id = ANY(ARRAY(SELECT id FROM form_ids
+		WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id),
+		takes AS (DELETE FROM form_takes WHERE form IN (SELECT id FROM gone)) SELECT id FROM gone`, store.FormKeep},
 	// A dead node's row is needed for as long as it may hold something.
 	{`DELETE FROM nodes WHERE epoch = ANY(ARRAY(SELECT epoch FROM nodes WHERE dead AND lease_until <= $1
 		AND NOT EXISTS (SELECT 1 FROM messages WHERE state = 2 AND messages.epoch = nodes.epoch) ORDER BY epoch LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},

@@ -231,6 +231,9 @@ func (x *erasing) lists() error {
 		orphans, err := t.exec("DELETE FROM orphans WHERE touser = ? AND appid = ?", x.e.OpenID, x.e.AppID)
 		t.orphans -= int64(orphans)
 		n = orphans
+		if err == nil {
+			_, err = t.exec("DELETE FROM form_takes WHERE form IN (SELECT id FROM form_ids WHERE openid = ? AND appid = ?)", x.e.OpenID, x.e.AppID)
+		}
 		for _, table := range store.PersonTables {
 			if err != nil {
 				return err

@@ -24,8 +24,6 @@ var careCases = []testCase{
 	{name: "erasures are gone on with until they are done", bubble: true, run: erasures},
 }
 
-const userB = "oUserBBBBBBBBBBBBBBBBBBBBBBB"
-
 func careSettings(f *fixture) {
 	a, err := f.s.Account(f.ctx, appA)
 	f.must(err)

@@ -1,13 +1,13 @@
 package storetest
 
 import (
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
 
 	"hongyan"
 	"hongyan/store"
-	"hongyan/wechat"
 )
 
 var ruleCases = []testCase{
@@ -28,8 +28,9 @@ func (f *fixture) rule(name string, change ...func(*hongyan.Rule)) hongyan.Rule 
 	f.Helper()
 	r := hongyan.Rule{
 		ID: hongyan.NewRuleID(), AppID: appA, Name: name, On: "follow", CreatedAt: f.s.Now(), UpdatedAt: f.s.Now(),
-		Message: hongyan.RuleMessage{TemplateID: "tmpl-1", Data: wechat.Data{"thing1": {Value: "{{openid}}"}}},
 	}
+	f.must(json.Unmarshal([]byte(`{"template_id":"tmpl-1","data":{"thing1":"{{openid}}"},
+		"miniprogram":{"appid":"`+appB+`","pagepath":"pages/a?b={{openid}}"}}`), &r.Message))
 	for _, c := range change {
 		c(&r)
 	}
@@ -48,7 +49,6 @@ func rulesKept(f *fixture) {
 	r := f.rule("welcome", func(r *hongyan.Rule) {
 		r.Filters = []hongyan.RuleFilter{{Field: "Scene", Op: "prefix", Value: "shop-"}}
 		r.Delay, r.Once, r.Paused = time.Minute, hongyan.OnceEver, true
-		r.Message.MiniProgram = &wechat.MiniProgram{AppID: appB, PagePath: "pages/a?b={{openid}}"}
 		r.Message.Metadata = []byte(`{"a":1}`)
 	})
 	b := f.rule("a-second", func(r *hongyan.Rule) { r.Once = 24 * time.Hour })

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		cases []testCase
 	}{
 		{"templates", templateCases},
+		{"template aliases", aliasCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
 		{"audit", auditCases},
@@ -48,10 +49,13 @@ func Run(t *testing.T, open Open) {
 		{"own numbers", ownCases},
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
+		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
 		{"rules", ruleCases},
 		{"care", careCases},
+		{"forms", formCases},
+		{"consents", consentCases},
 		{"model", modelCases},
 	}
 	for _, g := range groups {

@@ -20,7 +20,7 @@ CREATE TABLE accounts (
     cut_values              INTEGER NOT NULL,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL
-, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB) STRICT;
+, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB, mini TEXT NOT NULL DEFAULT '{}', care TEXT NOT NULL DEFAULT '{}') STRICT;
 
 CREATE UNIQUE INDEX accounts_alias ON accounts (alias) WHERE alias <> '';
 
@@ -48,6 +48,84 @@ CREATE TABLE audit (
     detail  TEXT    NOT NULL,
     n       INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE batch_chunks (
+    batch  INTEGER NOT NULL,
+    first  INTEGER NOT NULL, -- number of its first row
+    n      INTEGER NOT NULL,
+    bad    INTEGER NOT NULL,
+    hashes BLOB    NOT NULL, -- eight bytes a row
+    data   BLOB    NOT NULL,
+    PRIMARY KEY (batch, first)
+) STRICT;
+
+CREATE TABLE batch_spans (
+    batch     INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq  INTEGER NOT NULL,
+    PRIMARY KEY (batch, first)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batches (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT    NOT NULL UNIQUE,
+    appid         TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    kind          TEXT    NOT NULL,
+    template_id   TEXT    NOT NULL,
+    priority      INTEGER NOT NULL,
+    caller_id     TEXT    NOT NULL,
+    retry_of      TEXT    NOT NULL,
+    state         INTEGER NOT NULL,
+    reason        TEXT    NOT NULL,
+    detail        TEXT    NOT NULL,
+    rate          REAL    NOT NULL,
+    quiet_hours   TEXT    NOT NULL,
+    expires_after INTEGER NOT NULL, -- milliseconds
+    send_at       INTEGER NOT NULL,
+    skip_bad      INTEGER NOT NULL,
+    version       INTEGER NOT NULL,
+    row_count     INTEGER NOT NULL,
+    good          INTEGER NOT NULL,
+    next_row      INTEGER NOT NULL,
+    fed           INTEGER NOT NULL,
+    late          INTEGER NOT NULL,
+    speed         REAL    NOT NULL,
+    fed_at        INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    started_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    ended_at      INTEGER NOT NULL,
+    metadata      BLOB,
+    spec          BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX batches_appid ON batches (appid);
+
+CREATE INDEX batches_live ON batches (seq) WHERE ended_at = 0 AND state > 0;
+
+CREATE TABLE consents (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    openid      TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    by_events   INTEGER NOT NULL,
+    by_reports  INTEGER NOT NULL,
+    sent        INTEGER NOT NULL,
+    exact       INTEGER NOT NULL,
+    since       INTEGER NOT NULL,
+    always      TEXT    NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    declined_at INTEGER NOT NULL,
+    refused_at  INTEGER NOT NULL,
+    sent_at     INTEGER NOT NULL,
+    low_told    INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    UNIQUE (appid, openid, template_id)
+) STRICT;
+
+CREATE INDEX consents_template ON consents (appid, template_id);
 
 CREATE TABLE counts (
     appid TEXT    NOT NULL,
@@ -86,6 +164,25 @@ CREATE INDEX deliveries_order ON deliveries (target, order_key, event_id) WHERE 
 
 CREATE INDEX deliveries_target ON deliveries (target, state);
 
+CREATE TABLE erasures (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    appid        TEXT    NOT NULL,
+    openid       TEXT    NOT NULL, -- '' once it is done
+    pseudonym    TEXT    NOT NULL,
+    asked_by     TEXT    NOT NULL,
+    state        INTEGER NOT NULL,
+    requested_at INTEGER NOT NULL,
+    due_at       INTEGER NOT NULL,
+    finished_at  INTEGER NOT NULL,
+    look_again   INTEGER NOT NULL,
+    messages     INTEGER NOT NULL,
+    events       INTEGER NOT NULL,
+    others       INTEGER NOT NULL,
+    left_n       INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX erasures_open ON erasures (appid, openid) WHERE openid <> '';
+
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,
     appid        TEXT    NOT NULL,
@@ -106,6 +203,62 @@ CREATE INDEX events_appid ON events (appid);
 CREATE INDEX events_pending ON events (id) WHERE processed_at = 0;
 
 CREATE INDEX events_received ON events (appid, received_at);
+
+CREATE TABLE firings (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule_id    TEXT    NOT NULL,
+    appid      TEXT    NOT NULL,
+    event_id   INTEGER NOT NULL,
+    openid     TEXT    NOT NULL,
+    state      INTEGER NOT NULL,
+    message    BLOB,
+    at         INTEGER NOT NULL,
+    send_at    INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    due_at     INTEGER NOT NULL,
+    message_id TEXT    NOT NULL DEFAULT '',
+    code       TEXT    NOT NULL DEFAULT '',
+    refusal    TEXT    NOT NULL DEFAULT '',
+    created_at INTEGER NOT NULL,
+    ended_at   INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (rule_id, event_id)
+) STRICT;
+
+CREATE INDEX firings_due ON firings (due_at) WHERE state = 0;
+
+CREATE INDEX firings_ended ON firings (ended_at) WHERE state <> 0;
+
+CREATE INDEX firings_openid ON firings (openid);
+
+CREATE INDEX firings_rule ON firings (rule_id);
+
+CREATE TABLE form_ids (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    openid      TEXT    NOT NULL,
+    form_id     TEXT    NOT NULL,
+    source      TEXT    NOT NULL, -- form, prepay
+    sends       INTEGER NOT NULL,
+    left_sends  INTEGER NOT NULL,
+    obtained_at INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    refused     INTEGER NOT NULL DEFAULT 0, -- errcode
+    UNIQUE (appid, form_id)
+) STRICT;
+
+CREATE INDEX form_ids_expiry ON form_ids (expires_at);
+
+CREATE INDEX form_ids_openid ON form_ids (appid, openid);
+
+CREATE INDEX form_ids_usable ON form_ids (appid, openid, expires_at) WHERE left_sends > 0;
+
+CREATE TABLE form_takes (
+    message TEXT    NOT NULL PRIMARY KEY, -- id
+    form    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX form_takes_form ON form_takes (form);
 
 CREATE TABLE holds (
     appid      TEXT    NOT NULL,
@@ -153,7 +306,7 @@ CREATE TABLE keys (
     created_at   INTEGER NOT NULL,
     revoked_at   INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL
-, kind TEXT NOT NULL DEFAULT 'api') STRICT;
+, kind TEXT NOT NULL DEFAULT 'api', personal INTEGER NOT NULL DEFAULT 1) STRICT;
 
 CREATE TABLE messages (
     seq             INTEGER PRIMARY KEY,
@@ -195,7 +348,9 @@ CREATE TABLE messages (
     receipt         TEXT, -- JSON, what WeChat's event said
     metadata        BLOB,
     payload         BLOB    NOT NULL
-, own_msgid INTEGER NOT NULL DEFAULT 0) STRICT;
+, own_msgid INTEGER NOT NULL DEFAULT 0, batch INTEGER NOT NULL DEFAULT 0, batch_row INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE INDEX messages_batch ON messages (batch, state) WHERE batch <> 0;
 
 CREATE INDEX messages_client ON messages (client_msg_id) WHERE caller_msg_id = 1;
 
@@ -254,12 +409,69 @@ CREATE TABLE refreshes (
     lease_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE rule_users (
+    rule_id TEXT    NOT NULL,
+    openid  TEXT    NOT NULL,
+    appid   TEXT    NOT NULL,
+    until   INTEGER NOT NULL, -- 0 = for ever
+    firing  INTEGER NOT NULL,
+    PRIMARY KEY (rule_id, openid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX rule_users_openid ON rule_users (openid);
+
+CREATE INDEX rule_users_until ON rule_users (until) WHERE until > 0;
+
+CREATE TABLE rules (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    appid           TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    trigger_on      TEXT    NOT NULL,
+    filters         TEXT    NOT NULL, -- JSON array
+    delay           INTEGER NOT NULL, -- milliseconds
+    once            INTEGER NOT NULL, -- milliseconds; 0 = every push, -1 = ever
+    message         TEXT    NOT NULL, -- JSON
+    paused          INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    fired           INTEGER NOT NULL DEFAULT 0,
+    refused         INTEGER NOT NULL DEFAULT 0,
+    last_fired_at   INTEGER NOT NULL DEFAULT 0,
+    last_message_id TEXT    NOT NULL DEFAULT '',
+    last_refused_at INTEGER NOT NULL DEFAULT 0,
+    last_refusal    TEXT    NOT NULL DEFAULT '',
+    UNIQUE (appid, name)
+) STRICT;
+
 CREATE TABLE streams (
     stream INTEGER PRIMARY KEY,
     appid  TEXT NOT NULL,
     kind   TEXT NOT NULL,
     UNIQUE (appid, kind)
 ) STRICT;
+
+CREATE TABLE suppressions (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    appid     TEXT    NOT NULL,
+    openid    TEXT    NOT NULL,
+    reason    TEXT    NOT NULL,
+    errcode   INTEGER NOT NULL,
+    note      TEXT    NOT NULL,
+    put_by    TEXT    NOT NULL,
+    since     INTEGER NOT NULL,
+    until     INTEGER NOT NULL, -- 0 = until it is lifted
+    lifted_at INTEGER NOT NULL,
+    lifted_by TEXT    NOT NULL,
+    UNIQUE (appid, openid)
+) STRICT;
+
+CREATE TABLE template_aliases (
+    appid       TEXT    NOT NULL,
+    alias       TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (appid, alias)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE templates (
     appid            TEXT    NOT NULL,
@@ -272,7 +484,7 @@ CREATE TABLE templates (
     kind             TEXT    NOT NULL,
     status           TEXT    NOT NULL,
     status_reason    TEXT    NOT NULL,
-    synced_at        INTEGER NOT NULL,
+    synced_at        INTEGER NOT NULL, policy TEXT NOT NULL DEFAULT '', enums TEXT NOT NULL DEFAULT '', subscribe_type INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (appid, template_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -308,3 +520,13 @@ CREATE TABLE usage (
     used        INTEGER NOT NULL,
     PRIMARY KEY (appid, period, period_from, scope)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE user_days (
+    appid  TEXT    NOT NULL,
+    openid TEXT    NOT NULL,
+    day    INTEGER NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (appid, openid, day, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX user_days_day ON user_days (day);
