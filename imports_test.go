@@ -64,6 +64,12 @@ var layers = []layer{
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
+	// For tests and examples of programs that speak to a gateway.
+	{folder: "server/servertest", imports: []string{"server", "client", "sandbox"}},
+	// Programs that show how to use the API; the folder itself has their tests.
+	{folder: "examples"},
+	{folder: "examples/go/send", imports: []string{"client"}},
+	{folder: "examples/go/receive"},
 	// Tests only: clients and callback servers that others wrote.
 	{folder: "interop"},
 	// Its own pushes, right and hostile ones, are made by wechat's Pusher.

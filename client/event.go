@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,4 +42,12 @@ func (c *Client) Events(ctx context.Context, f EventFilter) (List[Event], error)
 		q.Set("limit", strconv.Itoa(f.Limit))
 	}
 	return one[List[Event]](ctx, c, call{method: http.MethodGet, path: "/v1/events", query: q})
+}
+
+// AllEvents walks through every page of what WeChat pushed, newest first. It ends after an error.
+func (c *Client) AllEvents(ctx context.Context, f EventFilter) iter.Seq2[Event, error] {
+	return pages("list events", f.Cursor, func(cursor string) (List[Event], error) {
+		f.Cursor = cursor
+		return c.Events(ctx, f)
+	})
 }
