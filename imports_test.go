@@ -69,7 +69,7 @@ var layers = []layer{
 	// Programs that show how to use the API; the folder itself has their tests.
 	{folder: "examples"},
 	{folder: "examples/go/send", imports: []string{"client"}},
-	{folder: "examples/go/receive"},
+	{folder: "examples/go/receive", imports: []string{"client"}},
 	// Tests only: clients and callback servers that others wrote.
 	{folder: "interop"},
 	// Its own pushes, right and hostile ones, are made by wechat's Pusher.

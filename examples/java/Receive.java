@@ -49,9 +49,8 @@ public final class Receive {
                 return;
             }
             // The same webhook may come twice: remember its webhook-id with what it led to.
-            String news = new String(body, StandardCharsets.UTF_8);
-            int data = Math.max(news.indexOf("\"data\":"), 0);
-            System.out.println("webhook " + text(news, "type") + " " + text(news.substring(data), "id"));
+            String event = new String(body, StandardCharsets.UTF_8);
+            System.out.println("webhook " + text(event, "type") + " " + text(event, "message_id"));
             exchange.sendResponseHeaders(204, -1);
         }
     }

@@ -39,8 +39,8 @@ const server = createServer(async (request, answer) => {
     return;
   }
   // The same webhook may come twice: remember request.headers['webhook-id'] with what it led to.
-  const news = JSON.parse(body);
-  console.log('webhook', news.type, news.data.id ?? '');
+  const event = JSON.parse(body);
+  console.log('webhook', event.type, event.data.message_id ?? '');
   answer.writeHead(204).end();
 });
 

@@ -44,8 +44,8 @@ class Receiver(BaseHTTPRequestHandler):
             self.answer(401)
             return
         # The same webhook may come twice: remember self.headers["webhook-id"] with what it led to.
-        news = json.loads(body)
-        print("webhook", news["type"], news["data"].get("id", ""), flush=True)
+        event = json.loads(body)
+        print("webhook", event["type"], event["data"].get("message_id", ""), flush=True)
         self.answer(204)
 
     def answer(self, status):
