@@ -102,8 +102,6 @@ type call struct {
 	query        url.Values
 	header       http.Header
 	body, result any
-	// again says that a POST or PATCH may be made twice, though it carries no key.
-	again bool
 	// want are the statuses whose body is a result and no refusal; nil = 200
 	// alone, or 204 where no result is expected.
 	want []int

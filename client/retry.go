@@ -9,6 +9,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -72,7 +73,7 @@ func (c *Client) do(ctx context.Context, what call) (http.Header, error) {
 		if err == nil || !what.repeatable() || ctx.Err() != nil {
 			return header, err
 		}
-		lost = lost || CodeOf(err) == ""
+		lost = lost || mayBeDone(err)
 		wait, again := c.Retries.pause(try, err)
 		if !again {
 			return header, err
@@ -99,8 +100,15 @@ func (what *call) repeatable() bool {
 	case http.MethodGet, http.MethodPut, http.MethodDelete:
 		return true
 	default:
-		return what.again || what.header.Get(idempotencyHeader) != ""
+		return what.header.Get(idempotencyHeader) != ""
 	}
+}
+
+// mayBeDone reports whether a call that failed may have been done all the same: no
+// answer came to us, to what is in front of the gateway, or to the gateway from WeChat.
+func mayBeDone(err error) bool {
+	code := CodeOf(err)
+	return code == "" || code == CodeWeChatNoAnswer || strings.HasPrefix(string(code), "http_")
 }
 
 func notFound(err error) bool {

@@ -298,6 +298,11 @@ func TestADeleteThatWasDoneIsNoError(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	inBubble(t, []mood{says(504, "<html>"), gone}, func(t *testing.T, c *Client, _ *moody) {
+		if err := c.RevokeKey(t.Context(), "k"); err != nil {
+			t.Error(err)
+		}
+	})
 	inBubble(t, []mood{notReady, gone}, func(t *testing.T, c *Client, _ *moody) {
 		if err := c.RevokeKey(t.Context(), "k"); !errors.Is(err, CodeNotFound) {
 			t.Errorf("error %v, want that there is none: nothing was done before", err)

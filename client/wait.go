@@ -27,7 +27,11 @@ func (c *Client) Wait(ctx context.Context, id string) (Message, error) {
 		if last = m; m.Final {
 			return m, nil
 		}
-		if err := sleep(ctx, look); err != nil {
+		pause := look
+		if deadline, ok := ctx.Deadline(); ok { // look once more shortly before it
+			pause = min(look, max(time.Until(deadline)/2, firstLook))
+		}
+		if err := sleep(ctx, pause); err != nil {
 			return m, fmt.Errorf("wait for %s, which is %s: %w", id, m.State, err)
 		}
 	}
