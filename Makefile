@@ -20,7 +20,7 @@ NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
 	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium) \
 	$(if $(filter ./... ./store/...% ./store/postgres% ./server%,$(PKG)),postgres)
 
-.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots bench bench-large prove
+.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots bench bench-large bench-asynq prove
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -36,6 +36,7 @@ fmt: ## list files that gofmt would change, and fail if there are any
 vet: ## go vet
 	@.ci/need go
 	go vet ./...
+	cd bench/asynq && go vet .
 
 staticcheck: ## staticcheck, in the version go.mod names
 	@.ci/need go
@@ -83,6 +84,10 @@ bench-large: ## how cost grows with what is stored: ROWS="10000 100000 1000000 1
 	@.ci/need go
 	@go build -o "$${TMPDIR:-/tmp}/hongyan-bench" ./cmd/hongyan
 	@for rows in $(ROWS); do echo "== $$rows"; "$${TMPDIR:-/tmp}/hongyan-bench" bench --scenario drain,backlog --messages $$rows $(ARGS); done
+
+bench-asynq: ## asynq on Redis beside the same bare loop (ARGS="--fsync everysec"); takes redis-server
+	@.ci/need go
+	cd bench/asynq && go run . $(ARGS)
 
 prove: ## the crash proof in its long form: 200 kills and every other test (ARGS="--seed 7")
 	@.ci/need go

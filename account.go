@@ -119,21 +119,6 @@ type QuotaUsage struct {
 	Used       int64
 }
 
-// Template is a template an account holds, as last synchronised.
-type Template struct {
-	AppID           string
-	TemplateID      string
-	Title           string
-	PrimaryIndustry string
-	DeputyIndustry  string
-	Content         string
-	Example         string
-	Kind            MessageKind
-	Status          string // "active", "banned", "removed"
-	StatusReason    string
-	SyncedAt        time.Time
-}
-
 // Token is an account's access_token as the central server keeps it.
 type Token struct {
 	AppID       string

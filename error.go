@@ -54,8 +54,10 @@ type Error struct {
 
 // FieldError is one broken rule of one field.
 type FieldError struct {
-	Pointer string // RFC 6901 JSON pointer, e.g. "/data/thing1"
-	Detail  string // the rule and the offending value (never a secret's)
+	Pointer  string // RFC 6901 JSON pointer, e.g. "/data/thing1"
+	Detail   string // the rule and the offending value (never a secret's)
+	Rule     string // short id of the rule, e.g. "thing:max20"; "" where rules have none
+	DetailZH string // Detail in Chinese; "" = there is none
 }
 
 // Error returns kind, message and cause. It is meant for logs.

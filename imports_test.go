@@ -28,12 +28,12 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"access", "token", "dispatch", "template", "callback", "deliver"}
+var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
 var gateway = slices.Concat(
-	[]string{"", "wechat", "store", "store/sqlite", "store/postgres", "client", "api", "compat", "console"}, verbs)
+	[]string{"", "wechat", "card", "store", "store/sqlite", "store/postgres", "client", "api", "compat", "console"}, verbs)
 
 // layers is the picture of docs/architecture.md, from the bottom up: a row may
 // name only folders of rows above it in this list. Folders below internal/ are
@@ -42,10 +42,11 @@ var layers = []layer{
 	{folder: "wechat", standardOnly: true},
 	{folder: "client"},
 	{folder: "", imports: []string{"wechat"}},
+	{folder: "card", imports: []string{"wechat"}}, // drawn by the phone and by the gateway's preview
 	{folder: "sandbox/library"},
 	{folder: "sandbox", imports: []string{"wechat", "sandbox/library"}},
 	{folder: "sandbox/sandboxtest", imports: []string{"sandbox"}},
-	{folder: "sandbox/phone", imports: []string{"sandbox", "wechat"}},
+	{folder: "sandbox/phone", imports: []string{"sandbox", "card", "wechat"}},
 	{folder: "store", imports: []string{""}},
 	{folder: "store/sqlite", imports: []string{"", "store"}},
 	{folder: "store/postgres", imports: []string{"", "store"}},
@@ -55,9 +56,10 @@ var layers = []layer{
 	{folder: "token", imports: []string{"", "store", "wechat"}},
 	{folder: "dispatch", imports: []string{"", "store", "wechat"}},
 	{folder: "template", imports: []string{"", "store", "wechat"}},
+	{folder: "batch", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
-	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat"}, verbs)},
+	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat", "card"}, verbs)},
 	{folder: "compat", imports: []string{"", "store", "access", "dispatch", "token", "template", "wechat"}},
 	{folder: "console", imports: slices.Concat([]string{"", "store"}, verbs)},
 	{folder: "server", imports: gateway},
@@ -70,6 +72,8 @@ var layers = []layer{
 	{folder: "examples"},
 	{folder: "examples/go/send", imports: []string{"client"}},
 	{folder: "examples/go/receive", imports: []string{"client"}},
+	// A module of its own: the comparison with asynq and Redis, which the gateway does not depend on.
+	{folder: "bench/asynq"},
 	// Tests only: clients and callback servers that others wrote.
 	{folder: "interop"},
 	// Its own pushes, right and hostile ones, are made by wechat's Pusher.

@@ -92,6 +92,8 @@ type Message struct {
 	Metadata    []byte // the caller's JSON object, or nil
 	Priority    Priority
 	RetryOf     string // the message this one was made from, or ""
+	Batch       int64  // the number of the batch (Batch.Seq) whose row it was; 0 = none
+	BatchRow    int64  // that row, from 1; 0 = none
 	CallerID    string // the key that posted it
 
 	State     State
@@ -207,6 +209,7 @@ const (
 	HoldTemplate     = "template"        // the template is banned, removed or unknown
 	HoldOpenIDPacing = "openid_pacing"   // 43117: this user gets too many messages
 	HoldQuietHours   = "quiet_hours"     // a lifted hold let it go at night: it waits for the morning
+	HoldBatchPaused  = "batch_paused"    // its batch is paused
 	HoldRestored     = "restored"        // it waited when the backup was taken and may have been sent since; so is the reason of what became uncertain then
 )
 

@@ -18,6 +18,7 @@ Open to everybody: GET /healthz (the process answers), GET /readyz (200 when mes
 
 var apiTags = []*huma.Tag{
 	{Name: "messages", Description: "Messages 消息"},
+	{Name: "batches", Description: "Batches 批量"},
 	{Name: "events", Description: "Events 事件推送"},
 	{Name: "accounts", Description: "Accounts 账号"},
 	{Name: "templates", Description: "Templates 模板"},
@@ -99,28 +100,6 @@ var aboutResume = about{summary: "Resume an account / 恢复账号", description
 var aboutReleaseRestored = about{
 	summary:     "Let restored messages go / 放行恢复的消息",
 	description: "After a restore from a backup (docs/operations.md): messages held with reason restored are queued, each at its own time if that is still to come. They may have been sent before the restore, so a user may get one twice.",
-}
-
-var aboutListTemplates = about{summary: "List templates / 模板列表", description: "As they were at the last sync. The list has one page."}
-
-var aboutSyncTemplates = about{
-	summary:     "Synchronise templates / 同步模板",
-	description: "Asks WeChat and stores its list. Templates that are missing there are marked as removed, never deleted. A ban we know of is lifted, and what waited for it goes: if it stands, WeChat's next refusal brings it back. Mini programs: WeChat retired the list; register templates with PUT.",
-}
-
-var aboutAddTemplate = about{
-	summary: "Add a template / 添加模板", status: 201,
-	description: "Adds a template of WeChat's library to the account at WeChat, then synchronises. WeChat gives a new id each time it is asked.",
-}
-
-var aboutPutTemplate = about{
-	summary:     "Register a template by hand / 手工登记模板",
-	description: "For accounts whose templates cannot be listed: mini programs (小程序). Copy title and content from WeChat's console. A later sync replaces it if WeChat lists it.",
-}
-
-var aboutDeleteTemplate = about{
-	summary:     "Delete a template / 删除模板",
-	description: "At WeChat, then here. Mini programs: here only.",
 }
 
 var aboutGetToken = about{

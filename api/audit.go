@@ -35,7 +35,7 @@ func (i *requestInfo) changes(target, format string, args ...any) {
 // actionOf names what an operation does, as noun.verb, "" for reads. The verb is
 // the path's last word where that is one, else it follows from the method.
 func actionOf(method, path string) string {
-	if method == http.MethodGet {
+	if method == http.MethodGet || readsByPost[method+" "+path] {
 		return ""
 	}
 	if action := actions[method+" "+path]; action != "" {
@@ -58,7 +58,17 @@ func actionOf(method, path string) string {
 var actions = map[string]string{
 	"DELETE /v1/keys/{id}":                "key.revoke",
 	"POST /v1/accounts/{appid}/templates": "template.add",
+	"POST /v1/batches/{id}/recipients":    "batch.upload",
 	"PUT /v1/accounts/{appid}/token":      "token.push",
+
+	"PUT /v1/accounts/{appid}/templates/aliases/{alias}":    "template_alias.put",
+	"DELETE /v1/accounts/{appid}/templates/aliases/{alias}": "template_alias.delete",
+}
+
+// readsByPost change nothing, though they are posted.
+var readsByPost = map[string]bool{
+	"POST /v1/accounts/{appid}/templates/{template_id}/lint":    true,
+	"POST /v1/accounts/{appid}/templates/{template_id}/preview": true,
 }
 
 var methodVerbs = map[string]string{

@@ -114,6 +114,10 @@ func docsOperationOf(spec *huma.OpenAPI, path string, op *huma.Operation) docsOp
 // docsExamples are the bodies of an operation's examples, laid out for reading.
 func docsExamples(id string) (shown []docsExample) {
 	for _, e := range exampleBodies[id] {
+		if e.media != "" {
+			shown = append(shown, docsExample{e.text + " (" + e.media + ")", e.body})
+			continue
+		}
 		var body bytes.Buffer
 		if err := json.Indent(&body, []byte(e.body), "", "  "); err != nil {
 			panic("api: example " + id + " " + e.name + ": " + err.Error())

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"hongyan/access"
+	"hongyan/batch"
 	"hongyan/client"
 	"hongyan/dispatch"
 	"hongyan/sandbox"
@@ -103,10 +104,11 @@ func newGateway(t *testing.T) *gateway {
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	batches := batch.New(batch.Config{Store: db, Engine: batchEngine{g.engine}, Logger: logger})
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Changed: changed, Logger: logger,
+		Templates: shelf, Changed: changed, Logger: logger, Batches: batches,
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)
@@ -231,4 +233,25 @@ func order(openID string) client.MessageRequest {
 			"amount3": {Value: "￥39.80", Color: "#173177"}, "time4": {Value: "2026-11-20 10:15"},
 		},
 	}
+}
+
+// batchEngine is the engine as package batch sees it; server's is the same.
+type batchEngine struct{ *dispatch.Engine }
+
+func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
+	r := requestOfRow(m)
+	return e.Engine.Check(ctx, &r)
+}
+
+func (e batchEngine) Feed(ctx context.Context, ms []batch.Message, commit func(context.Context, []store.NewMessage, []error) ([]store.Inserted, error)) error {
+	rs := make([]dispatch.Request, len(ms))
+	for i := range ms {
+		rs[i] = requestOfRow(&ms[i])
+	}
+	return e.Engine.Feed(ctx, rs, commit)
+}
+
+func requestOfRow(m *batch.Message) dispatch.Request {
+	return dispatch.Request{AppID: m.AppID, Kind: m.Kind, ToUser: m.ToUser, TemplateID: m.TemplateID, URL: m.URL, MiniProgram: m.MiniProgram,
+		Data: m.Data, ExpiresAt: m.ExpiresAt, Priority: m.Priority, Metadata: m.Metadata, CallerID: m.CallerID, RetryOf: m.RetryOf, Batch: m.Batch, BatchRow: m.Row}
 }

@@ -26,7 +26,11 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 	if err != nil {
 		return nil, err
 	}
-	return &out[client.Message]{*viewMessageWhole(&m, attempts, a.cfg.Store.Now())}, nil
+	v := []client.Message{*viewMessageWhole(&m, attempts, a.cfg.Store.Now())}
+	if err := a.nameBatches(ctx, []hongyan.Message{m}, v); err != nil {
+		return nil, err
+	}
+	return &out[client.Message]{v[0]}, nil
 }
 
 // message reads a message the caller may see. One of an account that the key
@@ -43,6 +47,7 @@ type messageList struct {
 	AppID      string `query:"appid" doc:"An account, by appid or alias."`
 	ToUser     string `query:"touser" doc:"An openid."`
 	TemplateID string `query:"template_id"`
+	Batch      string `query:"batch" doc:"The id of a batch."`
 	State      string `query:"state" doc:"One or more states, separated by commas." example:"queued,held"`
 	Since      string `query:"since" doc:"Created at or after this, RFC 3339."`
 	Until      string `query:"until" doc:"Created before this, RFC 3339."`
@@ -65,6 +70,9 @@ func (a *API) listMessages(ctx context.Context, in *messageList) (*out[client.Li
 	for i := range page.Items {
 		list.Items = append(list.Items, *viewMessage(&page.Items[i], now))
 	}
+	if err := a.nameBatches(ctx, page.Items, list.Items); err != nil {
+		return nil, err
+	}
 	return &out[client.List[client.Message]]{list}, nil
 }
 
@@ -72,6 +80,16 @@ func (a *API) messageFilter(ctx context.Context, in *messageList) (f store.Filte
 	f = store.Filter{ToUser: in.ToUser, TemplateID: in.TemplateID, Query: in.Query, Limit: in.Limit}
 	if f.AppIDs, err = a.filterAccounts(ctx, in.AppID); err != nil {
 		return f, err
+	}
+	if in.Batch != "" {
+		b, err := a.batch(ctx, in.Batch)
+		if hongyan.IsKind(err, hongyan.NotFound) {
+			err = badField("unknown_batch", "/query/batch", "there is no batch %q", clip(in.Batch))
+		}
+		if err != nil {
+			return f, err
+		}
+		f.Batch = b.Seq
 	}
 	if f.States, err = parseStates(in.State); err != nil {
 		return f, err
@@ -155,7 +173,11 @@ func (a *API) act(ctx context.Context, id, done string, do func(context.Context,
 	if err != nil {
 		return nil, a.refusedAct(ctx, id, done, err)
 	}
-	return &out[client.Message]{*viewMessage(&m, a.cfg.Store.Now())}, nil
+	v := []client.Message{*viewMessage(&m, a.cfg.Store.Now())}
+	if err := a.nameBatches(ctx, []hongyan.Message{m}, v); err != nil {
+		return nil, err
+	}
+	return &out[client.Message]{v[0]}, nil
 }
 
 // whenPossible says which states allow an act.

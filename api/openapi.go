@@ -45,6 +45,24 @@ func plainly(h huma.API, need access.Role, words about, op huma.Operation) {
 	h.OpenAPI().AddOperation(&op)
 }
 
+// streamOf documents a body that is read or written as it comes: text, or bytes where it is
+// not text.
+func streamOf(contentType string) *huma.MediaType {
+	schema := &huma.Schema{Type: huma.TypeString}
+	if !strings.HasPrefix(contentType, "text/") && contentType != client.NDJSON {
+		schema.Format = "binary"
+	}
+	return &huma.MediaType{Schema: schema}
+}
+
+// camel makes ResultsCsv of results-csv.
+func camel(words string) (name string) {
+	for word := range strings.SplitSeq(words, "-") {
+		name += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return name
+}
+
 // describeSend adds POST /v1/messages to the documents.
 func (a *API) describeSend(h huma.API) {
 	registry := h.OpenAPI().Components.Schemas

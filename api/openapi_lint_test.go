@@ -183,6 +183,7 @@ var wordFields = []string{"state", "kind", "reason", "role", "priority", "mode",
 var openWords = map[string]string{
 	"TokenStatus.reason": "a sentence for people",
 	"Readiness.reason":   "a sentence for people",
+	"Batch.reason":       "batch_paused, restored, or any code that a message is refused with",
 }
 
 func (l *linter) property(full, name string, s map[string]any) {

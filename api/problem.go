@@ -94,10 +94,10 @@ func problemOf(e *hongyan.Error) *problem {
 		Status: info.status,
 		Detail: sentence(e.Message, e.Hint),
 		Code:   code,
-		Errors: make([]client.FieldError, 0, len(e.Fields)),
+		Errors: make([]client.FieldError, 0, len(e.Fields)), NextRow: wantedRow(e),
 	}}
 	for _, f := range e.Fields {
-		p.Errors = append(p.Errors, client.FieldError{Pointer: f.Pointer, Detail: f.Detail})
+		p.Errors = append(p.Errors, client.FieldError(f))
 	}
 	p.advise(e)
 	return p

@@ -16,6 +16,23 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
 	handle(a, h, "GET /v1/events", reader, a.listEvents, aboutListEvents)
 
+	// Callers: batches. Uploads and files are streams, documented by describeBatchStreams.
+	handle(a, h, "POST /v1/batches", sender, a.createBatch, aboutCreateBatch)
+	handle(a, h, "GET /v1/batches", reader, a.listBatches, aboutListBatches)
+	handle(a, h, "GET /v1/batches/{id}", reader, a.getBatch, aboutGetBatch)
+	handle(a, h, "PATCH /v1/batches/{id}", sender, a.updateBatch, aboutUpdateBatch)
+	mux.HandleFunc("POST /v1/batches/{id}/recipients", a.uploadRecipients) // sender
+	handle(a, h, "GET /v1/batches/{id}/problems", reader, a.listBatchProblems, aboutBatchProblems)
+	handle(a, h, "POST /v1/batches/{id}/start", sender, a.startBatch, aboutStartBatch)
+	handle(a, h, "POST /v1/batches/{id}/pause", sender, a.pauseBatch, aboutPauseBatch)
+	handle(a, h, "POST /v1/batches/{id}/resume", sender, a.resumeBatch, aboutResumeBatch)
+	handle(a, h, "POST /v1/batches/{id}/cancel", sender, a.cancelBatch, aboutCancelBatch)
+	handle(a, h, "POST /v1/batches/{id}/retry", sender, a.retryBatch, aboutRetryBatch)
+	for name, file := range batchFiles {
+		mux.HandleFunc("GET /v1/batches/{id}/"+name, a.batchFile(file)) // reader
+	}
+	a.describeBatchStreams(h)
+
 	// Operators: accounts, and what hangs on them.
 	handle(a, h, "POST /v1/accounts", admin, a.createAccount, aboutCreateAccount)
 	handle(a, h, "GET /v1/accounts", reader, a.listAccounts, aboutListAccounts)
@@ -28,8 +45,20 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "GET /v1/accounts/{appid}/templates", reader, a.listTemplates, aboutListTemplates)
 	handle(a, h, "POST /v1/accounts/{appid}/templates/sync", admin, a.syncTemplates, aboutSyncTemplates)
 	handle(a, h, "POST /v1/accounts/{appid}/templates", admin, a.addTemplate, aboutAddTemplate)
+	handle(a, h, "GET /v1/accounts/{appid}/templates/{template_id}", reader, a.getTemplate, aboutGetTemplate)
 	handle(a, h, "PUT /v1/accounts/{appid}/templates/{template_id}", admin, a.putTemplate, aboutPutTemplate)
+	handle(a, h, "PATCH /v1/accounts/{appid}/templates/{template_id}", admin, a.patchTemplate, aboutPatchTemplate)
 	handle(a, h, "DELETE /v1/accounts/{appid}/templates/{template_id}", admin, a.deleteTemplate, aboutDeleteTemplate)
+	handle(a, h, "POST /v1/accounts/{appid}/templates/{template_id}/lint", reader, a.lintTemplate, aboutLintTemplate)
+	handle(a, h, "POST /v1/accounts/{appid}/templates/{template_id}/preview", reader, a.previewTemplate, aboutPreviewTemplate)
+	handle(a, h, "GET /v1/accounts/{appid}/templates/aliases", reader, a.listAliases, aboutListAliases)
+	handle(a, h, "PUT /v1/accounts/{appid}/templates/aliases/{alias}", admin, a.putAlias, aboutPutAlias)
+	handle(a, h, "DELETE /v1/accounts/{appid}/templates/aliases/{alias}", admin, a.deleteAlias, aboutDeleteAlias)
+	handle(a, h, "GET /v1/accounts/{appid}/templates/industry", admin, a.getIndustry, aboutGetIndustry)
+	handle(a, h, "PUT /v1/accounts/{appid}/templates/industry", admin, a.putIndustry, aboutPutIndustry)
+	handle(a, h, "GET /v1/accounts/{appid}/templates/categories", admin, a.listCategories, aboutListCategories)
+	handle(a, h, "GET /v1/accounts/{appid}/templates/library", admin, a.listLibrary, aboutListLibrary)
+	handle(a, h, "GET /v1/accounts/{appid}/templates/library/{tid}", admin, a.listKeywords, aboutListKeywords)
 	handle(a, h, "GET /v1/accounts/{appid}/token", admin, a.getToken, aboutGetToken)
 	handle(a, h, "PUT /v1/accounts/{appid}/token", admin, a.pushToken, aboutPushToken)
 	handle(a, h, "POST /v1/accounts/{appid}/token/refresh", admin, a.refreshToken, aboutRefreshToken)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
-	"time"
 )
 
 // actor does what a child's role demands.
@@ -53,16 +51,6 @@ func Child(ctx context.Context, role string, stdin io.Reader, stdout, stderr io.
 	return a.close()
 }
 
-// usage returns this process's CPU seconds and peak memory.
-func usage() answer {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return answer{Err: err.Error()}
-	}
-	const kbPerMB = 1024 // Linux gives Maxrss in kB
-	return answer{CPU: seconds(u.Utime) + seconds(u.Stime), RSS: float64(u.Maxrss) / kbPerMB, RSSNow: residentMB()}
-}
-
 // residentMB is the memory of this process now; 0 where the system does not tell.
 func residentMB() float64 {
 	var size, resident float64 // in pages
@@ -74,8 +62,4 @@ func residentMB() float64 {
 		return 0
 	}
 	return resident * float64(os.Getpagesize()) / (1 << 20)
-}
-
-func seconds(t syscall.Timeval) float64 {
-	return time.Duration(t.Nano()).Seconds()
 }

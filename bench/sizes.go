@@ -188,6 +188,7 @@ func measureQuiet(ctx context.Context, cfg Config) (m Measurement, err error) {
 		return Measurement{"quiet", fmt.Sprintf("nine quiet accounts beside one with %d waiting at %d/s; from the post to the call", cfg.Messages, busyRate), []Figure{
 			figure("p50", seen.P50, "ms"), atMost("p99", seen.P99, "ms", 250),
 			figure("busy account", (float64(after.N-before.N)-float64(cfg.posts()))/took, "/s"),
+			atMost("rows written", float64(after.Rows-before.Rows)/float64(after.N-before.N), "a message", 2.2),
 		}}, err
 	})
 }

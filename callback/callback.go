@@ -54,6 +54,9 @@ type Config struct {
 	Reply func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	// Stored is called after deliveries have begun. It must not wait. nil = nobody.
 	Stored func()
+	// Leads reports whether this process judges receipts without an owner for the next
+	// d, of all that share the database. nil = it does.
+	Leads func(ctx context.Context, d time.Duration) (bool, error)
 }
 
 // Reply is what a synchronous downstream answered.
@@ -72,6 +75,7 @@ type Callback struct {
 	observe     func(appID, eventType, result string)
 	reply       func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	stored      func()
+	leads       func(ctx context.Context, d time.Duration) (bool, error)
 	wake        chan struct{} // tells Run that an event was stored; holds one
 
 	mu        sync.RWMutex
@@ -88,7 +92,7 @@ type Callback struct {
 func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
-		reply: cfg.Reply, stored: cfg.Stored,
+		reply: cfg.Reply, stored: cfg.Stored, leads: cfg.Leads,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}
@@ -103,6 +107,9 @@ func New(cfg Config) *Callback {
 	}
 	if c.stored == nil {
 		c.stored = func() {}
+	}
+	if c.leads == nil {
+		c.leads = func(context.Context, time.Duration) (bool, error) { return true, nil }
 	}
 	return c
 }

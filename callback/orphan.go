@@ -36,10 +36,19 @@ func (c *Callback) runOrphans(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := c.joinOrphans(ctx); err != nil && ctx.Err() == nil {
+		if err := c.joinIfLeading(ctx); err != nil && ctx.Err() == nil {
 			c.log.ErrorContext(ctx, "receipts without an owner cannot be judged", "err", err)
 		}
 	}
+}
+
+// joinIfLeading leaves the judging to one of the processes that share a database. It
+// would do no harm if two did.
+func (c *Callback) joinIfLeading(ctx context.Context) error {
+	if leads, err := c.leads(ctx, 3*orphanEvery); err != nil || !leads {
+		return err
+	}
+	return c.joinOrphans(ctx)
 }
 
 // joinOrphans looks at the receipts somebody may own and joins those whose message

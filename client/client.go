@@ -153,14 +153,18 @@ func (c *Client) once(ctx context.Context, what call) (http.Header, error) {
 func (c *Client) request(ctx context.Context, what call) (*http.Request, error) {
 	var body io.Reader
 	if what.body != nil {
-		raw, ready := what.body.([]byte)
-		if !ready {
-			var err error
-			if raw, err = encode(what.body); err != nil {
+		switch b := what.body.(type) {
+		case io.Reader:
+			body = b
+		case []byte:
+			body = bytes.NewReader(b)
+		default:
+			raw, err := encode(what.body)
+			if err != nil {
 				return nil, err
 			}
+			body = bytes.NewReader(raw)
 		}
-		body = bytes.NewReader(raw)
 	}
 	if err := c.checkBaseURL(); err != nil {
 		return nil, err
@@ -176,7 +180,7 @@ func (c *Client) request(ctx context.Context, what call) (*http.Request, error) 
 	for name, values := range what.header {
 		req.Header[name] = values
 	}
-	if what.body != nil {
+	if what.body != nil && what.header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.Key != "" {

@@ -73,7 +73,7 @@ func TestRefusalIsAProblem(t *testing.T) {
 	if !ok {
 		t.Fatalf("error %v, want a Problem", err)
 	}
-	want := &Problem{Type: "/problems/x", Title: "T", Status: 503, Detail: "not now", Code: "x", Errors: []FieldError{{"/a", "bad"}}, RequestID: "req_1", Retryable: true, RetryAfter: 7 * time.Second}
+	want := &Problem{Type: "/problems/x", Title: "T", Status: 503, Detail: "not now", Code: "x", Errors: []FieldError{{Pointer: "/a", Detail: "bad"}}, RequestID: "req_1", Retryable: true, RetryAfter: 7 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
 	}

@@ -32,8 +32,32 @@ const (
 	// CodeBadParameter (HTTP 422): A query parameter is unknown, missing or out of bounds.
 	CodeBadParameter Code = "bad_parameter"
 
+	// CodeBadPlaceholder (HTTP 422): A text opens {{ without a column's name and }}.
+	CodeBadPlaceholder Code = "bad_placeholder"
+
+	// CodeBadTable (HTTP 422): The file as a whole is not a CSV or XLSX that can be read, or has no usable head. detail says why.
+	CodeBadTable Code = "bad_table"
+
 	// CodeBadTime (HTTP 422): A time is not of RFC 3339 with an offset.
 	CodeBadTime Code = "bad_time"
+
+	// CodeBatchChanged (HTTP 409): Others changed the batch at the same moment, again and again.
+	CodeBatchChanged Code = "batch_changed"
+
+	// CodeBatchEmpty (HTTP 409): No row of the batch could be sent.
+	CodeBatchEmpty Code = "batch_empty"
+
+	// CodeBatchHasBadRows (HTTP 409): Some rows break a rule, so nothing is sent until somebody decides.
+	CodeBatchHasBadRows Code = "batch_has_bad_rows"
+
+	// CodeBatchMoved (HTTP 409): The rows are messages already, or the batch is not running.
+	CodeBatchMoved Code = "batch_moved"
+
+	// CodeBatchNotOpen (HTTP 409): Recipients are taken while a batch is open: until it is started or cancelled.
+	CodeBatchNotOpen Code = "batch_not_open"
+
+	// CodeBatchState (HTTP 409): The batch is in a state that does not allow the act.
+	CodeBatchState Code = "batch_state"
 
 	// CodeBodyNotRead (HTTP 400): The connection ended or took too long before the whole body had come.
 	CodeBodyNotRead Code = "body_not_read"
@@ -104,11 +128,17 @@ const (
 	// CodeInvalidAccount (HTTP 422): One or more settings break a rule. errors lists all of them; secrets are not repeated.
 	CodeInvalidAccount Code = "invalid_account"
 
+	// CodeInvalidAlias (HTTP 422): An alias is a letter and then up to 39 letters, digits, _, - and dots, and no template_id.
+	CodeInvalidAlias Code = "invalid_alias"
+
 	// CodeInvalidData (HTTP 422): A key of the template is missing, or a value breaks the rule of its type. WeChat would answer 47003.
 	CodeInvalidData Code = "invalid_data"
 
 	// CodeInvalidField (HTTP 422): A field has a value that WeChat has published a rule against: title, scene, content, miniprogram_state or lang.
 	CodeInvalidField Code = "invalid_field"
+
+	// CodeInvalidIndustry (HTTP 422): WeChat takes both industries at once, by code.
+	CodeInvalidIndustry Code = "invalid_industry"
 
 	// CodeInvalidKey (HTTP 401): The key is unknown here or was revoked.
 	CodeInvalidKey Code = "invalid_key"
@@ -155,11 +185,17 @@ const (
 	// CodeNoSlot (HTTP 503): Every slot is busy at the moment.
 	CodeNoSlot Code = "no_slot"
 
+	// CodeNoSubscribeTemplates (HTTP 422): Only mini programs and service accounts have templates of subscribe messages or notices.
+	CodeNoSubscribeTemplates Code = "no_subscribe_templates"
+
 	// CodeNodeFenced (HTTP 409): This process lost its lease and another one took over its work.
 	CodeNodeFenced Code = "node_fenced"
 
 	// CodeNotFound (HTTP 404): What the path names does not exist, or is not for this key.
 	CodeNotFound Code = "not_found"
+
+	// CodeNothingToRetry (HTTP 409): No message of the batch is in one of the states, or its rows have been removed since.
+	CodeNothingToRetry Code = "nothing_to_retry"
 
 	// CodeOtherKindOfKey (HTTP 401): hyk_ keys are for /v1, hys_ gateway secrets take the place of an AppSecret with WeChat's own API.
 	CodeOtherKindOfKey Code = "other_kind_of_key"
@@ -176,6 +212,12 @@ const (
 	// CodeRoleTooLow (HTTP 403): reader reads, sender also sends and acts on messages, admin does everything.
 	CodeRoleTooLow Code = "role_too_low"
 
+	// CodeRowsDiffer (HTTP 409): A row that is stored already has another recipient than the one sent now.
+	CodeRowsDiffer Code = "rows_differ"
+
+	// CodeRowsGap (HTTP 409): The first row of the upload is not the next one of the batch.
+	CodeRowsGap Code = "rows_gap"
+
 	// CodeSendAtTooLate (HTTP 422): send_at is more than 90 days ahead.
 	CodeSendAtTooLate Code = "send_at_too_late"
 
@@ -185,10 +227,16 @@ const (
 	// CodeTemplateBanned (HTTP 422): WeChat refused this template with 43116.
 	CodeTemplateBanned Code = "template_banned"
 
+	// CodeTemplateHasAliases (HTTP 409): The template is not deleted because callers that use its alias would be refused.
+	CodeTemplateHasAliases Code = "template_has_aliases"
+
+	// CodeTemplateOfAnotherKind (HTTP 422): The template is for another kind of message: template messages, form_id messages, subscribe messages and subscription notices have templates of their own.
+	CodeTemplateOfAnotherKind Code = "template_of_another_kind"
+
 	// CodeTemplateRemoved (HTTP 422): The account held this template once; WeChat no longer lists it.
 	CodeTemplateRemoved Code = "template_removed"
 
-	// CodeTemplatesByHand (HTTP 422): WeChat retired the calls that list and add mini program templates.
+	// CodeTemplatesByHand (HTTP 422): WeChat retired the calls that list and add form_id templates of mini programs.
 	CodeTemplatesByHand Code = "templates_by_hand"
 
 	// CodeTemplatesUnread (HTTP 503): The template is not known here, and WeChat could not be asked whether the account has it; nothing was stored.
@@ -212,6 +260,9 @@ const (
 	// CodeTokenUnavailable (HTTP 503): WeChat gave no token; the gateway tries again by itself.
 	CodeTokenUnavailable Code = "token_unavailable"
 
+	// CodeTooManyRows (HTTP 422): A batch has at most 5,000,000 rows.
+	CodeTooManyRows Code = "too_many_rows"
+
 	// CodeTooManyWrongKeys (HTTP 429): This address sent 20 or more keys within a minute that are not valid, and must wait. Valid keys still work.
 	CodeTooManyWrongKeys Code = "too_many_wrong_keys"
 
@@ -223,6 +274,15 @@ const (
 
 	// CodeUnknownAccount (HTTP 404): No account has this appid or alias.
 	CodeUnknownAccount Code = "unknown_account"
+
+	// CodeUnknownAlias (HTTP 404): The account has no such template alias.
+	CodeUnknownAlias Code = "unknown_alias"
+
+	// CodeUnknownBatch (HTTP 404): There is no batch with this id, or it belongs to an account the key does not cover.
+	CodeUnknownBatch Code = "unknown_batch"
+
+	// CodeUnknownColumn (HTTP 422): A text of the batch names a column that the table does not have. Nothing was stored.
+	CodeUnknownColumn Code = "unknown_column"
 
 	// CodeUnknownDownstream (HTTP 404): The account has no downstream of this name.
 	CodeUnknownDownstream Code = "unknown_downstream"
@@ -245,6 +305,9 @@ const (
 	// CodeUnknownPriority (HTTP 422): priority is not urgent, normal or bulk.
 	CodeUnknownPriority Code = "unknown_priority"
 
+	// CodeUnknownRows (HTTP 404): The rows are not there, or were removed after their time.
+	CodeUnknownRows Code = "unknown_rows"
+
 	// CodeUnknownState (HTTP 422): state names something that is no state of a message.
 	CodeUnknownState Code = "unknown_state"
 
@@ -253,6 +316,9 @@ const (
 
 	// CodeUnknownToken (HTTP 404): This gateway never had this token, or has forgotten it.
 	CodeUnknownToken Code = "unknown_token"
+
+	// CodeUnsupportedMediaType (HTTP 415): Content-Type names no format that is read here.
+	CodeUnsupportedMediaType Code = "unsupported_media_type"
 
 	// CodeURLTooLong (HTTP 422): url or page has more than 2,048 bytes.
 	CodeURLTooLong Code = "url_too_long"

@@ -98,7 +98,7 @@ type Message struct {
 	ToUser      string  `json:"touser"`
 	TemplateID  string  `json:"template_id"`
 	State       string  `json:"state" enum:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered"`
-	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
+	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,batch_paused,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
 	Final       bool    `json:"final" doc:"true: nothing more will happen to it."`
 	ClientMsgID string  `json:"client_msg_id" doc:"The caller's, or our id. kind template: what WeChat was given."`
 	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string; null while there is none. Those of kinds mini_template, notice and one_time get none."`
@@ -123,6 +123,8 @@ type Message struct {
 	Priority       string          `json:"priority" enum:"urgent,normal,bulk"`
 	Metadata       json.RawMessage `json:"metadata" doc:"The caller's object, or null."`
 	RetryOf        *string         `json:"retry_of" doc:"The message this one was made from by retry."`
+	Batch          *string         `json:"batch" doc:"The batch it is a row of; null for a message of its own."`
+	BatchRow       *int64          `json:"batch_row" doc:"The row of the batch, 1 for the first."`
 	InReview       bool            `json:"in_review" doc:"WeChat reviews it (40252) and delivers it itself if it passes."`
 	MayDuplicate   bool            `json:"may_duplicate" doc:"It was sent again after WeChat's window for duplicates had closed, by the account's policy."`
 	ReceiptOverdue bool            `json:"receipt_overdue" doc:"Accepted more than 24 h ago and still no event."`
@@ -169,7 +171,7 @@ type Receipt struct {
 
 // Hold is why something waits.
 type Hold struct {
-	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored"`
+	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,batch_paused"`
 	Since   Time   `json:"since"`
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`
@@ -226,6 +228,7 @@ type MessageFilter struct {
 	AppID        string
 	ToUser       string
 	TemplateID   string
+	Batch        string // the id of a batch
 	States       []string
 	Since, Until time.Time // of created_at: Since included, Until not
 	Query        string    // an exact id, client_msg_id, msgid (WeChat's or the one we answered) or openid
@@ -243,6 +246,7 @@ func (f MessageFilter) values() url.Values {
 	set("appid", f.AppID)
 	set("touser", f.ToUser)
 	set("template_id", f.TemplateID)
+	set("batch", f.Batch)
 	set("state", strings.Join(f.States, ","))
 	set("q", f.Query)
 	set("cursor", f.Cursor)

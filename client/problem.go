@@ -30,14 +30,18 @@ type Problem struct {
 	Errors    []FieldError `json:"errors" nullable:"false" doc:"The fields at fault. Values of secret fields are never repeated."`
 	RequestID string       `json:"request_id" doc:"Find the request in the gateway's log by this."`
 	Retryable bool         `json:"retryable" doc:"true: the same request may succeed later (see Retry-After)."`
+	// NextRow is the row that a batch wants next, in refusals of an upload.
+	NextRow int64 `json:"next_row,omitzero" doc:"Of a refused upload of recipients: the row that the batch wants next."`
 	// RetryAfter is how long the gateway asks to wait; 0 = it did not say.
 	RetryAfter time.Duration `json:"-"`
 }
 
 // FieldError is one field at fault.
 type FieldError struct {
-	Pointer string `json:"pointer" doc:"RFC 6901 pointer into the body, /query/NAME for a query parameter, /header/NAME for a header." example:"/data/thing1"`
-	Detail  string `json:"detail" doc:"The rule and what broke it."`
+	Pointer  string `json:"pointer" doc:"RFC 6901 pointer into the body, /query/NAME for a query parameter, /header/NAME for a header." example:"/data/thing1"`
+	Detail   string `json:"detail" doc:"The rule and what broke it."`
+	Rule     string `json:"rule,omitempty" doc:"Short id of the rule, for values of data." example:"thing:max20"`
+	DetailZH string `json:"detail_zh,omitempty" doc:"detail in Chinese, where there is one."`
 }
 
 // Error returns status, code, detail and the fields at fault.

@@ -364,7 +364,7 @@ func TestWaitEndsWithTheMessage(t *testing.T) {
 }
 
 func TestFieldsOfAProblem(t *testing.T) {
-	err := fmt.Errorf("order 7: %w", &Problem{Status: 422, Code: "bad_value", Errors: []FieldError{{"/data/thing1", "too long"}}})
+	err := fmt.Errorf("order 7: %w", &Problem{Status: 422, Code: "bad_value", Errors: []FieldError{{Pointer: "/data/thing1", Detail: "too long"}}})
 	p, ok := errors.AsType[*Problem](err)
 	if !ok || p.Field("/data/thing1") != "too long" || p.Field("/data") != "" {
 		t.Errorf("problem %+v", p)

@@ -22,7 +22,6 @@ const (
 	maxAhead       = 90 * 24 * time.Hour
 	maxURL         = 2048 // bytes; WeChat's own limit is unpublished (40039)
 	openIDLen      = 28   // characters (spec §1)
-	templateIDLen  = 43
 )
 
 // prepared is a request that passed every check.
@@ -46,13 +45,14 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 		return prepared{}, err
 	}
 	conf := &a.settings().Account
-	m := hongyan.Message{
-		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: r.Kind, ToUser: r.ToUser, TemplateID: r.TemplateID,
-		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
-		RetryOf: r.RetryOf, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
+	found, err := e.lookUp(ctx, conf, r)
+	if err != nil {
+		return prepared{}, err
 	}
-	if m.Kind == "" {
-		m.Kind = conf.Kind.MessageKind()
+	m := hongyan.Message{
+		ID: hongyan.NewMessageID(), AppID: a.AppID, Kind: found.kindOf(conf, r), ToUser: r.ToUser, TemplateID: r.TemplateID,
+		ClientMsgID: r.ClientMsgID, CallerMsgID: r.ClientMsgID != "", Metadata: r.Metadata, Priority: r.Priority,
+		RetryOf: r.RetryOf, Batch: r.Batch, BatchRow: r.BatchRow, CallerID: r.CallerID, State: hongyan.Queued, CreatedAt: now, UpdatedAt: now,
 	}
 	if m.ClientMsgID == "" {
 		m.ClientMsgID = m.ID
@@ -66,7 +66,7 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	if err := p.err(); err != nil {
 		return prepared{}, err
 	}
-	if err := e.checkData(ctx, conf, r, m.Kind); err != nil {
+	if err := e.checkData(ctx, conf, r, m.Kind, found); err != nil {
 		return prepared{}, err
 	}
 	if m.Payload, err = payload(r, &m); err != nil {
@@ -90,6 +90,13 @@ func (p *problems) add(code, pointer, format string, args ...any) {
 		p.code = code
 	}
 	p.fields = append(p.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+// data adds what is wrong with a value of data.
+func (p *problems) data(v *wechat.ValueProblem) {
+	p.add("invalid_data", dataPointer(v.Key), "%s", v.Detail)
+	last := &p.fields[len(p.fields)-1]
+	last.Rule, last.DetailZH = v.Rule, v.DetailZH
 }
 
 // fault adds the fields of an error about them.
@@ -127,8 +134,8 @@ func (p *problems) recipient(r *Request) {
 	switch {
 	case r.TemplateID == "":
 		p.add("missing_field", "/template_id", "template_id is missing")
-	case len(r.TemplateID) > 2*templateIDLen:
-		p.add("malformed_template_id", "/template_id", "template_id %q is not a template_id: %d characters", clip(r.TemplateID), templateIDLen)
+	case len(r.TemplateID) > 2*hongyan.TemplateIDLen:
+		p.add("malformed_template_id", "/template_id", "template_id %q is neither a template_id (%d characters) nor an alias", clip(r.TemplateID), hongyan.TemplateIDLen)
 	}
 }
 
@@ -269,7 +276,6 @@ func (e *Engine) Submit(ctx context.Context, rs []Request) ([]Submitted, error) 
 func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string)) ([]Submitted, error) {
 	out := make([]Submitted, len(rs))
 	rows := make([]store.NewMessage, 0, len(rs))
-	streams := make([]*stream, 0, len(rs))
 	index := make([]int, 0, len(rs))
 	accounts := make([]*account, 0, len(rs))
 	for i := range rs {
@@ -285,10 +291,7 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 	if len(rows) == 0 {
 		return out, nil
 	}
-	e.stockUpAll(ctx, accounts)
-	for i := range rows {
-		streams = append(streams, e.lease(accounts[i], &rows[i].Message))
-	}
+	streams := e.leaseAll(ctx, accounts, rows)
 	if fault.Broken(fault.Commit) {
 		e.promise(rows, streams, index, out)
 		return out, nil
@@ -308,6 +311,16 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 		out[index[j]] = submitted(ins)
 	}
 	return out, nil
+}
+
+// leaseAll is lease for messages about to be stored.
+func (e *Engine) leaseAll(ctx context.Context, accounts []*account, rows []store.NewMessage) []*stream {
+	e.stockUpAll(ctx, accounts)
+	streams := make([]*stream, len(rows))
+	for i := range rows {
+		streams[i] = e.lease(accounts[i], &rows[i].Message)
+	}
+	return streams
 }
 
 // submitted turns the store's answer into the caller's.

@@ -85,4 +85,6 @@ type Request struct {
 	BodyHash       [32]byte
 	CallerID       string
 	RetryOf        string
+	Batch          int64 // the batch (its Seq) whose row this is; 0 = none
+	BatchRow       int64
 }

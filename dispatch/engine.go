@@ -48,12 +48,13 @@ type Engine struct {
 	order      []*stream // for turns
 	turn       int
 	legacies   map[legacy]bool
-	pollSoon   bool // messages wait of which no stream is known
-	slots      int  // leased, or settled and not recorded yet
-	stopping   bool // no new leases
-	ended      bool // Run has ended: nothing is recorded any more
-	recording  bool // results are in the store, or on their way, and not counted here yet
-	broken     bool // results cannot be recorded: nothing new is sent
+	pollSoon   bool                   // messages wait of which no stream is known
+	slots      int                    // leased, or settled and not recorded yet
+	stopping   bool                   // no new leases
+	ended      bool                   // Run has ended: nothing is recorded any more
+	recording  bool                   // results are in the store, or on their way, and not counted here yet
+	broken     bool                   // results cannot be recorded: nothing new is sent
+	stilled    map[int64]hongyan.Hold // why nothing of a batch leaves, by its number
 	waiters    waiters
 }
 
@@ -87,6 +88,7 @@ func New(cfg Config) *Engine {
 		streams:    make(map[streamKey]*stream),
 		waiters:    make(waiters),
 		legacies:   make(map[legacy]bool),
+		stilled:    make(map[int64]hongyan.Hold),
 		sendCtx:    context.Background(),
 	}
 }

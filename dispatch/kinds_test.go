@@ -203,7 +203,7 @@ func TestDecisionsOfTheKindsThatCannotAskAgain(t *testing.T) {
 		given := lost
 		given.State = hongyan.Failed
 		template := ruling{State: hongyan.Failed, Reason: "errcode"}
-		if k == hongyan.KindSubscribe {
+		if k == hongyan.KindSubscribe || k == hongyan.KindNotice {
 			template.Effect = "template removed"
 		}
 		acceptance := ruling{State: hongyan.Accepted, Doubt: k.HasReceipt()} // its event has a msgid that we do not know
@@ -283,7 +283,7 @@ func TestAnOutageCostsOneMessageOfAKindThatCannotAskAgain(t *testing.T) {
 }
 
 // TestASubscribeTemplateThatIsGoneHoldsItsMessages until it is registered again; a
-// notice's, which the store cannot hold, does not.
+// notice's that is not known here does not: nothing would let them go again.
 func TestASubscribeTemplateThatIsGoneHoldsItsMessages(t *testing.T) {
 	const path, notices = "/cgi-bin/message/subscribe/send", "/cgi-bin/message/subscribe/bizsend"
 	atDesk(t, nil, func(d *desk) {

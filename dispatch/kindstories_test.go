@@ -254,8 +254,9 @@ func TestALimitOrAPermissionOfOneKindLeavesTheOthersAlone(t *testing.T) {
 	}
 }
 
-// TestATemplateOfAnotherLibraryIsNotMarked: 40037 to a notice or one-time message
-// says nothing of the template message's template under that id.
+// TestATemplateOfAnotherLibraryIsNotMarked: 40037 to a one-time message says nothing of
+// the template message's template under that id. A notice that names one is
+// refused before it is sent.
 func TestATemplateOfAnotherLibraryIsNotMarked(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.sleep(time.Second)
@@ -263,6 +264,13 @@ func TestATemplateOfAnotherLibraryIsNotMarked(t *testing.T) {
 		for i, k := range w.kindOrders()[3:] {
 			r := k.ask(sandbox.OpenID("", i))
 			r.TemplateID = sandbox.SeedTemplateOrder
+			if k.kind == hongyan.KindNotice {
+				done, err := w.engine().Submit(t.Context(), []dispatch.Request{r})
+				if problem, _ := errors.AsType[*hongyan.Error](done[0].Err); err != nil || problem == nil || problem.Code != "template_of_another_kind" {
+					t.Errorf("a notice with it: %v, %v", done[0].Err, err)
+				}
+				continue
+			}
 			m := w.submit(r)
 			w.sleep(time.Second)
 			if got := w.want(m, hongyan.Failed, "errcode"); got.Last.Errcode != 40037 {

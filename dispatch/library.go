@@ -11,13 +11,14 @@ import (
 	"hongyan/wechat"
 )
 
-// library keeps accounts' templates with their content parsed. It is safe for
-// concurrent use.
+// library keeps accounts' templates with their content parsed, and the words that
+// stand for them. It is safe for concurrent use.
 type library struct {
 	store store.Templates
 
 	mu      sync.RWMutex
 	known   map[string]map[string]*entry // by AppID, then template_id
+	aliases map[string]map[string]string // template_id by AppID, then alias; all of an account's, or it is not there
 	changes int                          // calls of forget
 	read    map[string]*reading          // the last one because of a template unknown or refused
 }
@@ -28,6 +29,25 @@ type entry struct {
 	content wechat.Content
 	params  []string
 	rules   wechat.RuleSet
+}
+
+// lookup is what find said.
+type lookup struct {
+	entry *entry
+	err   error // NotFound where there is none
+}
+
+// serves reports whether messages of kind k are made from the template. A mini
+// program's one that was registered by hand is of form_ids or of consents: its
+// keys tell.
+func (en *entry) serves(k hongyan.MessageKind) bool {
+	switch k {
+	case hongyan.KindNotice:
+		return en.Kind == hongyan.KindNotice
+	case hongyan.KindSubscribe:
+		return en.Kind == hongyan.KindSubscribe || en.Kind != hongyan.KindNotice && en.rules != wechat.RulesHistorical
+	}
+	return en.Kind != hongyan.KindNotice && en.Kind != hongyan.KindSubscribe
 }
 
 const (
@@ -41,7 +61,49 @@ const (
 )
 
 func newLibrary(s store.Templates) *library {
-	return &library{store: s, known: make(map[string]map[string]*entry), read: make(map[string]*reading)}
+	return &library{store: s, known: make(map[string]map[string]*entry), aliases: make(map[string]map[string]string), read: make(map[string]*reading)}
+}
+
+// resolve returns the template_id that name stands for: itself, unless it is an alias.
+// An alias wins over a template registered under the same word.
+func (l *library) resolve(ctx context.Context, appID, name string) (string, error) {
+	if len(name) == hongyan.TemplateIDLen || name == "" {
+		return name, nil
+	}
+	l.mu.RLock()
+	aliases, read := l.aliases[appID]
+	changes := l.changes
+	l.mu.RUnlock()
+	if !read {
+		all, err := l.store.TemplateAliases(ctx, appID)
+		if err != nil {
+			return name, fmt.Errorf("load the template aliases of %s: %w", appID, err)
+		}
+		aliases = make(map[string]string, len(all))
+		for _, a := range all {
+			aliases[a.Alias] = a.TemplateID
+		}
+		l.keepAliases(appID, aliases, changes)
+	}
+	if id, ok := aliases[name]; ok {
+		return id, nil
+	}
+	return name, nil
+}
+
+// TemplateID returns the template_id that name stands for, name itself unless it is an
+// alias of the account's. Whether there is such a template is not looked at.
+func (e *Engine) TemplateID(ctx context.Context, appID, name string) (string, error) {
+	return e.library.resolve(ctx, appID, name)
+}
+
+// keepAliases remembers what was read, unless something changed since.
+func (l *library) keepAliases(appID string, aliases map[string]string, changes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changes == changes {
+		l.aliases[appID] = aliases
+	}
 }
 
 // find returns a template of an account; NotFound when the store has none.
@@ -70,12 +132,13 @@ func (l *library) find(ctx context.Context, appID, templateID string) (*entry, e
 	return en, nil
 }
 
-// forget drops what is kept of an account's templates.
+// forget drops what is kept of an account's templates and aliases.
 func (l *library) forget(appID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.changes++
 	delete(l.known, appID)
+	delete(l.aliases, appID)
 }
 
 // forgetAll is forget for every account.
@@ -84,6 +147,7 @@ func (l *library) forgetAll() {
 	defer l.mu.Unlock()
 	l.changes++
 	clear(l.known)
+	clear(l.aliases)
 }
 
 // reading is one look at WeChat's list of an account's templates.
@@ -130,11 +194,12 @@ func (r *reading) end(err error) {
 	close(r.done)
 }
 
-// template finds a message's template, asking WeChat when it is not known yet.
-// Everybody who names it meanwhile waits for the answer. While WeChat cannot be
-// asked, nobody can tell whether there is such a template: Unavailable.
-func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID string) (*entry, error) {
-	en, err := e.library.find(ctx, a.AppID, templateID)
+// template finds a message's template, asking WeChat when found, which library.find
+// said of it, is that it is not known yet. Everybody who names it meanwhile waits for
+// the answer. While WeChat cannot be asked, nobody can tell whether there is such a
+// template: Unavailable.
+func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID string, found lookup) (*entry, error) {
+	en, err := found.entry, found.err
 	if err == nil || !hongyan.IsKind(err, hongyan.NotFound) || e.cfg.SyncTemplates == nil || a.Kind == hongyan.MiniProgram {
 		return en, err
 	}

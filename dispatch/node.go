@@ -115,6 +115,17 @@ const (
 // roleSweep is the periodic work of the engine (store.Cluster.Lead).
 const roleSweep = "sweep"
 
+// Leads reports whether this node does role's periodic work for the next d: false
+// while another does, and while this one has no lease. Two may lead for a moment, so the
+// work must bear being done twice.
+func (e *Engine) Leads(ctx context.Context, role string, d time.Duration) (bool, error) {
+	epoch := e.epoch.Load()
+	if epoch == 0 {
+		return false, nil
+	}
+	return e.cfg.Store.Lead(ctx, role, epoch, d)
+}
+
 // runSweeps ends messages whose time passed and removes what nobody can ask for,
 // while this node leads. It does no harm if two do.
 func (e *Engine) runSweeps(ctx context.Context) {
@@ -134,11 +145,7 @@ func (e *Engine) runSweeps(ctx context.Context) {
 
 // sweep is one turn of the leader.
 func (e *Engine) sweep(ctx context.Context, thorough bool) error {
-	epoch := e.epoch.Load()
-	if epoch == 0 {
-		return nil
-	}
-	if leads, err := e.cfg.Store.Lead(ctx, roleSweep, epoch, leadFor); err != nil || !leads {
+	if leads, err := e.Leads(ctx, roleSweep, leadFor); err != nil || !leads {
 		return err
 	}
 	for n := sweepBatch; n == sweepBatch; {

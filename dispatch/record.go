@@ -168,6 +168,7 @@ func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, 
 		e.waiters.wake(b.m.ID)
 		meter := b.s.account.meter
 		e.slots--
+		b.s.tellFeeder()
 		meter.reserve(-1)
 		if b.o.reserved {
 			meter.returnTemplate(b.m.TemplateID)

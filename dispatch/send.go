@@ -138,6 +138,10 @@ func (e *Engine) begin(j *job, o *outcome) bool {
 		o.verdict = later(conf, verdictFor(m), now, now, h.Reason)
 		return false
 	}
+	if h, still := e.stilled[m.Batch]; still && !j.released && m.DoubtSince.IsZero() {
+		o.verdict = holdRow(conf, verdictFor(m), now, h)
+		return false
+	}
 	if until := a.pacing.until(m.ToUser, now); !until.IsZero() && !j.released {
 		o.verdict = holdRow(conf, verdictFor(m), now, pacingHold(until))
 		return false
@@ -376,26 +380,41 @@ func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.T
 }
 
 // templateGone marks a banned or removed template and holds its messages. What
-// WeChat says of a subscribe message's template is not said of the one of form_ids
-// that the account may hold under the same id.
+// WeChat says of a template for one kind of message is not said of one for another
+// kind that the account may hold under the same id. A notice's template is held only
+// where it is known: nothing else would let its messages go again.
 func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string, said hongyan.Attempt) error {
+	en, err := e.library.find(ctx, m.AppID, m.TemplateID)
+	if err == nil && !en.serves(m.Kind) || err != nil && m.Kind == hongyan.KindNotice {
+		return nil
+	}
 	why := fmt.Sprintf("errcode %d: %s", said.Errcode, said.Errmsg)
-	h := hongyan.Hold{
-		AppID: m.AppID, Kind: m.Kind, Reason: hongyan.HoldTemplate, Since: e.cfg.Store.Now(), Errcode: said.Errcode,
-		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + said.Errmsg,
-	}
-	if m.Kind == hongyan.KindSubscribe {
-		if en, err := e.library.find(ctx, m.AppID, m.TemplateID); err == nil && en.rules == wechat.RulesHistorical {
-			return nil
-		}
-	}
-	err := e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
+	err = e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		return err
 	}
-	e.library.forget(m.AppID)
+	return e.holdTemplate(ctx, m.TemplateID, templateHold(m.AppID, m.Kind, status, said.Errcode, said.Errmsg))
+}
+
+func templateHold(appID string, k hongyan.MessageKind, status string, errcode int, why string) hongyan.Hold {
+	return hongyan.Hold{
+		AppID: appID, Kind: k, Reason: hongyan.HoldTemplate, Errcode: errcode,
+		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + why,
+	}
+}
+
+// TemplateGone holds the messages of a template that WeChat no longer lists. Its status is
+// in the store already.
+func (e *Engine) TemplateGone(ctx context.Context, t *hongyan.Template, why string) error {
+	return e.holdTemplate(ctx, t.TemplateID, templateHold(t.AppID, t.Kind, t.Status, 0, why))
+}
+
+func (e *Engine) holdTemplate(ctx context.Context, templateID string, h hongyan.Hold) error {
+	e.library.forget(h.AppID)
+	h.Since = e.cfg.Store.Now()
 	for n := sweepBatch; n == sweepBatch; {
-		if n, err = e.cfg.Store.HoldTemplate(ctx, m.TemplateID, h, sweepBatch); err != nil {
+		var err error
+		if n, err = e.cfg.Store.HoldTemplate(ctx, templateID, h, sweepBatch); err != nil {
 			return err
 		}
 	}

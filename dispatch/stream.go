@@ -30,6 +30,8 @@ type stream struct {
 	halved  time.Time
 	healthy bool // the last outcome was an answer: leasing ahead is safe
 
+	feeder chan struct{} // closed when there is room for the rows of a batch again; nil = nobody waits
+
 	backlog bool      // the store may hold due messages of it
 	nextDue time.Time // when the next waiting message is due; zero = none known
 

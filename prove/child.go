@@ -108,7 +108,7 @@ func (c *child) kill() {
 	<-c.gone
 }
 
-// signal sends a signal, e.g. SIGSTOP.
+// signal sends a signal, e.g. SIGTERM.
 func (c *child) signal(s syscall.Signal) error { return c.cmd.Process.Signal(s) }
 
 // stop is what an operator does: SIGTERM, and waiting. A child that does not

@@ -1,11 +1,13 @@
 package prove
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os/exec"
 	"path"
 	"time"
 
@@ -54,8 +56,35 @@ const (
 	netLoad   = 3_000
 )
 
-// runDatabase is test 5: the network to PostgreSQL is cut, again and again, and
-// once stands still for 30 s. Nothing is accepted twice, nothing is lost.
+// trouble is something that happens to the way to the database, or to its server.
+type trouble struct {
+	what string
+	do   func(context.Context) error
+	d    time.Duration
+}
+
+// troubles are those of test 5: the network is cut, again and again, and once stands
+// still for 30 s. Where the operator said how, the server is restarted under load.
+func (t *trial) troubles(p *proxy) []trouble {
+	cut := trouble{"the network to PostgreSQL is cut", func(context.Context) error { p.sever(); return nil }, cutFor}
+	still := trouble{"the network to PostgreSQL stands still", func(context.Context) error { p.freeze(); return nil }, frozenNet}
+	if t.cfg.Restart == "" {
+		return []trouble{cut, cut, still, cut}
+	}
+	return []trouble{cut, {"PostgreSQL is restarted", t.restart, cutFor}, still, cut}
+}
+
+// restart runs the operator's command.
+func (t *trial) restart(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "/bin/sh", "-c", t.cfg.Restart).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("--restart %q: %w: %s", t.cfg.Restart, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// runDatabase is test 5: trouble with the database and the way to it. Nothing is
+// accepted twice, nothing is lost.
 func runDatabase(ctx context.Context, t *trial) error {
 	if !t.cfg.postgres() {
 		return errSkip{"it is about the network to PostgreSQL: give --database"}
@@ -81,17 +110,15 @@ func runDatabase(ctx context.Context, t *trial) error {
 	l.begin(ctx)
 	endWatch := w.begin(ctx)
 	defer endWatch()
-	for _, blow := range []struct {
-		what string
-		do   func()
-		d    time.Duration
-	}{{"cut", p.sever, cutFor}, {"cut", p.sever, cutFor}, {"still", p.freeze, frozenNet}, {"cut", p.sever, cutFor}} {
+	for _, b := range t.troubles(p) {
 		if err := pause(ctx, cutFor); err != nil {
 			return err
 		}
-		t.say("the network to PostgreSQL is %s for %v", blow.what, blow.d)
-		blow.do()
-		if err := pause(ctx, blow.d); err != nil {
+		t.say("%s; %v pass", b.what, b.d)
+		if err := b.do(ctx); err != nil {
+			return err
+		}
+		if err := pause(ctx, b.d); err != nil {
 			return err
 		}
 		p.mend()

@@ -150,13 +150,13 @@ func runCopies(ctx context.Context, t *trial) error {
 		if err := pause(ctx, 700*time.Millisecond); err != nil {
 			return err
 		}
-		if err := n.child().signal(syscall.SIGSTOP); err != nil {
+		if err := n.child().freeze(); err != nil {
 			return err
 		}
 		promised := l.promised()
 		to := filepath.Join(r.dir, fmt.Sprintf("copy%d.db", i+1))
 		err := errors.Join(copyFile(n.file(), to), copyFile(n.file()+"-wal", to+"-wal"))
-		if err = errors.Join(err, n.child().signal(syscall.SIGCONT)); err != nil {
+		if err = errors.Join(err, n.child().thaw()); err != nil {
 			return err
 		}
 		if err := holdsAll(ctx, to, promised); err != nil {

@@ -26,6 +26,7 @@ type Config struct {
 	Messages int           // of test kills; 0 = 250 for each kill, at least 2,000
 	Seed     int64         // of the messages, the kills and the platform's choices; 0 = a new one
 	Database string        // a postgres:// URL; "" = SQLite in a folder of its own
+	Restart  string        // a shell command that restarts the server of Database, for test database; "" = it is not restarted
 	Nodes    int           // gateways; 0 = one on SQLite, three on PostgreSQL
 	Lease    time.Duration // how long a silent process keeps its messages; 0 = its own default
 	Only     []string      // names of tests, "all" = every one; none = kills, or the one that shows the defect planted
@@ -102,6 +103,9 @@ func (c *Config) Check() error {
 	}
 	if c.Database != "" && !c.postgres() {
 		return &UsageError{fmt.Sprintf("--database %q is not a postgres:// URL", c.Database), "leave it out for SQLite: each test makes a database of its own"}
+	}
+	if c.Restart != "" && !c.postgres() {
+		return &UsageError{"--restart needs --database", "it restarts the PostgreSQL server that --database names"}
 	}
 	if c.Break != "" && !slices.Contains(fault.Defects(), fault.Defect(c.Break)) {
 		return &UsageError{fmt.Sprintf("--break %q is not one of %s", c.Break, words(fault.Defects())), "see hongyan prove --help"}

@@ -3,7 +3,6 @@ package prove
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"time"
 
 	"hongyan"
@@ -90,13 +89,13 @@ func runFrozenNode(ctx context.Context, t *trial) error {
 	if err := pause(ctx, time.Second); err != nil {
 		return err
 	}
-	if err := frozen.child().signal(syscall.SIGSTOP); err != nil {
+	if err := frozen.child().freeze(); err != nil {
 		return err
 	}
 	if err := pause(ctx, frozenFor); err != nil {
 		return err
 	}
-	if err := frozen.child().signal(syscall.SIGCONT); err != nil {
+	if err := frozen.child().thaw(); err != nil {
 		return err
 	}
 	if err := pause(ctx, time.Second); err != nil { // it writes what it still has in hand

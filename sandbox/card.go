@@ -53,11 +53,3 @@ func (s *Sandbox) Cards(openid string, limit int) []Card {
 	}
 	return cards
 }
-
-// withoutColors takes the colours out: subscribe messages have none (spec §7.1).
-func withoutColors(data wechat.Data) {
-	for key, field := range data {
-		field.Color = ""
-		data[key] = field
-	}
-}

@@ -110,13 +110,10 @@ func shownJump(jump wechat.Jump) InboxJump {
 // card draws the message as the phone would.
 func (m *message) card(era wechat.Era) wechat.Card {
 	data, _ := parseData(m.body.Data)
-	if m.tmpl.family == familySubscribe {
-		withoutColors(data)
-	}
 	return wechat.Render(wechat.RenderInput{
 		Title: m.tmpl.title, Content: m.tmpl.parsed, Data: data, Era: era,
 		TopColor: m.body.TopColor.string(), Emphasis: m.body.EmphasisKeyword.string(), MiniProgram: m.shownWhole(),
-		HideEmptyLines: m.account.kind == kindTest,
+		Subscribe: m.tmpl.family == familySubscribe, HideEmptyLines: m.account.kind == kindTest,
 	})
 }
 

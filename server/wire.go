@@ -12,6 +12,7 @@ import (
 	"hongyan"
 	"hongyan/access"
 	"hongyan/api"
+	"hongyan/batch"
 	"hongyan/callback"
 	"hongyan/compat"
 	"hongyan/deliver"
@@ -34,6 +35,8 @@ type works struct {
 	sender *deliver.Sender
 	pushes *callback.Callback
 	gate   *compat.Gate
+
+	batches *batch.Desk
 }
 
 // wire builds the parts from the bottom up.
@@ -47,6 +50,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		DiedEarly: w.tokenDied,
 	})
 	w.buildEngine()
+	w.buildBatches()
 	w.buildCallbacks()
 	w.gate = compat.New(compat.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
@@ -55,22 +59,23 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender,
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
 		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
 	// Started in this order, stopped in the reverse: requests end first, then nobody
 	// listens to other processes any more, then what was gathered about requests is
-	// written, then sending stops, then what WeChat pushed is processed and handed on,
+	// written, then no batch is fed any more, then sending stops, then what WeChat pushed is processed and handed on,
 	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
+		{"batch", w.batches.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
-		retentionPart(st, s.config.Retention, s.log.With("part", "retention")),
+		retentionPart(st, s.config.Retention, s.engine.Leads, s.log.With("part", "retention")),
 	}
 }
 
@@ -83,6 +88,9 @@ func (w *works) buildEngine() {
 		Released: func(ctx context.Context, appID, templateID string) error {
 			_, err := w.engine.ReleaseTemplate(ctx, appID, templateID)
 			return err
+		},
+		Gone: func(ctx context.Context, t *hongyan.Template, why string) error {
+			return w.engine.TemplateGone(ctx, t, why)
 		},
 	})
 	w.engine = dispatch.New(dispatch.Config{
@@ -107,6 +115,9 @@ func (w *works) buildCallbacks() {
 			return callback.Reply(r), err
 		},
 		Stored: w.sender.Wake,
+		Leads: func(ctx context.Context, d time.Duration) (bool, error) {
+			return w.engine.Leads(ctx, "orphans", d)
+		},
 	})
 }
 

@@ -51,9 +51,10 @@ const (
 	NoticeEvents                       // an event was stored
 	NoticeDeliveries                   // a delivery is pending
 	NoticeKeys                         // an API key
+	NoticeBatches                      // the state of a batch
 )
 
 // NoticeKinds returns all kinds.
 func NoticeKinds() []NoticeKind {
-	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys}
+	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys, NoticeBatches}
 }

@@ -8,10 +8,12 @@ import "time"
 // accepted and still waits for its event, or is uncertain, goes with the others.
 type Retention struct {
 	// Payload: after this a message loses WeChat's body and the caller's metadata,
-	// and keeps its state, attempts and receipt. It cannot be retried then.
+	// and keeps its state, attempts and receipt. It cannot be retried then. The rows
+	// staged for a batch go so long after its end.
 	Payload time.Duration
 	// Messages: after this the message goes, with attempts and receipt, and out of
-	// the counts. Less than MinRetention stands for MinRetention.
+	// the counts. Less than MinRetention stands for MinRetention. A batch goes so
+	// long after its end, and one that was never started after its last change.
 	Messages time.Duration
 	// Events: after this a processed event goes, unless a delivery of it is still
 	// there. Less than MinRetention stands for MinRetention.
@@ -38,4 +40,6 @@ type Retained struct {
 	Payloads int // messages that lost their payload
 	Messages int // messages removed
 	Events   int // events removed
+	Chunks   int // chunks of staged rows removed
+	Batches  int // batches removed
 }

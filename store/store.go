@@ -31,6 +31,7 @@ type Store interface {
 	Nodes
 	Events
 	Deliveries
+	Batches
 	Cluster
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
@@ -77,9 +78,10 @@ type Accounts interface {
 	Holds(ctx context.Context) ([]hongyan.Hold, error)
 }
 
-// Templates keeps each account's templates.
+// Templates keeps each account's templates, and the words that stand for them.
 type Templates interface {
-	// PutTemplates inserts or updates by (AppID, TemplateID).
+	// PutTemplates inserts or updates by (AppID, TemplateID). The Policy of one that is
+	// there stays as it is: SetTemplatePolicy alone changes it.
 	PutTemplates(ctx context.Context, ts []hongyan.Template) error
 	// Template finds one; NotFound (code unknown_template) otherwise.
 	Template(ctx context.Context, appID, templateID string) (hongyan.Template, error)
@@ -87,8 +89,23 @@ type Templates interface {
 	Templates(ctx context.Context, appID string) ([]hongyan.Template, error)
 	// DeleteTemplate removes one; NotFound when there is none.
 	DeleteTemplate(ctx context.Context, appID, templateID string) error
-	// SetTemplateStatus marks one as active, banned or removed.
+	// SetTemplateStatus marks one as active, banned or removed; NotFound when there is none.
 	SetTemplateStatus(ctx context.Context, appID, templateID, status, reason string) error
+	// SetTemplatePolicy says what becomes of values that are too long; NotFound when there is none.
+	SetTemplatePolicy(ctx context.Context, appID, templateID string, policy hongyan.LengthPolicy) error
+	// TemplateCounts returns how many templates each account has in each status.
+	TemplateCounts(ctx context.Context) (map[string]map[string]int, error)
+	// HeldForTemplates returns how many messages of an account are held for the sake of
+	// their template (hongyan.HoldTemplate), by template_id. It looks at most at limit of them.
+	HeldForTemplates(ctx context.Context, appID string, limit int) (map[string]int, error)
+
+	// PutTemplateAlias makes the word stand for the template, whatever it stood for.
+	// Whether there is such a template is not looked at.
+	PutTemplateAlias(ctx context.Context, a hongyan.TemplateAlias) error
+	// DeleteTemplateAlias removes a word; NotFound (code unknown_alias) when there is none.
+	DeleteTemplateAlias(ctx context.Context, appID, alias string) error
+	// TemplateAliases lists an account's, by alias.
+	TemplateAliases(ctx context.Context, appID string) ([]hongyan.TemplateAlias, error)
 }
 
 // Tokens keeps the one current access_token of each account (encrypted).
@@ -336,6 +353,7 @@ type Filter struct {
 	AppIDs     []string // nil = any
 	ToUser     string
 	TemplateID string
+	Batch      int64 // Batch.Seq; 0 = any
 	States     []hongyan.State
 	Since      time.Time // CreatedAt >= Since
 	Until      time.Time // CreatedAt < Until

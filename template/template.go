@@ -1,9 +1,11 @@
 // Package template keeps an account's templates in step with WeChat: it reads
-// them, adds one from the library, deletes one, and takes one by hand where
-// WeChat offers no list (mini programs: their interface is retired).
+// them and says what is different, adds one from the library, deletes one, and takes
+// one by hand where WeChat offers no list (form_id templates of mini programs: their
+// interface is retired). It keeps the words that stand for them, and knows the industries and
+// categories that decide which an account may have.
 //
-// Start with Shelf.Sync and compare.go. What may be put into a template is package wechat's
-// grammar; whether a message fits is package dispatch's.
+// Start with Shelf.Sync, compare.go and diff.go. What may be put into a template is package
+// wechat's grammar; whether a message fits is package dispatch's.
 package template
 
 import (
@@ -11,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"hongyan"
 	"hongyan/store"
@@ -43,6 +47,9 @@ type Config struct {
 	// Released is told of a template that became active, again or for the first
 	// time, so that messages held for it can go; nil = nobody.
 	Released func(ctx context.Context, appID, templateID string) error
+	// Gone is told of a template that WeChat lists no more, with its new status, so that
+	// messages that wait are held; nil = nobody.
+	Gone func(ctx context.Context, t *hongyan.Template, why string) error
 }
 
 // Shelf holds every account's templates. It is safe for concurrent use.
@@ -54,56 +61,6 @@ func New(cfg Config) *Shelf {
 		cfg.Changed = func(string) {}
 	}
 	return &Shelf{cfg}
-}
-
-// Changes is what a sync found, as template_ids.
-type Changes struct {
-	Added, Updated, Missing []string
-	Unchanged               int
-}
-
-// Sync reads the account's templates from WeChat (get_all_private_template).
-// Nothing is deleted here: messages refer to templates, so one that WeChat no
-// longer lists is marked removed. Being listed does not mean that a banned
-// template may be sent: it stays banned. Errors of WeChat are *wechat.Error.
-func (s *Shelf) Sync(ctx context.Context, appID string) (Changes, error) {
-	return s.sync(ctx, appID, false)
-}
-
-// SyncLiftingBans is an operator's sync: bans are lifted, because the operator
-// may have settled them with WeChat. A ban that stands comes back with the
-// next refusal.
-func (s *Shelf) SyncLiftingBans(ctx context.Context, appID string) (Changes, error) {
-	return s.sync(ctx, appID, true)
-}
-
-func (s *Shelf) sync(ctx context.Context, appID string, liftBans bool) (Changes, error) {
-	a, err := s.cfg.Store.Account(ctx, appID)
-	if err != nil {
-		return Changes{}, err
-	}
-	if a.Kind == hongyan.MiniProgram {
-		return Changes{}, errByHand
-	}
-	theirs, err := s.client(&a).ListTemplates(ctx)
-	if err != nil {
-		return Changes{}, fmt.Errorf("list templates of %s: %w", a.AppID, err)
-	}
-	ours, err := s.cfg.Store.Templates(ctx, a.AppID)
-	if err != nil {
-		return Changes{}, err
-	}
-	p := compare(&a, ours, theirs, hongyan.Millis(s.cfg.Store.Now()), liftBans)
-	if err := s.cfg.Store.PutTemplates(ctx, p.put); err != nil {
-		return Changes{}, fmt.Errorf("store templates of %s: %w", a.AppID, err)
-	}
-	for _, id := range p.Missing {
-		if err := s.cfg.Store.SetTemplateStatus(ctx, a.AppID, id, Removed, "not in WeChat's list at the last sync"); err != nil {
-			return Changes{}, err
-		}
-	}
-	s.cfg.Changed(a.AppID)
-	return p.Changes, s.release(ctx, a.AppID, append(p.revived, p.Added...))
 }
 
 // errByHand explains why templates of mini programs cannot be fetched.
@@ -123,28 +80,9 @@ func (s *Shelf) release(ctx context.Context, appID string, ids []string) error {
 	return nil
 }
 
-// Add takes a template from WeChat's library (api_add_template), then syncs to
-// learn its text.
-func (s *Shelf) Add(ctx context.Context, appID, shortID string, keywords []string) (hongyan.Template, error) {
-	a, err := s.cfg.Store.Account(ctx, appID)
-	if err != nil {
-		return hongyan.Template{}, err
-	}
-	if a.Kind == hongyan.MiniProgram {
-		return hongyan.Template{}, errByHand
-	}
-	id, err := s.client(&a).AddTemplate(ctx, wechat.AddTemplateRequest{TemplateIDShort: shortID, KeywordNameList: keywords})
-	if err != nil {
-		return hongyan.Template{}, fmt.Errorf("add template %s to %s: %w", shortID, a.AppID, err)
-	}
-	if _, err := s.SyncLiftingBans(ctx, a.AppID); err != nil {
-		return hongyan.Template{}, err
-	}
-	return s.cfg.Store.Template(ctx, a.AppID, id)
-}
-
-// Delete deletes a template at WeChat (del_private_template), then here. Where
-// WeChat has it no more, or has no such call, only our copy goes.
+// Delete deletes a template at WeChat, then here. Where WeChat has it no more, or has no
+// such call, only our copy goes. One that an alias stands for stays: whoever
+// uses the word would be refused.
 func (s *Shelf) Delete(ctx context.Context, appID, templateID string) error {
 	a, err := s.cfg.Store.Account(ctx, appID)
 	if err != nil {
@@ -154,10 +92,11 @@ func (s *Shelf) Delete(ctx context.Context, appID, templateID string) error {
 	if err != nil {
 		return err
 	}
-	if t.Kind != hongyan.KindMiniTemplate {
-		if err := s.client(&a).DeleteTemplate(ctx, templateID); err != nil && !goneAtWeChat(err) {
-			return fmt.Errorf("delete template %s of %s: %w", templateID, a.AppID, err)
-		}
+	if err := s.checkUnused(ctx, &t); err != nil {
+		return err
+	}
+	if err := s.deleteThere(ctx, &a, &t); err != nil {
+		return fmt.Errorf("delete template %s of %s: %w", templateID, a.AppID, err)
 	}
 	if err := s.cfg.Store.DeleteTemplate(ctx, a.AppID, templateID); err != nil {
 		return err
@@ -166,19 +105,50 @@ func (s *Shelf) Delete(ctx context.Context, appID, templateID string) error {
 	return nil
 }
 
-func goneAtWeChat(err error) bool {
-	said, ok := errors.AsType[*wechat.Error](err)
-	return ok && said.Code == wechat.CodeInvalidTemplateID
+// deleteThere deletes a template at WeChat, by the call of its kind.
+func (s *Shelf) deleteThere(ctx context.Context, a *hongyan.Account, t *hongyan.Template) error {
+	switch t.Kind {
+	case hongyan.KindMiniTemplate:
+		return nil // retired
+	case hongyan.KindSubscribe, hongyan.KindNotice:
+		return s.deleteSubscribe(ctx, a, t.TemplateID)
+	}
+	err := s.client(a).DeleteTemplate(ctx, t.TemplateID)
+	if said, ok := errors.AsType[*wechat.Error](err); ok && said.Code == wechat.CodeInvalidTemplateID {
+		return nil // gone already
+	}
+	return err
+}
+
+// deleteSubscribe deletes a subscribe template at WeChat. It has no code of its own for one that
+// is not there (spec §7.2), so after a refusal its list decides.
+func (s *Shelf) deleteSubscribe(ctx context.Context, a *hongyan.Account, id string) error {
+	err := s.client(a).DeleteSubscribeTemplate(ctx, id)
+	if _, refused := errors.AsType[*wechat.Error](err); !refused {
+		return err
+	}
+	theirs, unread := s.client(a).ListSubscribeTemplates(ctx)
+	if unread == nil && !slices.ContainsFunc(theirs, func(t wechat.SubscribeTemplate) bool { return t.PriTmplID == id }) {
+		return nil
+	}
+	return err
 }
 
 // Register keeps a template as given, for accounts whose templates WeChat does
-// not list. AppID, TemplateID, Title, Content and Example are the caller's.
+// not list. AppID, TemplateID, Title, Content and Example are the caller's; so is Kind,
+// where "" is that of the account's template messages.
 func (s *Shelf) Register(ctx context.Context, t hongyan.Template) (hongyan.Template, error) {
 	a, err := s.cfg.Store.Account(ctx, t.AppID)
 	if err != nil {
 		return t, err
 	}
-	t.AppID, t.Kind, t.Status, t.SyncedAt = a.AppID, a.Kind.MessageKind(), Active, hongyan.Millis(s.cfg.Store.Now())
+	t.AppID, t.Status, t.SyncedAt = a.AppID, Active, s.now()
+	if t.Kind == "" {
+		t.Kind = a.Kind.MessageKind()
+	}
+	if t.Kind != a.Kind.MessageKind() && t.Kind != subscribeKind(&a) {
+		return t, hongyan.InvalidField("invalid_template", "/kind", "kind %q is not one of a %s account's: %s or %s", t.Kind, a.Kind, a.Kind.MessageKind(), subscribeKind(&a))
+	}
 	if err := s.cfg.Store.PutTemplates(ctx, []hongyan.Template{t}); err != nil {
 		return t, fmt.Errorf("store template %s of %s: %w", t.TemplateID, a.AppID, err)
 	}
@@ -187,6 +157,8 @@ func (s *Shelf) Register(ctx context.Context, t hongyan.Template) (hongyan.Templ
 	// WeChat refused it.
 	return t, s.release(ctx, a.AppID, []string{t.TemplateID})
 }
+
+func (s *Shelf) now() time.Time { return hongyan.Millis(s.cfg.Store.Now()) }
 
 // client speaks to WeChat as account a.
 func (s *Shelf) client(a *hongyan.Account) *wechat.Client {

@@ -19,8 +19,8 @@ type Card struct {
 	Lines       []CardLine
 	Remark      string // closing text, may hold line breaks; always "" in eras E and F
 	RemarkColor string
-	TopColor    string   // bar above the card, era A only
-	Warnings    []string // what was given but is not shown, in English
+	TopColor    string    // bar above the card, era A only
+	Warnings    []Warning // what was given but is not shown as given, in the order of the card
 }
 
 // CardLine is one line of a card.
@@ -49,6 +49,9 @@ type RenderInput struct {
 	// MiniProgram marks a mini program's message. Those were withdrawn before the phone began to
 	// trim, so they are shown whole in every era.
 	MiniProgram bool
+	// Subscribe marks a subscribe message or subscription notice, whose values have no
+	// colours (spec §7.1).
+	Subscribe bool
 	// HideEmptyLines hides lines none of whose parameters has a value, as test accounts do
 	// (spec §4.6).
 	HideEmptyLines bool
@@ -87,19 +90,13 @@ type renderer struct {
 	historical bool // lines are cut: values of category templates obey their types' limits, up to 32
 	card       Card
 	keys       [][]string // parameters of each card line, for the emphasis
-	warned     map[string]bool
 }
 
-func (r *renderer) warn(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if r.warned[text] {
-		return
+// warn notes w once.
+func (r *renderer) warn(w Warning) {
+	if !slices.Contains(r.card.Warnings, w) {
+		r.card.Warnings = append(r.card.Warnings, w)
 	}
-	if r.warned == nil {
-		r.warned = map[string]bool{}
-	}
-	r.warned[text] = true
-	r.card.Warnings = append(r.card.Warnings, text)
 }
 
 func (r *renderer) topColor() {
@@ -108,7 +105,8 @@ func (r *renderer) topColor() {
 	case r.in.Era == EraA && !r.in.MiniProgram:
 		r.card.TopColor = r.color("topcolor", r.in.TopColor)
 	default:
-		r.warn("topcolor is ignored: only era A drew it")
+		r.warn(Warning{Field: "topcolor", Rule: WarnTopColor,
+			Detail: "topcolor is ignored: only era A drew it", DetailZH: "topcolor 不起作用：只有最早的微信（时代 A）会画出来"})
 	}
 }
 
@@ -157,6 +155,7 @@ func (r *renderer) line(line []Segment) {
 		return
 	}
 	if r.in.HideEmptyLines && len(keys) > 0 && !r.anyValue(keys) {
+		r.warn(aboutKey(keys[0], WarnEmptyLine, "%s: the line is not shown, since it has no value", "%s：该行没有值，不显示"))
 		return
 	}
 	label, rest := cutLabel(line)
@@ -238,6 +237,10 @@ func (r *renderer) fill(line []Segment) []piece {
 			continue
 		}
 		field := r.in.Data[seg.Key]
+		if r.in.Subscribe && field.Color != "" {
+			field.Color = ""
+			r.warn(aboutKey(seg.Key, WarnColorIgnored, "%s: its colour is ignored: subscribe messages have none", "%s：颜色不起作用：订阅消息没有颜色"))
+		}
 		if r.trim {
 			field = r.plain(seg.Key, field)
 		} else {
@@ -252,20 +255,20 @@ func (r *renderer) fill(line []Segment) []piece {
 func (r *renderer) plain(key string, field Field) Field {
 	if isFrame(key) {
 		if strings.TrimSpace(field.Value) != "" {
-			r.warn("%s is not shown: dropped at delivery since 2023-05-04", key)
+			r.warn(aboutKey(key, WarnHidden, "%s is not shown: dropped at delivery since 2023-05-04", "%s 不显示：2023-05-04 起下发时被去掉"))
 		}
 		return Field{}
 	}
 	if field.Color != "" {
-		r.warn("%s: its colour is ignored since 2023-05-04", key)
+		r.warn(aboutKey(key, WarnColorIgnored, "%s: its colour is ignored since 2023-05-04", "%s：颜色自 2023-05-04 起不再生效"))
 	}
 	value := dropEmoji(field.Value)
 	if value != field.Value {
-		r.warn("%s: emoji are removed", key)
+		r.warn(aboutKey(key, WarnEmoji, "%s: emoji are removed", "%s：表情符号会被去掉"))
 	}
 	oneLine := dropLineBreaks(value)
 	if oneLine != value {
-		r.warn("%s: line breaks are removed", key)
+		r.warn(aboutKey(key, WarnLineBreaks, "%s: line breaks are removed", "%s：换行会被去掉"))
 	}
 	return Field{Value: oneLine}
 }
@@ -278,11 +281,14 @@ func (r *renderer) cut(keys []string, value string) string {
 	if short == value {
 		return value
 	}
-	whose := "text of the template"
+	w := Warning{Rule: WarnCut, Detail: "text of the template", DetailZH: "模板自带的文字"}
 	if len(keys) > 0 {
-		whose = strings.Join(keys, ", ")
+		w.Key, w.Detail = keys[0], strings.Join(keys, ", ")
+		w.DetailZH = w.Detail
 	}
-	r.warn("%s: cut after %d characters", whose, lineLimit)
+	w.Detail += fmt.Sprintf(": cut after %d characters", lineLimit)
+	w.DetailZH += fmt.Sprintf("：超过 %d 个字符的部分显示为省略号", lineLimit)
+	r.warn(w)
 	return short
 }
 
@@ -293,7 +299,14 @@ func (r *renderer) color(key, color string) string {
 	if color == "" || hexColor.MatchString(color) {
 		return color
 	}
-	r.warn("%s: colour %s is not #RRGGBB and shown as black", key, quoted(color))
+	w := Warning{Key: key, Rule: WarnBadColor,
+		Detail:   fmt.Sprintf("%s: colour %s is not #RRGGBB and shown as black", key, quoted(color)),
+		DetailZH: fmt.Sprintf("%s：颜色 %s 不是 #RRGGBB，按黑色显示", key, quoted(color)),
+	}
+	if key == "topcolor" && !r.in.Content.Has(key) {
+		w.Key, w.Field = "", key
+	}
+	r.warn(w)
 	return ""
 }
 
@@ -304,7 +317,8 @@ func (r *renderer) emphasize() {
 	case key == "":
 		return
 	case !r.in.MiniProgram:
-		r.warn("emphasis_keyword is ignored: only mini programs have it")
+		r.warn(Warning{Field: "emphasis_keyword", Rule: WarnEmphasis,
+			Detail: "emphasis_keyword is ignored: only mini programs have it", DetailZH: "emphasis_keyword 不起作用：只有小程序消息才有"})
 		return
 	}
 	for i := range r.card.Lines {
@@ -313,13 +327,16 @@ func (r *renderer) emphasize() {
 			return
 		}
 	}
-	r.warn("emphasis_keyword %s: no line shows it", quoted(r.in.Emphasis))
+	r.warn(Warning{Field: "emphasis_keyword", Rule: WarnEmphasis,
+		Detail:   fmt.Sprintf("emphasis_keyword %s: no line shows it", quoted(r.in.Emphasis)),
+		DetailZH: fmt.Sprintf("emphasis_keyword %s：没有这一行", quoted(r.in.Emphasis))})
 }
 
 func (r *renderer) unknownKeys() {
 	for _, key := range slices.Sorted(maps.Keys(r.in.Data)) {
 		if !r.in.Content.Has(key) {
-			r.warn("%s: the template has no such key", quoted(key))
+			r.warn(Warning{Key: key, Rule: ProblemUnknownKey.String(),
+				Detail: quoted(key) + ": the template has no such key", DetailZH: quoted(key) + "：模板中没有该参数"})
 		}
 	}
 }

@@ -16,6 +16,7 @@ type proveCommand struct {
 	Messages int           `placeholder:"N" help:"Messages of test kills. Default: 250 for each kill, at least 2000."`
 	Seed     int64         `placeholder:"N" help:"Draws messages, kills and mischief. Default: a new one, which is printed."`
 	Database string        `placeholder:"URL" help:"A postgres:// URL. Default: SQLite, in a folder that is removed."`
+	Restart  string        `placeholder:"COMMAND" help:"A shell command that restarts the PostgreSQL server, run under load by test database."`
 	Nodes    int           `placeholder:"N" help:"Gateways on the database. Default: one on SQLite, three on PostgreSQL."`
 	Lease    time.Duration `placeholder:"D" help:"How long a silent gateway keeps its messages, to shorten runs on PostgreSQL. Default: its own, 60s."`
 	Only     []string      `placeholder:"NAME,…" help:"Tests to run, or all. Default: kills."`
@@ -49,7 +50,7 @@ func (c *proveCommand) Run(ctx context.Context, w *surroundings) error {
 		say = printerFor(w.stderr, w.getenv)
 	}
 	report, err := prove.Run(ctx, prove.Config{
-		Exe: exe, Kills: c.Kills, Messages: c.Messages, Seed: c.Seed, Database: c.Database, Nodes: c.Nodes, Lease: c.Lease,
+		Exe: exe, Kills: c.Kills, Messages: c.Messages, Seed: c.Seed, Database: c.Database, Restart: c.Restart, Nodes: c.Nodes, Lease: c.Lease,
 		Only: c.Only, Break: c.Break, Folder: c.Folder, Keep: c.Keep, Say: func(l prove.Line) { proveLine(say, l) },
 	})
 	switch usage, wrong := errors.AsType[*prove.UsageError](err); {

@@ -4,29 +4,16 @@ import (
 	"html/template"
 	"slices"
 
+	"hongyan/card"
 	"hongyan/sandbox"
 	"hongyan/wechat"
 )
 
-// Styles of a card: which of WeChat's drawings it follows (spec §4.3, §6.2).
-const (
-	styleClassic = "classic" // service account, eras A to D: first, remark, colours
-	styleTrimmed = "trimmed" // service account, eras E and F: two columns, black and grey
-	styleMini    = "mini"    // mini program, or subscribe message: a head, two columns, perhaps an enlarged keyword
-)
-
-// card is a message as the template draws it.
-type card struct {
+// message is a card on the phone.
+type message struct {
+	card.Face
 	MsgID    string
-	Style    string
 	Era      string
-	Title    string
-	Date     string // "9月14日"
-	TopColor string // "#RRGGBB" or "": the strip of era A
-	First    ink
-	Lines    []line
-	Emphasis *line // of a mini program: drawn large, above the others
-	Remark   ink
 	Sender   sender // named in the head of a mini program's card
 	Foot     foot
 	Unread   bool
@@ -36,15 +23,6 @@ type card struct {
 	Refused  bool   // the user refuses the sender's notices
 	jump     wechat.Jump
 	at       int64
-}
-
-// ink is text in one colour; Color is "#RRGGBB" or "" for the default.
-type ink struct{ Text, Color string }
-
-// line is "label: value"; a value of several colours comes in several pieces.
-type line struct {
-	Label string
-	Value []ink
 }
 
 // foot is the last row of a card; it is there only when a tap opens something.
@@ -63,71 +41,43 @@ type sender struct {
 // Avatar draws the sender.
 func (s sender) Avatar() template.HTML { return accountAvatar(s.AppID, s.Name, s.Mini) }
 
-// newCard lays a message out. Template messages follow their era: A to D the
-// classic card, E and F the trimmed one. What mini programs send, and what one
-// subscribes to, has a card of its own in every era; a one-time message is its
-// text in its colour.
-func newCard(c sandbox.Card, who directory) card {
-	d := c.Drawn
-	out := card{
-		MsgID: c.MsgID, Era: c.Era.String(), Title: d.Title, Date: d.Date, TopColor: d.TopColor,
-		First: ink{d.First, d.FirstColor}, Remark: ink{d.Remark, d.RemarkColor},
+// forms are the families of the sandbox as package card knows them.
+var forms = map[string]card.Form{
+	sandbox.CardTemplate: card.FormTemplate, sandbox.CardMini: card.FormMini,
+	sandbox.CardSubscribe: card.FormSubscribe, sandbox.CardOneTime: card.FormOneTime,
+}
+
+// newMessage lays a message out.
+func newMessage(c sandbox.Card, who directory) message {
+	out := message{
+		Face:  card.New(c.Drawn, card.StyleOf(forms[c.Family], c.Era)),
+		MsgID: c.MsgID, Era: c.Era.String(),
 		Sender: who.sender(c.AppID), Template: c.TemplateID, Family: c.Family, Unread: !c.Read,
 		jump: c.Jump, at: c.At.UnixMilli(),
 	}
-	switch {
-	case c.Family == sandbox.CardMini, c.Family == sandbox.CardSubscribe:
-		out.Style = styleMini
-	case c.Family == sandbox.CardOneTime, c.Era.Before(wechat.EraE):
-		out.Style = styleClassic
-	default:
-		out.Style = styleTrimmed
-	}
-	for _, l := range d.Lines {
-		if l.Emphasis && out.Emphasis == nil {
-			out.Emphasis = new(newLine(l))
-			continue
-		}
-		out.Lines = append(out.Lines, newLine(l))
-	}
-	out.Foot = newFoot(out, who)
+	out.Foot = newFoot(&out, who)
 	return out
 }
 
-func newLine(l wechat.CardLine) line {
-	if len(l.Spans) == 0 {
-		return line{l.Label, []ink{{l.Value, l.Color}}}
-	}
-	out := line{Label: l.Label}
-	for _, s := range l.Spans {
-		out.Value = append(out.Value, ink(s))
-	}
-	return out
+// footKeys are the words of the feet in the page's languages.
+var footKeys = map[card.Foot]string{
+	card.FootDetails: "card.details", card.FootViewDetails: "card.view-details", card.FootOpenMini: "card.open-mini",
 }
 
-// newFoot: 详情 before the trimming, 查看详情 or the mini program's name after it,
-// 进入小程序查看 in a mini program's own card; nothing where a tap does nothing.
-func newFoot(c card, who directory) foot {
+func newFoot(c *message, who directory) foot {
 	f := foot{Jump: c.jump.Kind.String()}
-	switch {
-	case c.jump.Kind == wechat.JumpNone:
-	case c.Sender.Mini:
-		f.Key = "card.open-mini"
-	case c.Style == styleClassic:
-		f.Key = "card.details"
-	case c.jump.Kind == wechat.JumpMiniProgram:
+	which := card.FootOf(c.Style, c.Sender.Mini, c.jump.Kind)
+	if f.Key = footKeys[which]; which == card.FootMiniProgram {
 		f.Mini = new(who.sender(c.jump.AppID))
-	default:
-		f.Key = "card.view-details"
 	}
 	return f
 }
 
 // Taps reports whether the card reacts to a finger.
-func (c card) Taps() bool { return c.jump.Kind != wechat.JumpNone }
+func (c message) Taps() bool { return c.jump.Kind != wechat.JumpNone }
 
 // Summary is the chat list's last line.
-func (c card) Summary() string { return c.Title }
+func (c message) Summary() string { return c.Title }
 
 // directory is the accounts of the sandbox by appid.
 type directory map[string]sandbox.AccountView
@@ -151,19 +101,19 @@ func (d directory) sender(appid string) sender {
 
 func isMini(a sandbox.AccountView) bool { return a.Kind == "mini_program" }
 
-func findCard(cards []card, msgid string) (card, bool) {
-	i := slices.IndexFunc(cards, func(c card) bool { return c.MsgID == msgid })
+func findCard(cards []message, msgid string) (message, bool) {
+	i := slices.IndexFunc(cards, func(c message) bool { return c.MsgID == msgid })
 	if i < 0 {
-		return card{}, false
+		return message{}, false
 	}
 	return cards[i], true
 }
 
 // placed is a card with the screen it stands on.
 type placed struct {
-	card
+	message
 	View view
 }
 
 // In places the card.
-func (c card) In(sc screen) placed { return placed{c, sc.view} }
+func (c message) In(sc screen) placed { return placed{c, sc.view} }

@@ -36,8 +36,8 @@ func TestStaticFilesAreServedAndNamedByThePage(t *testing.T) {
 	for _, e := range slices.Concat(all(doc, "script"), all(doc, "link")) {
 		files = append(files, attr(e, "src")+attr(e, "href"))
 	}
-	if len(files) != 5 {
-		t.Errorf("files = %q, want three scripts, a style sheet and an icon", files)
+	if len(files) != 6 {
+		t.Errorf("files = %q, want three scripts, two style sheets and an icon", files)
 	}
 	for _, file := range files {
 		if resp, body := d.ask(http.MethodGet, file, nil); resp.StatusCode != http.StatusOK || body == "" {

@@ -5,10 +5,12 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 
+	"hongyan/card"
 	"hongyan/sandbox"
 )
 
@@ -75,6 +77,7 @@ func (s *site) routes() http.Handler {
 		mux.Handle(pattern, s.handle(h))
 	}
 	mux.HandleFunc("GET /phone/events", s.events)
+	mux.HandleFunc("GET /phone/static/card.css", serveCardCSS)
 	mux.Handle("GET /phone/static/", http.StripPrefix("/phone/", http.HandlerFunc(serveStatic)))
 	return mux
 }
@@ -125,7 +128,7 @@ func parseTemplates(l language) *template.Template {
 		"icon":  icon,
 		"short": shortID,
 	})
-	return template.Must(t.ParseFS(files, "templates/*.html"))
+	return template.Must(card.Parse(t).ParseFS(files, "templates/*.html"))
 }
 
 // shortID is the two ends of a long id.
@@ -149,4 +152,11 @@ func icon(name string) (template.HTML, error) {
 func serveStatic(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	http.ServeFileFS(w, r, files, r.URL.Path)
+}
+
+// serveCardCSS serves the part of the style sheet that is package card's.
+func serveCardCSS(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = io.WriteString(w, card.CSS())
 }

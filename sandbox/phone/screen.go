@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hongyan/card"
 	"hongyan/sandbox"
 	"hongyan/wechat"
 )
@@ -32,7 +33,7 @@ type screen struct {
 	Title    string
 	Unread   int // of all chats
 	Chats    []chatRow
-	Cards    []card
+	Cards    []message
 	Target   target
 	Asking   sender                   // of a prompt
 	Asked    []sandbox.PromptTemplate // of a prompt
@@ -100,11 +101,11 @@ func (s *site) screenOf(v view) screen {
 	who := directoryOf(accounts)
 	state, now := s.box.User(v.User), s.box.Now()
 	sc := screen{view: v, Time: now.In(beijing).Format("15:04"), Platform: state.Platform}
-	var cards []card
+	var cards []message
 	for _, c := range s.box.Cards(v.User, maxCards) {
-		drawn := newCard(c, who)
+		drawn := newMessage(c, who)
 		drawn.Stamp = chatTime(c.At, now, v.lang, true)
-		drawn.Refused = drawn.Style == styleMini && *s.box.User(v.User, c.AppID).Blocked
+		drawn.Refused = drawn.Style == card.Mini && *s.box.User(v.User, c.AppID).Blocked
 		cards = append(cards, drawn)
 	}
 	sc.Chats = s.chats(v, cards, accounts)
@@ -142,7 +143,7 @@ func (s *site) screenOf(v view) screen {
 // chatOf is the chat a message stands in. A mini program's is in 服务通知, and so is
 // what a service account sends to somebody who asked for it without following
 // (spec §4.5; for subscribe messages of service accounts unverified).
-func (s *site) chatOf(openid string, c card) string {
+func (s *site) chatOf(openid string, c message) string {
 	asked := c.Family == sandbox.CardOneTime || c.Family == sandbox.CardSubscribe
 	if c.Sender.Mini || asked && !*s.box.User(openid, c.Sender.AppID).Follows {
 		return noticesChat
@@ -152,7 +153,7 @@ func (s *site) chatOf(openid string, c card) string {
 
 // chats lists the accounts the user follows, those with the newest message first,
 // and 服务通知 once something is in it.
-func (s *site) chats(v view, cards []card, accounts []sandbox.AccountView) []chatRow {
+func (s *site) chats(v view, cards []message, accounts []sandbox.AccountView) []chatRow {
 	rows := map[string]*chatRow{}
 	var order []*chatRow
 	add := func(id, name string, avatar template.HTML) *chatRow {
@@ -199,7 +200,7 @@ func chatCaption(v view, who directory) string {
 }
 
 // open fills in what the tapped card leads to.
-func (sc *screen) open(c card, who directory, knowsMini bool) {
+func (sc *screen) open(c message, who directory, knowsMini bool) {
 	switch c.jump.Kind {
 	case wechat.JumpURL:
 		sc.Kind, sc.Target = screenBrowser, urlTarget(c.jump.URL)

@@ -1,5 +1,7 @@
 package phone
 
+import "hongyan/card"
+
 // words are the texts of the page: Chinese, then English. WeChat's own words are
 // those of its app in the two languages.
 var words = map[string][2]string{
@@ -108,9 +110,9 @@ var words = map[string][2]string{
 	"time.yesterday":    {"昨天", "Yesterday"},
 	"time.date":         {"1月2日", "Jan 2"},
 	"time.date-year":    {"2006年1月2日", "Jan 2, 2006"},
-	"card.details":      {"详情", "Details"},
-	"card.view-details": {"查看详情", "View details"},
-	"card.open-mini":    {"进入小程序查看", "View in mini program"},
+	"card.details":      card.FootDetails.Words(),
+	"card.view-details": card.FootViewDetails.Words(),
+	"card.open-mini":    card.FootOpenMini.Words(),
 	"card.more":         {"更多", "More"},
 	"card.refuse":       {"拒收通知", "Refuse notices"},
 	"card.accept":       {"恢复接收通知", "Accept notices"},

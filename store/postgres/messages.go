@@ -14,7 +14,7 @@ import (
 const messageColumns = `seq, id, appid, kind, touser, template_id, coalesce(client_msg_id, id), caller_msg_id, priority, retry_of, caller_id,
 	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at,
 	last_n, last_started_at, last_ended_at, last_outcome, last_errcode, last_errmsg, last_rid, last_msgid,
-	tries, doubt_since, msgid, own_msgid, accepted_at, in_review, may_duplicate, hold, receipt, metadata, payload`
+	tries, doubt_since, msgid, own_msgid, accepted_at, in_review, may_duplicate, batch, batch_row, hold, receipt, metadata, payload`
 
 // scanMessage reads one row of messageColumns.
 func scanMessage(r *row) (m hongyan.Message, err error) {
@@ -26,7 +26,7 @@ func scanMessage(r *row) (m hongyan.Message, err error) {
 	m.Epoch, m.Attempts, m.FirstAt = r.int64(), r.int(), r.time()
 	m.Last = scanAttempt(r)
 	m.Tries, m.DoubtSince, m.MsgID, m.OwnMsgID, m.AcceptedAt = r.int(), r.time(), r.int64(), r.int64(), r.time()
-	m.InReview, m.MayDuplicate = r.bool(), r.bool()
+	m.InReview, m.MayDuplicate, m.Batch, m.BatchRow = r.bool(), r.bool(), r.int64(), r.int64()
 	hold, receipt := r.text(), r.text()
 	m.Metadata, m.Payload = r.bytes(), r.bytes()
 	if m.Hold, err = decodeHold(hold); err == nil {

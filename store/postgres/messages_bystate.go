@@ -25,9 +25,7 @@ func listByState(ctx context.Context, c conn, holds holdIndex, f store.Filter) (
 			return nil, err
 		}
 	}
-	var all []hongyan.Message
-	err = c.query(ctx, collect(&all), "SELECT "+messageColumns+" FROM messages WHERE seq = ANY($1) ORDER BY seq DESC", newest)
-	return all, err
+	return readBySeq(ctx, c, newest)
 }
 
 // findRoads returns the queries that together find what the filter wants.

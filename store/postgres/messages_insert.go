@@ -285,14 +285,14 @@ func (b *insertBatch) prepare(t *tx, m *hongyan.Message) {
 // NULL is the id.
 const insertSQL = `INSERT INTO messages (
 	seq, id, stream, appid, kind, touser, template_id, client_msg_id, caller_msg_id, priority, retry_of, caller_id,
-	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, payload)
+	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, payload, batch, batch_row)
 	SELECT seq, id, stream, appid, kind, touser, template_id, nullif(client_msg_id, id), caller_msg_id, priority, retry_of, caller_id,
-		state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, coalesce(payload, '')
+		state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, coalesce(payload, ''), batch, batch_row
 	FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
 		$10::smallint[], $11::text[], $12::text[], $13::smallint[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-		$19::bigint[], $20::integer[], $21::bigint[], $22::text[], $23::bytea[], $24::bytea[])
+		$19::bigint[], $20::integer[], $21::bigint[], $22::text[], $23::bytea[], $24::bytea[], $25::bigint[], $26::bigint[])
 		AS new (seq, id, stream, appid, kind, touser, template_id, client_msg_id, caller_msg_id, priority, retry_of, caller_id,
-		state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, payload)`
+		state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, payload, batch, batch_row)`
 
 // keysSQL stores idempotency keys, in place of those past their life. It changes
 // nothing where another transaction was faster.
@@ -332,6 +332,7 @@ func (b *insertBatch) flush(t *tx) error {
 // insertArgs are the columns of new rows, each an array.
 func insertArgs(rows []newRow) []any {
 	n := len(rows)
+	numbers, places := make([]int64, n), make([]int64, n) // of batches, and rows in them
 	seq, created, due, expires, updated, epoch, first := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	id, appID, kind, toUser, templateID, clientMsgID, retryOf, caller, reason := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	stream, attempts := make([]int32, n), make([]int32, n)
@@ -345,8 +346,8 @@ func insertArgs(rows []newRow) []any {
 		priority[i], retryOf[i], caller[i], state[i], reason[i] = int16(m.Priority), m.RetryOf, m.CallerID, int16(m.State), m.Reason
 		created[i], due[i], expires[i], updated[i] = millis(m.CreatedAt), millis(m.DueAt), millis(m.ExpiresAt), millis(m.UpdatedAt)
 		epoch[i], attempts[i], first[i], hold[i] = m.Epoch, int32(m.Attempts), millis(m.FirstAt), encodeHold(m.Hold)
-		metadata[i], payload[i] = m.Metadata, m.Payload
+		metadata[i], payload[i], numbers[i], places[i] = m.Metadata, m.Payload, m.Batch, m.BatchRow
 	}
 	return []any{seq, id, stream, appID, kind, toUser, templateID, clientMsgID, chosen, priority, retryOf, caller, state, reason,
-		created, due, expires, updated, epoch, attempts, first, hold, metadata, payload}
+		created, due, expires, updated, epoch, attempts, first, hold, metadata, payload, numbers, places}
 }

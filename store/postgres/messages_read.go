@@ -102,10 +102,19 @@ func beforeOrNewest(before int64) int64 {
 	return before
 }
 
+// readBySeq reads messages, the newest first.
+func readBySeq(ctx context.Context, c conn, seqs []int64) (all []hongyan.Message, err error) {
+	err = c.query(ctx, collect(&all), "SELECT "+messageColumns+" FROM messages WHERE seq = ANY($1) ORDER BY seq DESC", seqs)
+	return all, err
+}
+
 // list returns up to one message more than the page holds, so that the caller
 // sees whether another page follows. The road it takes depends on the filter:
-// by user, by a word, by account and state, or simply back in time.
+// by user, by a word, by batch, by account and state, or simply back in time.
 func list(ctx context.Context, c conn, holds holdIndex, f store.Filter) (all []hongyan.Message, err error) {
+	if f.Query == "" && f.ToUser == "" && f.Batch != 0 {
+		return listBatch(ctx, c, holds, f)
+	}
 	if f.Query == "" && f.ToUser == "" && (len(f.AppIDs) > 0 || len(f.States) > 0) {
 		return listByState(ctx, c, holds, f)
 	}
@@ -169,6 +178,9 @@ func (q *listQuery) andIfSet(column, text string) {
 
 // filter adds the conditions that are checked row by row on every road.
 func (q *listQuery) filter(f store.Filter) {
+	if f.Batch != 0 {
+		q.and("batch = " + q.arg(f.Batch))
+	}
 	q.andIfSet("template_id", f.TemplateID)
 	if !f.Since.IsZero() {
 		q.and("created_at >= " + q.arg(f.Since.UnixMilli()))

@@ -75,6 +75,9 @@ func markRestored(ctx context.Context, c *pgx.Conn, keys *store.Keyring, r *Rest
 	if err := t.flushCounts(); err != nil {
 		return err
 	}
+	if err := t.pauseBatches(); err != nil {
+		return err
+	}
 	if err := t.forgetProcesses(); err != nil {
 		return err
 	}
@@ -152,6 +155,14 @@ func (t *tx) settleRestored(r *Restored) error {
 	return nil
 }
 
+// pauseBatches keeps batches that were under way from going on by themselves: their
+// next rows may have been sent since.
+func (t *tx) pauseBatches() error {
+	_, err := t.exec("UPDATE batches SET state = $1, reason = $2, detail = $3, version = version + 1, updated_at = $4 WHERE ended_at = 0 AND state IN (1, 2)",
+		int16(hongyan.BatchPaused), hongyan.HoldRestored, "it was under way when the backup was taken, and some of its rows may have been sent since", t.now)
+	return err
+}
+
 // forgetProcesses drops what was true of the processes of then, and lets the numbers
 // of rows go on behind those that the lost time may have used.
 func (t *tx) forgetProcesses() error {
@@ -160,7 +171,7 @@ func (t *tx) forgetProcesses() error {
 			return err
 		}
 	}
-	for _, column := range [][2]string{{"messages", "seq"}, {"events", "id"}, {"deliveries", "id"}, {"nodes", "epoch"}} {
+	for _, column := range [][2]string{{"messages", "seq"}, {"events", "id"}, {"deliveries", "id"}, {"nodes", "epoch"}, {"batches", "seq"}} {
 		_, err := t.exec("SELECT setval(pg_get_serial_sequence($1, $2), nextval(pg_get_serial_sequence($1, $2)) + $3)", column[0], column[1], seqGap)
 		if err != nil {
 			return err

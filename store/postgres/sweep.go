@@ -40,6 +40,8 @@ var sweeps = []struct {
 		WHERE replaced_at > 0 AND replaced_at <= $1 ORDER BY replaced_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, issuedKeep},
 	// The oldest entries only: they are in order of time but for moments.
 	{`DELETE FROM audit WHERE at <= $1 AND id = ANY(ARRAY(SELECT id FROM audit ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, auditKeep},
+	// Roles that nobody does any more: those of batches.
+	{`DELETE FROM leaders WHERE role = ANY(ARRAY(SELECT role FROM leaders WHERE lease_until <= $1 ORDER BY role LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},
 	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
 	// A dead node's row is needed for as long as it may hold something.
 	{`DELETE FROM nodes WHERE epoch = ANY(ARRAY(SELECT epoch FROM nodes WHERE dead AND lease_until <= $1

@@ -206,7 +206,7 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 		if n == 0 {
 			return unknownAccount(appID)
 		}
-		for _, table := range []string{"templates", "tokens", "holds", "issued_tokens", "refreshes", "token_callers"} {
+		for _, table := range []string{"templates", "template_aliases", "tokens", "holds", "issued_tokens", "refreshes", "token_callers"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE appid = ?", appID); err != nil {
 				return err
 			}
@@ -242,5 +242,9 @@ func (t *tx) checkEnded(appID string) error {
 			Message: fmt.Sprintf("account %s has %d messages that have not ended", appID, open),
 			Hint:    "cancel what waits, and let the rest come to its end"}
 	}
-	return nil
+	_, err = t.queryOne(func(r *row) error { open = r.int64(); return nil }, "SELECT count(*) FROM batches WHERE appid = ? AND ended_at = 0", appID)
+	if err == nil && open > 0 {
+		err = store.BatchesOpen(appID, open)
+	}
+	return err
 }

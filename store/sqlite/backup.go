@@ -112,10 +112,10 @@ func weighFile(ctx context.Context, file string) (s Saved, err error) {
 		return s, err
 	}
 	defer c.close()
-	_, err = c.queryOne(ctx, func(r *row) error {
-		s.Messages = r.int64()
-		return nil
-	}, "SELECT coalesce(sum(n), 0) FROM counts")
+	counts, err := loadCounts(ctx, c) // nobody else has the file
+	for _, n := range counts {
+		s.Messages += n
+	}
 	return s, err
 }
 

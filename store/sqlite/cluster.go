@@ -65,9 +65,13 @@ const rateRounding = 1e-6
 func (s *Store) ReserveUsage(ctx context.Context, epoch int64, u store.UsageDelta, limit int64) (int64, error) {
 	var used int64
 	alive := false
-	err := s.read(ctx, func(c *conn) error {
-		_, err := c.queryOne(ctx, func(r *row) error {
-			used, alive = r.int64(), r.bool()
+	err := s.snapshot(ctx, func(c *conn) error {
+		p, err := loadPending(ctx, c)
+		if err != nil {
+			return err
+		}
+		_, err = c.queryOne(ctx, func(r *row) error {
+			used, alive = r.int64()+p.usage[usageKey{u.AppID, u.Scope, u.Period, millis(u.PeriodFrom)}], r.bool()
 			return nil
 		}, `SELECT coalesce((SELECT used FROM usage WHERE appid = ? AND period = ? AND period_from = ? AND scope = ?), 0),
 			EXISTS (SELECT 1 FROM nodes WHERE epoch = ?)`,

@@ -102,6 +102,13 @@ func (c *conn) exec(query string, args ...any) (int, error) {
 	return int(n), err
 }
 
+// command runs a statement about transactions. It is not exec: SQLite would tell the
+// rows of the statement before.
+func (c *conn) command(query string) error {
+	_, err := c.result(query, nil)
+	return err
+}
+
 // insert is exec for a statement that inserts one row or, on a conflict, none. It
 // returns the row's number, and whether there is one.
 func (c *conn) insert(query string, args ...any) (id int64, inserted bool, err error) {

@@ -44,13 +44,9 @@ func (t *tx) unnote() {
 	t.noted = t.noted[:0]
 }
 
-// flushCounts writes the noted changes: a few rows per commit, however many
-// messages it carried.
-func (t *tx) flushCounts() error {
-	for k, n := range t.counts {
-		if n == 0 {
-			continue
-		}
+// addCounts adds to the table.
+func (t *tx) addCounts(counts map[countKey]int64) error {
+	for k, n := range counts {
 		_, err := t.exec(`INSERT INTO counts (appid, kind, state, n) VALUES (?, ?, ?, ?)
 			ON CONFLICT (appid, kind, state) DO UPDATE SET n = n + excluded.n`,
 			k.appID, string(k.kind), int64(k.state), n)
@@ -61,7 +57,7 @@ func (t *tx) flushCounts() error {
 	return nil
 }
 
-// loadCounts returns the counters that are not zero.
+// loadCounts returns the counters that are not zero. c must be in a transaction.
 func loadCounts(ctx context.Context, c *conn) (map[countKey]int64, error) {
 	counts := make(map[countKey]int64)
 	err := c.query(ctx, func(r *row) error {
@@ -69,7 +65,11 @@ func loadCounts(ctx context.Context, c *conn) (map[countKey]int64, error) {
 		counts[k] = r.int64()
 		return nil
 	}, "SELECT appid, kind, state, n FROM counts WHERE n <> 0")
-	return counts, err
+	if err != nil {
+		return nil, err
+	}
+	p, err := loadPending(ctx, c)
+	return added(counts, p.counts), err
 }
 
 // Awaited returns how many accepted messages wait for their event, by account.

@@ -25,13 +25,7 @@ func listByState(ctx context.Context, c *conn, holds holdIndex, f store.Filter) 
 			return nil, err
 		}
 	}
-	var all []hongyan.Message
-	for _, seq := range newest {
-		if err := c.query(ctx, collect(&all), "SELECT "+messageColumns+" FROM messages WHERE seq = ?", seq); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return readBySeq(ctx, c, newest)
 }
 
 // findRoads returns the queries that together find what the filter wants.

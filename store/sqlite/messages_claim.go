@@ -72,7 +72,7 @@ func earliest(w store.Want, lane hongyan.Priority) int64 {
 // freshColumns are all there is to know of a queued message that was never
 // tried. Nearly all claimed messages are such, and reading a column costs.
 const freshColumns = `seq, id, appid, kind, touser, template_id, coalesce(client_msg_id, id), caller_msg_id, priority, retry_of, caller_id,
-	state, reason, created_at, due_at, expires_at, attempts, own_msgid, metadata, payload`
+	state, reason, created_at, due_at, expires_at, attempts, own_msgid, batch, batch_row, metadata, payload`
 
 func collectFresh(all *[]hongyan.Message) func(*row) error {
 	return func(r *row) error {
@@ -80,7 +80,7 @@ func collectFresh(all *[]hongyan.Message) func(*row) error {
 			Seq: r.int64(), ID: r.text(), AppID: r.text(), Kind: hongyan.MessageKind(r.text()), ToUser: r.text(),
 			TemplateID: r.text(), ClientMsgID: r.text(), CallerMsgID: r.bool(), Priority: hongyan.Priority(r.int()),
 			RetryOf: r.text(), CallerID: r.text(), State: hongyan.State(r.int()), Reason: r.text(),
-			CreatedAt: r.time(), DueAt: r.time(), ExpiresAt: r.time(), Attempts: r.int(), OwnMsgID: r.int64(), Metadata: r.bytes(), Payload: r.bytes(),
+			CreatedAt: r.time(), DueAt: r.time(), ExpiresAt: r.time(), Attempts: r.int(), OwnMsgID: r.int64(), Batch: r.int64(), BatchRow: r.int64(), Metadata: r.bytes(), Payload: r.bytes(),
 		})
 		return nil
 	}

@@ -191,12 +191,12 @@ func (b *insertBatch) flush() error {
 // NULL is the id, an updated_at of 0 is created_at.
 const insertSQL = `INSERT OR FAIL INTO messages (
 	seq, id, stream, appid, kind, touser, template_id, client_msg_id, caller_msg_id, priority, retry_of, caller_id,
-	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, payload)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, x''))`
+	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, batch, batch_row, payload)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, x''))`
 
 func appendInsert(args []any, m newRow) []any {
 	return append(args, m.Seq, m.ID, m.stream, m.AppID, string(m.Kind), m.ToUser, m.TemplateID, m.ClientMsgID, m.CallerMsgID,
 		int64(m.Priority), m.RetryOf, m.CallerID, int64(m.State), m.Reason, millis(m.CreatedAt), millis(m.DueAt),
 		millis(m.ExpiresAt), millis(m.UpdatedAt), m.Epoch, m.Attempts, millis(m.FirstAt),
-		encodeHold(m.Hold), m.Metadata, m.Payload)
+		encodeHold(m.Hold), m.Metadata, m.Batch, m.BatchRow, m.Payload)
 }

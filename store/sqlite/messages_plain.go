@@ -14,7 +14,7 @@ import (
 // all columns is slower than its rows one by one.
 
 const (
-	plainColumns = 14
+	plainColumns = 16
 	// plainChunk is how many rows one statement inserts at most; measured, see
 	// BenchmarkInsertBatch.
 	plainChunk = 8
@@ -25,6 +25,7 @@ type shape struct {
 	kind     hongyan.MessageKind
 	priority hongyan.Priority
 	state    hongyan.State
+	batch    bool // they are rows of a batch
 }
 
 // shapeOf returns the shape of a message and whether it is plain.
@@ -33,7 +34,7 @@ func shapeOf(m *hongyan.Message) (shape, bool) {
 		(m.State == hongyan.Queued || m.State == hongyan.Sending) &&
 		m.ClientMsgID == m.ID && !m.CallerMsgID && m.RetryOf == "" && m.Reason == "" && m.Hold == nil &&
 		m.Metadata == nil && m.Payload != nil
-	return shape{m.Kind, m.Priority, m.State}, plain
+	return shape{m.Kind, m.Priority, m.State, m.Batch != 0}, plain
 }
 
 // isWord reports whether s can stand inside a statement: kinds are words of ours,
@@ -74,11 +75,15 @@ func (c *conn) plainSQL(sh shape, n int) string {
 		if sh.state == hongyan.Sending {
 			attempts = 1
 		}
-		row := fmt.Sprintf("(?, ?, ?, ?, '%s', ?, ?, NULL, 0, %d, '', ?, %d, '', ?, ?, ?, ?, ?, %d, ?, NULL, NULL, ?)",
-			sh.kind, sh.priority, sh.state, attempts)
+		columns, places := "payload", "?"
+		if sh.batch {
+			columns, places = "payload, batch, batch_row", "?, ?, ?"
+		}
+		row := fmt.Sprintf("(?, ?, ?, ?, '%s', ?, ?, NULL, 0, %d, '', ?, %d, '', ?, ?, ?, ?, ?, %d, ?, NULL, NULL, %s)",
+			sh.kind, sh.priority, sh.state, attempts, places)
 		c.plain[key] = `INSERT OR FAIL INTO messages (
 	seq, id, stream, appid, kind, touser, template_id, client_msg_id, caller_msg_id, priority, retry_of, caller_id,
-	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, payload)
+	state, reason, created_at, due_at, expires_at, updated_at, epoch, attempts, first_at, hold, metadata, ` + columns + `)
 	VALUES ` + row + repeat(", "+row, n-1)
 	}
 	return c.plain[key]
@@ -88,6 +93,9 @@ func appendPlain(args []any, rows []newRow) []any {
 	for _, m := range rows {
 		args = append(args, m.Seq, m.ID, m.stream, m.AppID, m.ToUser, m.TemplateID, m.CallerID, millis(m.CreatedAt),
 			millis(m.DueAt), millis(m.ExpiresAt), millis(m.UpdatedAt), m.Epoch, millis(m.FirstAt), m.Payload)
+		if m.Batch != 0 {
+			args = append(args, m.Batch, m.BatchRow)
+		}
 	}
 	return args
 }

@@ -100,9 +100,19 @@ func beforeOrNewest(before int64) int64 {
 	return before
 }
 
+// readBySeq reads messages in the order of their numbers given.
+func readBySeq(ctx context.Context, c *conn, seqs []int64) (all []hongyan.Message, err error) {
+	for _, seq := range seqs {
+		if err := c.query(ctx, collect(&all), "SELECT "+messageColumns+" FROM messages WHERE seq = ?", seq); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // list returns up to one message more than the page holds, so that the caller
 // sees whether another page follows. The road it takes depends on the filter:
-// by user, by a word, by account and state, or simply back in time.
+// by user, by a word, by batch, by account and state, or simply back in time.
 func list(ctx context.Context, c *conn, holds holdIndex, f store.Filter) (all []hongyan.Message, err error) {
 	q := listQuery{}
 	switch {
@@ -112,6 +122,8 @@ func list(ctx context.Context, c *conn, holds holdIndex, f store.Filter) (all []
 		q.and(wordSQL, f.Query, f.Query, msgID, msgID-hongyan.OwnMsgID(0), msgID, f.Query)
 	case f.ToUser != "":
 		q.from = "messages INDEXED BY messages_touser"
+	case f.Batch != 0:
+		return listBatch(ctx, c, holds, f)
 	case len(f.AppIDs) > 0 || len(f.States) > 0:
 		return listByState(ctx, c, holds, f)
 	default:
@@ -173,6 +185,9 @@ func (q *listQuery) andIfSet(condition, text string) {
 
 // filter adds the conditions that are checked row by row on every road.
 func (q *listQuery) filter(f store.Filter) {
+	if f.Batch != 0 {
+		q.and("batch = ?", f.Batch)
+	}
 	if f.TemplateID != "" {
 		q.and("template_id = ?", f.TemplateID)
 	}

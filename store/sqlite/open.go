@@ -170,6 +170,9 @@ func loadMemory(ctx context.Context, c *conn) (memory, error) {
 	if m.streams, err = loadStreams(ctx, c); err != nil {
 		return m, err
 	}
+	if m.pending, err = loadPending(ctx, c); err != nil {
+		return m, err
+	}
 	m.accounts, err = loadAppIDs(ctx, c)
 	return m, err
 }
@@ -260,11 +263,11 @@ func (s *Store) read(ctx context.Context, f func(*conn) error) error {
 // snapshot is read, with all of f seeing the same state of the database.
 func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
 	return s.read(ctx, func(c *conn) error {
-		if _, err := c.exec("BEGIN"); err != nil {
+		if err := c.command("BEGIN"); err != nil {
 			return err
 		}
 		err := f(c)
-		if _, e := c.exec("COMMIT"); err == nil {
+		if e := c.command("COMMIT"); err == nil {
 			err = e
 		}
 		return err

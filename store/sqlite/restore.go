@@ -90,14 +90,14 @@ func settleRestored(ctx context.Context, path string, keys *store.Keyring) (r Re
 			return r, err
 		}
 	}
-	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := c.command("BEGIN IMMEDIATE"); err != nil {
 		return r, err
 	}
 	t := &tx{conn: c, now: time.Now().UnixMilli()}
 	if err := t.settleRestored(ctx, &r); err != nil {
 		return r, err // closing undoes it
 	}
-	if _, err := c.exec("COMMIT"); err != nil {
+	if err := c.command("COMMIT"); err != nil {
 		return r, err
 	}
 	if err := c.query(ctx, func(*row) error { return nil }, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
@@ -155,7 +155,20 @@ func (t *tx) settleRestored(ctx context.Context, r *Restored) error {
 			return err
 		}
 	}
-	return errors.Join(t.flushCounts(), t.forgetProcesses(ctx))
+	var err error
+	if t.pending, err = loadPending(ctx, t.conn); err != nil {
+		return err
+	}
+	return errors.Join(t.flushCounters(), t.pauseBatches(), t.forgetProcesses(ctx))
+}
+
+// pauseBatches keeps batches that were under way from going on by themselves: their
+// next rows may have been sent since.
+func (t *tx) pauseBatches() error {
+	_, err := t.exec("UPDATE batches SET state = ?, reason = ?, detail = ?, version = version + 1, updated_at = ? WHERE ended_at = 0 AND state IN (?, ?)",
+		int64(hongyan.BatchPaused), hongyan.HoldRestored, "it was under way when the backup was taken, and some of its rows may have been sent since",
+		t.now, int64(hongyan.BatchScheduled), int64(hongyan.BatchRunning))
+	return err
 }
 
 // forgetProcesses drops what was true of the processes of then.

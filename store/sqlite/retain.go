@@ -56,6 +56,7 @@ func (s *Store) Retain(ctx context.Context, keep store.Retention) (store.Retaine
 		func() error { return r.walk(payloadWalk, r.keep.Payload) },
 		r.lookAgain,
 		r.removeOldEvents,
+		r.removeBatches,
 	} {
 		if err := step(); err != nil {
 			return r.done, err

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"hongyan"
@@ -35,9 +37,9 @@ func (s *Store) AddUsage(ctx context.Context, deltas []store.UsageDelta) error {
 	}})
 }
 
-// flushUsage writes the noted calls.
-func (t *tx) flushUsage() error {
-	for k, n := range t.usage {
+// addUsage adds to the table.
+func (t *tx) addUsage(usage map[usageKey]int64) error {
+	for k, n := range usage {
 		_, err := t.exec(`INSERT INTO usage (appid, scope, period, period_from, used) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (appid, period, period_from, scope) DO UPDATE SET used = used + excluded.used`,
 			k.appID, k.scope, k.period, k.from, n)
@@ -53,21 +55,35 @@ func (t *tx) flushUsage() error {
 func (s *Store) Usage(ctx context.Context, appID string) ([]hongyan.QuotaUsage, error) {
 	var all []hongyan.QuotaUsage
 	now := s.Now()
-	err := s.read(ctx, func(c *conn) error {
+	err := s.snapshot(ctx, func(c *conn) error {
+		p, err := loadPending(ctx, c)
 		for _, period := range []string{"day", "month"} {
-			from := hongyan.PeriodStart(period, now)
-			if err := usageSince(ctx, c, appID, period, from, &all); err != nil {
-				return err
+			if err == nil {
+				err = usageSince(ctx, c, p, appID, period, hongyan.PeriodStart(period, now), &all)
 			}
 		}
-		return nil
+		return err
 	})
 	return all, err
 }
 
-func usageSince(ctx context.Context, c *conn, appID, period string, from time.Time, all *[]hongyan.QuotaUsage) error {
-	return c.query(ctx, func(r *row) error {
-		*all = append(*all, hongyan.QuotaUsage{AppID: appID, Scope: r.text(), Period: period, PeriodFrom: from, Used: r.int64()})
+// usageSince adds to all what is used of one period, by scope.
+func usageSince(ctx context.Context, c *conn, p pending, appID, period string, from time.Time, all *[]hongyan.QuotaUsage) error {
+	used := make(map[string]int64)
+	err := c.query(ctx, func(r *row) error {
+		used[r.text()] = r.int64()
 		return nil
-	}, "SELECT scope, used FROM usage WHERE appid = ? AND period = ? AND period_from = ? ORDER BY scope", appID, period, millis(from))
+	}, "SELECT scope, used FROM usage WHERE appid = ? AND period = ? AND period_from = ?", appID, period, millis(from))
+	if err != nil {
+		return err
+	}
+	for k, n := range p.usage {
+		if k.appID == appID && k.period == period && k.from == millis(from) {
+			used[k.scope] += n
+		}
+	}
+	for _, scope := range slices.Sorted(maps.Keys(used)) {
+		*all = append(*all, hongyan.QuotaUsage{AppID: appID, Scope: scope, Period: period, PeriodFrom: from, Used: used[scope]})
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hongyan"
 	"hongyan/internal/fault"
 )
 
@@ -28,6 +29,7 @@ type op struct {
 	run    func(*tx) error // nil when insert or finish is set
 	insert *insertion      // inserts of a group are merged
 	finish *finishing      // results of a group are merged
+	feeds  bool            // run stores messages
 	weight int             // rows it will write, about
 	taken  atomic.Bool     // by the writer, or by a caller who gave up
 	err    error           // valid once done is closed
@@ -137,6 +139,7 @@ type writer struct {
 	memory memory
 	log    *slog.Logger
 	slow   time.Duration
+	roomAt time.Time // when it last looked for room on a full disk
 }
 
 // memory is what the writer knows without asking the database. Only the
@@ -146,6 +149,7 @@ type memory struct {
 	orphans int64 // receipts without an owner
 	epoch   int64 // the node that may hold leases; 0 = none has joined
 	streams streamTable
+	pending pending // counters the tables do not have yet
 	// accounts are the AppIDs there are. One that is reachable from a memory is
 	// never changed, but replaced.
 	accounts map[string]bool
@@ -215,6 +219,7 @@ func (w *writer) run(group []*op) {
 		}
 		return
 	}
+	w.makeRoom(err)
 	if took := time.Since(started); took > w.slow {
 		w.log.Warn("slow commit", "took", took, "operations", len(group), "rows", weigh(group))
 	}
@@ -226,21 +231,37 @@ func (w *writer) run(group []*op) {
 	}
 }
 
+// roomEvery is how often a full disk makes the writer look for room.
+const roomEvery = time.Second
+
+// makeRoom folds the WAL into the database after the disk was full: the pages are there
+// already, and the WAL begins anew. SQLite does it by itself only after a commit.
+func (w *writer) makeRoom(err error) {
+	if !hongyan.IsKind(explain(err), hongyan.Full) || time.Since(w.roomAt) < roomEvery {
+		return
+	}
+	w.roomAt = time.Now()
+	ignore := func(*row) error { return nil }
+	if err := w.c.query(context.Background(), ignore, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		w.log.Debug("the WAL cannot be folded into the database on the full disk", "err", err)
+	}
+}
+
 // transact runs the group in one transaction. An operation's own refusal is
 // left in op.err; a returned error concerns all of them and nothing was written.
 func (w *writer) transact(group []*op) (err error) {
-	if _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.c.command("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	t := &tx{conn: w.c, memory: w.memory, now: fault.Now().UnixMilli()}
 	if err := t.runAll(group); err != nil {
 		// After some errors SQLite has rolled back by itself; then this fails, rightly.
-		_, _ = w.c.exec("ROLLBACK")
+		_ = w.c.command("ROLLBACK")
 		return err
 	}
 	pass(group, fault.AcceptBefore, fault.ResultBefore)
-	if _, err := w.c.exec("COMMIT"); err != nil {
-		_, _ = w.c.exec("ROLLBACK")
+	if err := w.c.command("COMMIT"); err != nil {
+		_ = w.c.command("ROLLBACK")
 		return fmt.Errorf("commit %d operations: %w", len(group), err)
 	}
 	pass(group, fault.AcceptAfter, fault.ResultAfter)
@@ -254,7 +275,7 @@ func pass(group []*op, accept, result fault.Point) {
 		return
 	}
 	for _, o := range group {
-		if o.insert != nil {
+		if o.insert != nil || o.feeds {
 			fault.At(accept)
 		}
 		if o.finish != nil {
@@ -340,5 +361,5 @@ func (t *tx) runAll(group []*op) error {
 		t.memory = memory // it changed nothing: nor may what it noted
 		t.unnote()
 	}
-	return errors.Join(t.flushCounts(), t.flushUsage())
+	return t.flushCounters()
 }

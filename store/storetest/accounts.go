@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"strings"
 	"time"
 
@@ -90,6 +89,7 @@ func accountsDelete(f *fixture) {
 	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{{AppID: appA, TemplateID: "tmpl-1"}}))
 	_, err := f.s.SaveToken(f.ctx, hongyan.Token{AppID: appA, Generation: 1, AccessToken: "t"})
 	f.must(err)
+	f.must(f.s.PutTemplateAlias(f.ctx, hongyan.TemplateAlias{AppID: appA, Alias: "order", TemplateID: "tmpl-1"}))
 	f.must(f.s.PutHold(f.ctx, hongyan.Hold{AppID: appA, Reason: hongyan.HoldPaused}))
 	f.lend(appA, "node-1", time.Hour, true)
 	f.must(f.s.NoteTokenCallers(f.ctx, []hongyan.TokenCaller{{AppID: appA, CallerID: "key_1", Endpoint: "token", Requests: 1}}))
@@ -102,6 +102,9 @@ func accountsDelete(f *fixture) {
 	templates, err := f.s.Templates(f.ctx, appA)
 	f.must(err)
 	same(f, "templates left", len(templates), 0)
+	aliases, err := f.s.TemplateAliases(f.ctx, appA)
+	f.must(err)
+	same(f, "template aliases left", len(aliases), 0)
 	token, err := f.s.Token(f.ctx, appA)
 	f.must(err)
 	same(f, "token left", token, hongyan.Token{})
@@ -129,47 +132,6 @@ func accountsSecrets(f *fixture) {
 	if strings.Contains(err.Error(), "s3cret") {
 		f.Fatalf("the error shows the secret: %v", err)
 	}
-}
-
-var templateCases = []testCase{
-	{name: "come back as they were given, by title", run: templatesRoundTrip},
-	{name: "are updated by a second put", run: templatesUpdate},
-	{name: "are unknown with a code of their own", run: templatesUnknown},
-}
-
-func templatesRoundTrip(f *fixture) {
-	second := hongyan.Template{AppID: appA, TemplateID: "t-1", Title: "b", PrimaryIndustry: "IT", DeputyIndustry: "soft", Content: "{{thing1.DATA}}",
-		Example: "x", Kind: hongyan.KindTemplate, Status: "active", SyncedAt: f.s.Now()}
-	first := hongyan.Template{AppID: appA, TemplateID: "t-2", Title: "a", Status: "banned", StatusReason: "rules"}
-	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{second, first, {AppID: appB, TemplateID: "t-1"}}))
-	all, err := f.s.Templates(f.ctx, appA)
-	f.must(err)
-	same(f, "templates", all, []hongyan.Template{first, second})
-	one, err := f.s.Template(f.ctx, appA, "t-1")
-	f.must(err)
-	same(f, "template", one, second)
-}
-
-func templatesUpdate(f *fixture) {
-	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{{AppID: appA, TemplateID: "t-1", Title: "a"}}))
-	f.must(f.s.PutTemplates(f.ctx, []hongyan.Template{{AppID: appA, TemplateID: "t-1", Title: "b", Status: "active"}}))
-	f.must(f.s.SetTemplateStatus(f.ctx, appA, "t-1", "banned", "abuse"))
-	one, err := f.s.Template(f.ctx, appA, "t-1")
-	f.must(err)
-	same(f, "template", one, hongyan.Template{AppID: appA, TemplateID: "t-1", Title: "b", Status: "banned", StatusReason: "abuse"})
-	f.must(f.s.DeleteTemplate(f.ctx, appA, "t-1"))
-	_, err = f.s.Template(f.ctx, appA, "t-1")
-	f.wantKind(err, hongyan.NotFound)
-}
-
-func templatesUnknown(f *fixture) {
-	_, err := f.s.Template(f.ctx, appA, "nope")
-	f.wantKind(err, hongyan.NotFound)
-	if e, ok := errors.AsType[*hongyan.Error](err); !ok || e.Code != "unknown_template" {
-		f.Fatalf("got %v, want code unknown_template", err)
-	}
-	f.wantKind(f.s.DeleteTemplate(f.ctx, appA, "nope"), hongyan.NotFound)
-	f.wantKind(f.s.SetTemplateStatus(f.ctx, appA, "nope", "active", ""), hongyan.NotFound)
 }
 
 var keyCases = []testCase{

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		cases []testCase
 	}{
 		{"templates", templateCases},
+		{"template aliases", aliasCases},
 		{"tokens", tokenCases},
 		{"keys", keyCases},
 		{"audit", auditCases},
@@ -48,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"own numbers", ownCases},
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
+		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
 		{"model", modelCases},

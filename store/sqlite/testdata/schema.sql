@@ -49,6 +49,62 @@ CREATE TABLE audit (
     n       INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE batch_chunks (
+    batch  INTEGER NOT NULL,
+    first  INTEGER NOT NULL, -- number of its first row
+    n      INTEGER NOT NULL,
+    bad    INTEGER NOT NULL,
+    hashes BLOB    NOT NULL, -- eight bytes a row
+    data   BLOB    NOT NULL,
+    PRIMARY KEY (batch, first)
+) STRICT;
+
+CREATE TABLE batch_spans (
+    batch     INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq  INTEGER NOT NULL,
+    PRIMARY KEY (batch, first)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batches (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT    NOT NULL UNIQUE,
+    appid         TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    kind          TEXT    NOT NULL,
+    template_id   TEXT    NOT NULL,
+    priority      INTEGER NOT NULL,
+    caller_id     TEXT    NOT NULL,
+    retry_of      TEXT    NOT NULL,
+    state         INTEGER NOT NULL,
+    reason        TEXT    NOT NULL,
+    detail        TEXT    NOT NULL,
+    rate          REAL    NOT NULL,
+    quiet_hours   TEXT    NOT NULL,
+    expires_after INTEGER NOT NULL, -- milliseconds
+    send_at       INTEGER NOT NULL,
+    skip_bad      INTEGER NOT NULL,
+    version       INTEGER NOT NULL,
+    row_count     INTEGER NOT NULL,
+    good          INTEGER NOT NULL,
+    next_row      INTEGER NOT NULL,
+    fed           INTEGER NOT NULL,
+    late          INTEGER NOT NULL,
+    speed         REAL    NOT NULL,
+    fed_at        INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    started_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    ended_at      INTEGER NOT NULL,
+    metadata      BLOB,
+    spec          BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX batches_appid ON batches (appid);
+
+CREATE INDEX batches_live ON batches (seq) WHERE ended_at = 0 AND state > 0;
+
 CREATE TABLE counts (
     appid TEXT    NOT NULL,
     kind  TEXT    NOT NULL,
@@ -195,7 +251,9 @@ CREATE TABLE messages (
     receipt         TEXT, -- JSON, what WeChat's event said
     metadata        BLOB,
     payload         BLOB    NOT NULL
-, own_msgid INTEGER NOT NULL DEFAULT 0) STRICT;
+, own_msgid INTEGER NOT NULL DEFAULT 0, batch INTEGER NOT NULL DEFAULT 0, batch_row INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE INDEX messages_batch ON messages (batch, state) WHERE batch <> 0;
 
 CREATE INDEX messages_client ON messages (client_msg_id) WHERE caller_msg_id = 1;
 
@@ -261,6 +319,14 @@ CREATE TABLE streams (
     UNIQUE (appid, kind)
 ) STRICT;
 
+CREATE TABLE template_aliases (
+    appid       TEXT    NOT NULL,
+    alias       TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (appid, alias)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE templates (
     appid            TEXT    NOT NULL,
     template_id      TEXT    NOT NULL,
@@ -272,7 +338,7 @@ CREATE TABLE templates (
     kind             TEXT    NOT NULL,
     status           TEXT    NOT NULL,
     status_reason    TEXT    NOT NULL,
-    synced_at        INTEGER NOT NULL,
+    synced_at        INTEGER NOT NULL, policy TEXT NOT NULL DEFAULT '', enums TEXT NOT NULL DEFAULT '', subscribe_type INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (appid, template_id)
 ) STRICT, WITHOUT ROWID;
 

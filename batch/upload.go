@@ -1,0 +1,281 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"hongyan"
+	"hongyan/store"
+	"hongyan/wechat"
+)
+
+// Source gives the rows of an upload, one by one.
+type Source interface {
+	// Columns are the names of a table's columns; nil where rows bring fields of their own.
+	Columns() []string
+	// Next returns the next row, io.EOF at the end. A row that is wrong has Problems; an
+	// error ends the upload. Cells are those of all columns, in their order.
+	Next() (Row, error)
+	// Encoding is how the table is written, as far as it was read; "" where that is no question.
+	Encoding() string
+}
+
+// Upload is rows for a batch.
+type Upload struct {
+	Source Source
+	From   int64 // the number of its first row; 0 = 1
+	DryRun bool  // judge, and store nothing
+	// Progress is called now and then while rows are read; nil = nobody wants to know.
+	Progress func()
+}
+
+// Report is what an upload came to.
+type Report struct {
+	Rows, Good, Bad int64 // of the rows that are new
+	Skipped         int64 // rows that are stored already
+	NextRow         int64 // the row that the batch wants next
+	Problems        []RowProblem
+	Encoding        string
+	DryRun          bool
+}
+
+// RowProblem is a problem of a row.
+type RowProblem struct {
+	Row int64
+	Problem
+}
+
+// reportedProblems is how many problems an upload answers with; Problems lists all.
+const reportedProblems = 100
+
+// NextRow is the cause of a refusal that names the row the batch wants.
+type NextRow int64
+
+// Error says which row.
+func (n NextRow) Error() string { return fmt.Sprintf("the next row is %d", int64(n)) }
+
+// Upload judges rows and stages them, the bad with what is wrong with them. Rows that
+// the batch has already are passed over, if they have the same recipients; a gap is a
+// Conflict (rows_gap) whose cause is a NextRow, and so is any error after which the
+// same upload may be sent again.
+func (d *Desk) Upload(ctx context.Context, id string, u Upload) (Report, error) {
+	b, err := d.store.Batch(ctx, id)
+	if err != nil {
+		return Report{}, err
+	}
+	if b.State != hongyan.BatchOpen {
+		return Report{}, hongyan.Errorf(hongyan.Conflict, "batch_not_open", "batch %s is %s and takes no more recipients", b.ID, b.State)
+	}
+	u.From = max(1, u.From)
+	if u.From > b.Rows+1 {
+		return Report{}, gap(&b, u.From)
+	}
+	j, err := d.judgeFor(ctx, &b, u.Source.Columns())
+	if err != nil {
+		return Report{}, err
+	}
+	s := &staging{desk: d, ctx: ctx, j: j, report: Report{DryRun: u.DryRun, NextRow: b.Rows + 1}}
+	err = s.run(u)
+	s.report.Encoding = u.Source.Encoding()
+	d.metrics.staged(&s.report)
+	if err != nil {
+		return s.report, resumable(err, s.report.NextRow)
+	}
+	return s.report, nil
+}
+
+func gap(b *hongyan.Batch, from int64) error {
+	e := hongyan.Errorf(hongyan.Conflict, "rows_gap", "batch %s has %d rows: the next is row %d, not %d", b.ID, b.Rows, b.Rows+1, from)
+	e.Err = NextRow(b.Rows + 1)
+	return e
+}
+
+// resumable adds to a refusal which row is wanted when it is sent again.
+func resumable(err error, next int64) error {
+	e, ok := errors.AsType[*hongyan.Error](err)
+	if !ok {
+		return err
+	}
+	told := *e
+	told.Err = errors.Join(NextRow(next), e.Err)
+	return &told
+}
+
+// judgeFor prepares to judge rows of a table with that header, nil for rows of JSON.
+func (d *Desk) judgeFor(ctx context.Context, b *hongyan.Batch, header []string) (*judge, error) {
+	sp, err := specOf(b)
+	if err != nil {
+		return nil, err
+	}
+	p, err := sp.compile(header, d.keysOf(ctx, b))
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{desk: d, b: b, p: p, now: d.store.Now(), allowTwice: sp.Duplicates == "allow"}
+	if j.seen, err = loadSeen(ctx, d.store, b.Seq); err != nil {
+		return nil, err
+	}
+	accounts, err := d.store.Accounts(ctx)
+	j.foreign = len(accounts) > 1
+	return j, err
+}
+
+// keysOf returns the keys of the batch's template, as far as it is known here.
+func (d *Desk) keysOf(ctx context.Context, b *hongyan.Batch) []string {
+	t, err := d.store.Template(ctx, b.AppID, b.TemplateID)
+	if err != nil {
+		return nil
+	}
+	return wechat.ParseContent(t.Content).Params()
+}
+
+// staging is an upload under way.
+type staging struct {
+	desk   *Desk
+	ctx    context.Context // of the upload
+	j      *judge
+	report Report
+}
+
+// run reads rows and hands them, chunk by chunk, to a goroutine that judges and stages
+// them meanwhile.
+func (s *staging) run(u Upload) error {
+	work, failed, done := make(chan []Row), make(chan struct{}), make(chan error, 1)
+	go func() {
+		for rows := range work {
+			if err := s.take(rows); err != nil {
+				close(failed)
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	readErr := s.read(u, func(rows []Row) bool {
+		select {
+		case work <- rows:
+			return true
+		case <-failed:
+			return false
+		}
+	})
+	close(work)
+	return errors.Join(<-done, readErr)
+}
+
+// errStop ends the reading when the other side has failed.
+var errStop = errors.New("staging ended")
+
+// read reads the upload and gives whole chunks away, the rest only when nothing is
+// missing behind it.
+func (s *staging) read(u Upload, give func([]Row) bool) error {
+	columns := u.Source.Columns()
+	var places []int
+	for _, name := range s.j.p.names {
+		places = append(places, slices.Index(columns, name))
+	}
+	rows := make([]Row, 0, chunkRows)
+	for n, stored := u.From, s.j.seen.rows(); ; n++ {
+		r, err := u.Source.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if n > hongyan.MaxBatchRows {
+			return hongyan.Errorf(hongyan.Invalid, "too_many_rows", "a batch has at most %d rows", hongyan.MaxBatchRows)
+		}
+		if columns != nil {
+			r.Cells = chosen(r.Cells, places)
+		}
+		if n <= stored {
+			if err := s.same(&r, n); err != nil {
+				return err
+			}
+			continue
+		}
+		if rows = append(rows, r); len(rows) < chunkRows {
+			continue
+		}
+		if !give(rows) {
+			return nil
+		}
+		rows = make([]Row, 0, chunkRows)
+		if u.Progress != nil {
+			u.Progress()
+		}
+	}
+	if len(rows) > 0 {
+		give(rows)
+	}
+	return nil
+}
+
+// chosen keeps the cells that are used.
+func chosen(cells []string, places []int) []string {
+	kept := make([]string, len(places))
+	for i, at := range places {
+		if at >= 0 && at < len(cells) {
+			kept[i] = cells[at]
+		}
+	}
+	return kept
+}
+
+// same reports an error unless a row that is stored already has the same recipient.
+func (s *staging) same(r *Row, n int64) error {
+	f, _ := s.j.p.fields(r)
+	if hashOf(f.ToUser) == s.j.seen.of(n) {
+		s.report.Skipped++
+		return nil
+	}
+	return &hongyan.Error{Kind: hongyan.Conflict, Code: "rows_differ", Err: NextRow(s.j.seen.rows() + 1),
+		Message: fmt.Sprintf("row %d is stored already, with another recipient", n),
+		Hint:    fmt.Sprintf("to add another file give from=%d; to send another in its place make a new batch", s.j.seen.rows()+1)}
+}
+
+// take judges a chunk of rows and stages it.
+func (s *staging) take(rows []Row) error {
+	first := s.j.seen.rows() + 1
+	hashes, users, err := s.j.rows(s.ctx, rows, first)
+	if err != nil {
+		return err
+	}
+	s.j.twice(rows, hashes, users)
+	bad := s.count(rows, first)
+	if s.report.DryRun {
+		return nil
+	}
+	c := chunk{adopted: s.j.p.adopted, names: s.j.p.names, rows: rows}
+	blob, err := c.encode()
+	if err != nil {
+		return err
+	}
+	b, err := s.desk.store.StageRows(s.ctx, store.Chunk{Batch: s.j.b.Seq, First: first, N: len(rows), Bad: bad, Hashes: hashBytes(hashes), Data: blob})
+	if err != nil {
+		return err
+	}
+	s.report.NextRow = b.Rows + 1
+	return nil
+}
+
+// count adds rows to the report and returns how many of them are bad.
+func (s *staging) count(rows []Row, first int64) (bad int) {
+	for i := range rows {
+		if len(rows[i].Problems) == 0 {
+			continue
+		}
+		bad++
+		for _, p := range rows[i].Problems {
+			if len(s.report.Problems) < reportedProblems {
+				s.report.Problems = append(s.report.Problems, RowProblem{first + int64(i), p})
+			}
+		}
+	}
+	s.report.Rows, s.report.Bad, s.report.Good = s.report.Rows+int64(len(rows)), s.report.Bad+int64(bad), s.report.Good+int64(len(rows)-bad)
+	return bad
+}
