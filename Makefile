@@ -42,9 +42,9 @@ staticcheck: ## staticcheck, in the version go.mod names
 	@.ci/need go
 	go tool staticcheck ./...
 
-test: ## all tests once, under the race detector (PKG=./... by default)
+test: ## all tests once, under the race detector (PKG=./... by default), and docs/requirements.md against what ran
 	@.ci/need $(NEED)
-	CGO_ENABLED=1 go test -race -timeout 15m $(PKG)
+	CGO_ENABLED=1 go run ./internal/requirements/gotest -race -timeout 15m $(PKG)
 	@echo "and without the race detector, with 50,000 messages instead of 4,000:"
 	go test -count=1 -run '^TestAnOutageWithAKillInItsMiddle$$' ./dispatch
 

@@ -18,6 +18,7 @@ import (
 	"hongyan/access"
 	"hongyan/batch"
 	"hongyan/dispatch"
+	"hongyan/doctor"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -40,6 +41,8 @@ type Config struct {
 	Deliveries Deliveries
 	// Batches stages and feeds batches.
 	Batches *batch.Desk
+	// Doctor looks whether all is in order.
+	Doctor *doctor.Doctor
 	// Version is shown in the OpenAPI document; "" = "dev".
 	Version string
 	// Gatherer adds the engine's metrics to /metrics; nil = none.

@@ -72,6 +72,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "GET /v1/keys", admin, a.listKeys, aboutListKeys)
 	handle(a, h, "DELETE /v1/keys/{id}", admin, a.revokeKey, aboutRevokeKey)
 	handle(a, h, "GET /v1/audit", admin, a.listAudit, aboutListAudit)
+	handle(a, h, "GET /v1/doctor", admin, a.examine, aboutExamine)
 
 	// Anybody: monitoring and documentation.
 	mux.HandleFunc("GET /healthz", a.healthz)

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"testing"

@@ -249,7 +249,7 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		a.Downstreams = append(a.Downstreams, c.Downstreams[i].downstream())
 	}
 	for _, q := range c.Quotas {
-		a.Quotas = append(a.Quotas, hongyan.QuotaRule{Scope: q.Scope, Period: q.Period, Limit: q.Limit})
+		a.Quotas = append(a.Quotas, hongyan.QuotaRule(q))
 	}
 	return a, broken
 }

@@ -314,4 +314,8 @@ type QuotaConfig struct {
 
 	// Calls per period, 1 or more.
 	Limit int64 `yaml:"limit"`
+
+	// How many of the limit only urgent messages may use; scope account alone.
+	// Default 0.
+	UrgentReserve int64 `yaml:"urgent_reserve"`
 }

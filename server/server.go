@@ -12,6 +12,7 @@ import (
 
 	"hongyan"
 	"hongyan/dispatch"
+	"hongyan/doctor"
 	"hongyan/store"
 )
 
@@ -39,6 +40,8 @@ type Server struct {
 	cleanups []cleanup
 
 	adminKeyFile string // "" = the key is in the environment
+	keySource    doctor.KeySource
+	keyFile      string // of the master key; "" = it is in the environment
 }
 
 // cleanup undoes one thing New did.
@@ -89,6 +92,7 @@ func (s *Server) build(ctx context.Context, options Options) error {
 		return err
 	}
 	s.adminKeyFile = file
+	s.keySource, s.keyFile = keySource(&s.config, options.Getenv)
 	if err := applyAccounts(ctx, st, s.config.Accounts); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
-		Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+		Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
 	// Started in this order, stopped in the reverse: requests end first, then nobody

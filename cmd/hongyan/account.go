@@ -12,6 +12,7 @@ import (
 type accountCommands struct {
 	Add     accountAdd     `cmd:"" help:"Add an account."`
 	List    accountList    `cmd:"" help:"List accounts and what holds them."`
+	Set     accountSet     `cmd:"" help:"Change an account's settings."`
 	Pause   accountPause   `cmd:"" help:"Keep an account's messages from leaving."`
 	Resume  accountResume  `cmd:"" help:"Let them leave again, and end holds that need a person."`
 	Release accountRelease `cmd:"" help:"Let messages go that a restore from a backup holds."`
@@ -30,7 +31,7 @@ type accountAdd struct {
 	CallbackAESKey  string   `name:"callback-aes-key" placeholder:"KEY" help:"EncodingAESKey, 43 characters; not needed in plain mode."`
 	CallbackMode    string   `default:"plain" enum:"plain,compatible,safe" help:"${enum}; default ${default}."`
 	Rate            float64  `placeholder:"N" help:"Messages per second at most; default no limit of ours."`
-	Quota           []string `placeholder:"SCOPE/PERIOD/N" help:"A limit such as account/day/100000 or template/month/10000; may be repeated."`
+	Quota           []string `placeholder:"SCOPE/PERIOD/N" help:"A limit such as account/day/100000 or template/month/10000; may be repeated. account/day/100000/5000 keeps 5000 of them for urgent messages."`
 	UncertainPolicy string   `default:"hold" enum:"hold,resend,give_up" help:"${enum}; default ${default}."`
 	TokenSource     string   `default:"stable" enum:"stable,plain,external" help:"Where the access_token comes from: ${enum}; default ${default}. external is a central server (中控服务器) that you run already."`
 	TokenURL        string   `name:"token-url" placeholder:"URL" help:"token source external: where the token is fetched, as from GET /cgi-bin/token; without it, hongyan token push brings it."`
@@ -96,6 +97,7 @@ var accountFlags = flagNames{
 	"/appid": "APPID", "/secret": "AppSecret", "/kind": "--kind", "/name": "--name", "/alias": "--alias", "/base_url": "--base-url",
 	"/callback/token": "--callback-token", "/callback/aes_key": "--callback-aes-key", "/callback/mode": "--callback-mode",
 	"/rate/per_second": "--rate", "/quotas": "--quota", "/uncertain_policy": "--uncertain-policy", "/token_source": "--token-source",
+	"/max_in_flight": "--max-in-flight", "/expire_after_seconds": "--expire-after", "/paths/allow": "--allow-path", "/paths/deny": "--deny-path",
 	"/quiet_hours": "--quiet-hours", "/token_url": "--token-url", "/egress_proxy": "--egress-proxy", "/downstreams": "--downstream",
 }
 
@@ -154,14 +156,23 @@ func (c *accountAdd) callback() *client.CallbackInput {
 	return in
 }
 
+// parseQuota reads SCOPE/PERIOD/N, or SCOPE/PERIOD/N/URGENT with a reserve.
 func parseQuota(text string) (client.Quota, error) {
+	wrong := wrongUse("write something like account/day/100000, or account/day/100000/5000 to keep 5000 for urgent messages",
+		"--quota %q is not SCOPE/PERIOD/N or SCOPE/PERIOD/N/URGENT", text)
 	parts := strings.Split(text, "/")
-	if len(parts) == 3 {
-		if limit, err := strconv.ParseInt(parts[2], 10, 64); err == nil {
-			return client.Quota{Scope: parts[0], Period: parts[1], Limit: limit}, nil
-		}
+	if len(parts) != 3 && len(parts) != 4 {
+		return client.Quota{}, wrong
 	}
-	return client.Quota{}, wrongUse("write something like account/day/100000", "--quota %q is not SCOPE/PERIOD/N", text)
+	q := client.Quota{Scope: parts[0], Period: parts[1]}
+	for i, to := range []*int64{&q.Limit, &q.UrgentReserve}[:len(parts)-2] {
+		n, err := strconv.ParseInt(parts[2+i], 10, 64)
+		if err != nil {
+			return client.Quota{}, wrong
+		}
+		*to = n
+	}
+	return q, nil
 }
 
 type accountList struct {

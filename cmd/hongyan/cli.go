@@ -15,6 +15,7 @@ type cli struct {
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
 	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
+	Doctor      doctorCommand      `cmd:"" help:"Look whether all is in order, and say what to do where it is not."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Check a configuration file and name every mistake in it."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database to this build's schema, without serving."`
 	Backup      backupCommand      `cmd:"" help:"Copy the database into a file, while it is served or not."`
@@ -22,5 +23,7 @@ type cli struct {
 	Bench       benchCommand       `cmd:"" help:"Measure the gateway beside a bare loop."`
 	BenchChild  benchChildCommand  `cmd:"" hidden:""`
 	Prove       proveCommand       `cmd:"" help:"The crash proof: kill -9 under load, and nothing lost."`
+	Completion  completionCommand  `cmd:"" help:"Print what makes a shell complete commands, flags and values."`
+	Complete    completeCommand    `cmd:"" name:"__complete" hidden:""`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

@@ -39,65 +39,14 @@ func (c *messageGet) Run(ctx context.Context, w *surroundings) error {
 	}
 	out := w.out()
 	out.line("%s", out.standing(m))
+	out.line("  %s", wrapped(fmt.Sprintf("%s to %s, template %s", m.AppID, m.ToUser, m.TemplateID), 2, out.columns))
+	out.line("  %s", "stored "+timeCell(&m.CreatedAt).text)
 	out.explain(m)
-	out.table([]string{"WHEN", "WHAT", "DETAIL"}, timeline(m))
+	out.timeline(timeline(m))
 	if next := nextForMessage(m); next != "" {
 		out.next("%s", next)
 	}
 	return nil
-}
-
-// timeline is a message's life, one row for each thing that happened.
-func timeline(m client.Message) [][]cell {
-	rows := [][]cell{{timeCell(&m.CreatedAt), text("stored"), text(fmt.Sprintf("%s to %s, template %s", m.AppID, m.ToUser, m.TemplateID))}}
-	for _, a := range m.Attempts {
-		rows = append(rows, []cell{timeCell(&a.StartedAt), text(fmt.Sprintf("attempt %d", a.N)), text(attemptWords(a))})
-	}
-	if m.AcceptedAt != nil {
-		rows = append(rows, []cell{timeCell(m.AcceptedAt), text("accepted"), text(msgIDWords(m))})
-	}
-	if m.Hold != nil {
-		rows = append(rows, []cell{timeCell(&m.Hold.Since), {"held", amber}, text(holdWords(m.Hold))})
-	}
-	if m.Receipt != nil {
-		rows = append(rows, []cell{timeCell(&m.Receipt.At), text("receipt"), text(m.Receipt.Status + ", joined by " + m.Receipt.JoinedBy)})
-	}
-	if !m.Final && m.Receipt == nil && m.DueAt != nil && m.AcceptedAt == nil && m.Hold == nil {
-		rows = append(rows, []cell{timeCell(m.DueAt), text("due"), text(strings.TrimSuffix("not before this, "+m.Reason, ", "))})
-	}
-	return rows
-}
-
-func attemptWords(a client.Attempt) string {
-	words := a.Outcome
-	if a.Errcode != nil {
-		words = fmt.Sprintf("errcode %d", *a.Errcode)
-	}
-	if a.Errmsg != "" {
-		words += "  " + a.Errmsg
-	}
-	if a.ErrcodeInfo != nil {
-		words += "  " + a.ErrcodeInfo.Meaning + " " + a.ErrcodeInfo.MeaningZH
-	}
-	if a.RID != "" {
-		words += "  rid " + a.RID
-	}
-	return words
-}
-
-// holdWords says why a message waits and what lets it go.
-func holdWords(h *client.Hold) string {
-	words := h.Reason
-	if h.Detail != "" {
-		words += ": " + h.Detail
-	}
-	if h.Release != "" {
-		words += "; what ends it: " + h.Release
-	}
-	if h.Until != nil {
-		words += " (" + timeCell(h.Until).text + ")"
-	}
-	return words
 }
 
 // standing is a message in one line: its id, its state, why, and until when.
@@ -120,8 +69,8 @@ func (p *printer) standing(m client.Message) string {
 // A hold has words of its own, and often another cause than the last attempt.
 func (p *printer) explain(m client.Message) {
 	if info := m.ErrcodeInfo; info != nil && m.Hold == nil {
-		p.line("  errcode %d: %s %s", *m.Errcode, info.Meaning, info.MeaningZH)
-		p.line("  %s %s", info.Hint, info.HintZH)
+		p.line("  %s", wrapped(fmt.Sprintf("errcode %d: %s %s", *m.Errcode, info.Meaning, info.MeaningZH), 2, p.columns))
+		p.line("  %s", wrapped(info.Hint+" "+info.HintZH, 2, p.columns))
 	}
 }
 
@@ -200,7 +149,7 @@ type messageList struct {
 	AppID        string   `name:"appid" help:"Of one account."`
 	To           string   `placeholder:"OPENID" help:"To one user."`
 	Template     string   `placeholder:"TEMPLATE_ID" help:"Of one template."`
-	State        []string `placeholder:"STATE" help:"In one of these states, separated by commas."`
+	State        []string `placeholder:"STATE" words:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered" help:"In one of these states, separated by commas."`
 	Since        string   `placeholder:"TIME" help:"Created at or after: RFC 3339, or so long ago such as 2h."`
 	Query        string   `short:"q" placeholder:"ID" help:"An exact id, client_msg_id, msgid (WeChat's or the one answered) or openid."`
 	Limit        int      `default:"20" help:"At most; default ${default}."`

@@ -98,10 +98,11 @@ func TestTheNextPageIsACommandToPaste(t *testing.T) {
 	}
 }
 
-func TestHoldWordsSeparateCauseAndCure(t *testing.T) {
-	got := holdWords(&client.Hold{Reason: "quota", Detail: "the template's own limit is used up", Release: "the next Beijing day"})
-	if want := "quota: the template's own limit is used up; what ends it: the next Beijing day"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+func TestHoldLinesSeparateCauseAndCure(t *testing.T) {
+	got := holdLines(&client.Hold{Reason: "quota", Detail: "the template's own limit is used up", Release: "the next Beijing day"})
+	want := []string{"quota: the template's own limit is used up", "what ends it: the next Beijing day"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -16,14 +16,14 @@ type sendCommand struct {
 	To             string        `placeholder:"OPENID" help:"The recipient."`
 	Template       string        `placeholder:"TEMPLATE_ID" help:"A template the account holds."`
 	Data           []string      `sep:"none" placeholder:"KEY=VALUE" help:"A value of the template; once for each key."`
-	Kind           string        `placeholder:"KIND" help:"template, mini_template, subscribe, notice or one_time; default by the account: template, for mini programs mini_template."`
+	Kind           string        `placeholder:"KIND" words:"template,mini_template,subscribe,notice,one_time" help:"template, mini_template, subscribe, notice or one_time; default by the account: template, for mini programs mini_template."`
 	LinkURL        string        `name:"link" placeholder:"URL" help:"Where a tap leads (template, one_time)."`
 	Page           string        `help:"Where a tap leads: a page (mini_template, subscribe), a URL (notice)."`
 	MiniAppID      string        `name:"mini-appid" placeholder:"APPID" help:"The mini program a tap opens; it wins over --link and --page (template, notice, one_time)."`
 	MiniPage       string        `name:"mini-page" placeholder:"PATH" help:"Its page."`
 	FormID         string        `name:"form-id" help:"form_id or prepay_id (mini_template)."`
-	State          string        `name:"miniprogram-state" placeholder:"STATE" help:"The version a tap opens: developer, trial or formal (subscribe)."`
-	Lang           string        `help:"The language a tap opens: zh_CN, en_US, zh_HK or zh_TW (subscribe)."`
+	State          string        `name:"miniprogram-state" placeholder:"STATE" words:"developer,trial,formal" help:"The version a tap opens: developer, trial or formal (subscribe)."`
+	Lang           string        `words:"zh_CN,en_US,zh_HK,zh_TW" help:"The language a tap opens: zh_CN, en_US, zh_HK or zh_TW (subscribe)."`
 	Scene          string        `placeholder:"NUMBER" help:"The number the user confirmed, 0 to 10000 (one_time)."`
 	Title          string        `help:"At most 15 characters (one_time)."`
 	ClientMsgID    string        `name:"client-msg-id" help:"A second message with it to the same user answers the first for 10 minutes; WeChat drops it too (template)."`

@@ -42,8 +42,8 @@ func setIfGiven(setting *string, flag string) {
 type serveCommand struct {
 	configFlags `embed:""`
 	Listen      string `placeholder:"HOST:PORT" help:"Address, default 127.0.0.1:7800; port 0 takes a free one ($$HONGYAN_LISTEN)."`
-	LogLevel    string `placeholder:"LEVEL" help:"debug, info (default), warn or error ($$HONGYAN_LOG_LEVEL)."`
-	LogFormat   string `placeholder:"FORMAT" help:"text (default) or json ($$HONGYAN_LOG_FORMAT)."`
+	LogLevel    string `placeholder:"LEVEL" words:"debug,info,warn,error" help:"debug, info (default), warn or error ($$HONGYAN_LOG_LEVEL)."`
+	LogFormat   string `placeholder:"FORMAT" words:"text,json" help:"text (default) or json ($$HONGYAN_LOG_FORMAT)."`
 }
 
 func (serveCommand) Help() string {
