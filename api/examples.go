@@ -35,9 +35,10 @@ var exampleBodies = map[string][]example{
 			"data":{"content":"您的餐已好，请到 3 号窗口取餐。"}}`},
 	},
 	"createAccount": {
-		{name: "service", text: "A service account / 服务号", body: `{"appid":"wx0f1e2d3c4b5a6978","secret":"0123456789abcdef0123456789abcdef","name":"鸿雁商城","alias":"mall",
+		{name: "service", text: "A service account, at a local sandbox; without base_url, at WeChat / 服务号（本机沙箱；不写 base_url 即微信）",
+			body: `{"appid":"wx0f1e2d3c4b5a6978","secret":"0123456789abcdef0123456789abcdef","base_url":"http://127.0.0.1:7900","name":"鸿雁商城","alias":"mall",
 			"callback":{"token":"callbacktoken","mode":"plain"},"quiet_hours":"22:00-08:00","rate":{"per_second":200}}`},
-		{name: "central_server", text: "An account whose tokens come from a central server / 由中控服务器推送凭据的账号", body: `{"appid":"wx1f1e2d3c4b5a6978","secret":"0123456789abcdef0123456789abcdef","token_source":"external"}`},
+		{name: "central_server", text: "An account whose tokens come from a central server / 由中控服务器推送凭据的账号", body: `{"appid":"wx1f1e2d3c4b5a6978","secret":"0123456789abcdef0123456789abcdef","base_url":"http://127.0.0.1:7900","token_source":"external"}`},
 	},
 	"updateAccount": {
 		{name: "limits", text: "Other limits / 修改限额", body: `{"rate":{"per_second":100},"quotas":[{"scope":"account","period":"day","limit":100000,"urgent_reserve":1000}],"max_in_flight":20}`},

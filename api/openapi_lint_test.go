@@ -7,14 +7,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hongyan/internal/apidoc"
 )
 
 // TestTheDocumentIsGoodEnoughToMakeClientsOf holds the rules that every operation and
 // schema keeps, whoever adds it.
 func TestTheDocumentIsGoodEnoughToMakeClientsOf(t *testing.T) {
-	d := newDocument(t, newGateway(t))
-	if len(d.operations()) < 30 {
-		t.Fatalf("%d operations found", len(d.operations()))
+	d, err := apidoc.Read([]byte(newGateway(t).do("GET", "/openapi.json", "").body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Operations()) < 30 {
+		t.Fatalf("%d operations found", len(d.Operations()))
 	}
 	for _, problem := range lint(d) {
 		t.Error(problem)
@@ -22,16 +27,16 @@ func TestTheDocumentIsGoodEnoughToMakeClientsOf(t *testing.T) {
 }
 
 // lint returns one line for each rule that the document breaks.
-func lint(d document) []string {
+func lint(d apidoc.Document) []string {
 	l := &linter{d: d, ids: map[string]string{}, used: map[string]bool{}}
-	for _, op := range d.operations() {
-		l.at = op.method + " " + op.path
+	for _, op := range d.Operations() {
+		l.at = op.Method + " " + op.Path
 		l.operation(op)
 	}
-	schemas := object(object(d["components"])["schemas"])
+	schemas := apidoc.Object(apidoc.Object(d["components"])["schemas"])
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
 		l.at = "schema " + name
-		l.schema(name, object(schemas[name]), true)
+		l.schema(name, apidoc.Object(schemas[name]), true)
 	}
 	for _, name := range slices.Sorted(maps.Keys(schemas)) {
 		l.at = "schema " + name
@@ -41,7 +46,7 @@ func lint(d document) []string {
 }
 
 type linter struct {
-	d        document
+	d        apidoc.Document
 	at       string
 	ids      map[string]string // operationId to where it is
 	used     map[string]bool   // names of schemas that something refers to
@@ -61,18 +66,18 @@ var (
 	streams     = []string{"application/x-ndjson", "text/csv", "text/event-stream"}
 )
 
-func (l *linter) operation(op documentedOperation) {
-	id := op.id()
+func (l *linter) operation(op apidoc.Operation) {
+	id := op.ID()
 	l.check(idForm.MatchString(id) && !strings.HasPrefix(id, "func"), "operationId %q is no name of a function", id)
 	l.check(l.ids[id] == "", "operationId %q is that of %s too", id, l.ids[id])
 	l.ids[id] = l.at
-	l.check(summaryForm.MatchString(fmt.Sprint(op.spec["summary"])), "summary %q is not \"English / 中文\"", op.spec["summary"])
-	l.tags(list(op.spec["tags"]))
+	l.check(summaryForm.MatchString(fmt.Sprint(op.Spec["summary"])), "summary %q is not \"English / 中文\"", op.Spec["summary"])
+	l.tags(apidoc.List(op.Spec["tags"]))
 	l.parameters(op)
-	if body := object(op.spec["requestBody"]); body != nil {
-		l.content("the request", object(body["content"]), fmt.Sprint(body["description"]))
-		media := object(object(body["content"])["application/json"])
-		l.check(media == nil || object(media["examples"]) != nil || noExample[id] != "", "its body has no example; see examples.go")
+	if body := apidoc.Object(op.Spec["requestBody"]); body != nil {
+		l.content("the request", apidoc.Object(body["content"]), fmt.Sprint(body["description"]))
+		media := apidoc.Object(apidoc.Object(body["content"])["application/json"])
+		l.check(media == nil || apidoc.Object(media["examples"]) != nil || noExample[id] != "", "its body has no example; see examples.go")
 	}
 	l.answers(op)
 }
@@ -85,58 +90,57 @@ var noExample = map[string]string{
 func (l *linter) tags(tags []any) {
 	l.check(len(tags) == 1, "%d tags, want 1", len(tags))
 	for _, tag := range tags {
-		described := slices.ContainsFunc(list(l.d["tags"]), func(known any) bool {
-			return object(known)["name"] == tag && regexp.MustCompile(`[A-Za-z].*\p{Han}`).MatchString(fmt.Sprint(object(known)["description"]))
+		described := slices.ContainsFunc(apidoc.List(l.d["tags"]), func(known any) bool {
+			return apidoc.Object(known)["name"] == tag && regexp.MustCompile(`[A-Za-z].*\p{Han}`).MatchString(fmt.Sprint(apidoc.Object(known)["description"]))
 		})
 		l.check(described, "tag %v is not described in English and Chinese; see apiTags", tag)
 	}
 }
 
-func (l *linter) parameters(op documentedOperation) {
+func (l *linter) parameters(op apidoc.Operation) {
 	inPath := map[string]bool{}
-	for _, p := range list(op.spec["parameters"]) {
-		p := l.d.follow(p)
+	for _, p := range apidoc.List(op.Spec["parameters"]) {
+		p := l.d.Follow(p)
 		text, _ := p["description"].(string)
 		l.check(text != "", "parameter %v has no description", p["name"])
 		l.check(p["in"] != "path" || p["required"] == true, "parameter %v is in the path and not required", p["name"])
-		l.schema(fmt.Sprint("parameter ", p["name"]), object(p["schema"]), false)
+		l.schema(fmt.Sprint("parameter ", p["name"]), apidoc.Object(p["schema"]), false)
 		if p["in"] == "path" {
 			inPath[p["name"].(string)] = true
 		}
 	}
-	for _, name := range pathParams.FindAllStringSubmatch(op.path, -1) {
+	for _, name := range pathParams.FindAllStringSubmatch(op.Path, -1) {
 		l.check(inPath[name[1]], "parameter %s of the path is not described", name[1])
 	}
 }
 
 // answers: a success with a meaning; refusals that are problems; and, for whoever takes a
 // key, at least one of 4xx.
-func (l *linter) answers(op documentedOperation) {
+func (l *linter) answers(op apidoc.Operation) {
 	succeeds, refuses := false, false
-	responses := object(op.spec["responses"])
+	responses := apidoc.Object(op.Spec["responses"])
 	for _, status := range slices.Sorted(maps.Keys(responses)) {
-		answer := l.d.follow(responses[status])
+		answer := l.d.Follow(responses[status])
 		text, _ := answer["description"].(string)
 		l.check(text != "", "answer %s has no description", status)
-		content := object(answer["content"])
+		content := apidoc.Object(answer["content"])
 		l.content("answer "+status, content, text)
 		succeeds = succeeds || strings.HasPrefix(status, "2")
 		refuses = refuses || strings.HasPrefix(status, "4")
 		if strings.HasPrefix(status, "4") || status == "default" {
-			l.check(object(content["application/problem+json"]) != nil, "answer %s is no problem", status)
+			l.check(apidoc.Object(content["application/problem+json"]) != nil, "answer %s is no problem", status)
 		}
 	}
 	l.check(succeeds, "no answer is a success")
-	open := op.spec["security"] != nil && len(list(op.spec["security"])) == 0
-	l.check(open || refuses && responses["default"] != nil, "it does not say how it refuses: 4xx and default")
-	l.check(open || l.d["security"] != nil || op.spec["security"] != nil, "it does not say that it takes a key")
+	l.check(op.Open() || refuses && responses["default"] != nil, "it does not say how it refuses: 4xx and default")
+	l.check(op.Open() || l.d["security"] != nil || op.Spec["security"] != nil, "it does not say that it takes a key")
 }
 
 // content: every media type has a schema with a name, a plain one, or, for a stream, text that
 // says what a line or an event is.
 func (l *linter) content(of string, content map[string]any, text string) {
 	for _, media := range slices.Sorted(maps.Keys(content)) {
-		schema := object(object(content[media])["schema"])
+		schema := apidoc.Object(apidoc.Object(content[media])["schema"])
 		l.check(schema != nil, "%s: %s has no schema", of, media)
 		l.schema(of, schema, false)
 		if slices.Contains(streams, media) {
@@ -154,24 +158,24 @@ func (l *linter) schema(name string, s map[string]any, top bool) {
 	}
 	if ref, is := s["$ref"].(string); is {
 		l.used[strings.TrimPrefix(ref, schemaPrefix)] = true
-		l.check(l.d.follow(s) != nil, "%s refers to %s, which is not there", name, ref)
+		l.check(l.d.Follow(s) != nil, "%s refers to %s, which is not there", name, ref)
 		return
 	}
-	l.check(top || object(s["properties"]) == nil, "%s is an object without a name", name)
+	l.check(top || apidoc.Object(s["properties"]) == nil, "%s is an object without a name", name)
 	l.check(s["nullable"] == nil, "%s has nullable, which is not of OpenAPI 3.1", name)
-	if enum := list(s["enum"]); enum != nil {
-		l.check(allows(s["type"], "null") == slices.Contains(enum, any(nil)), "%s: type and enum do not agree about null", name)
+	if enum := apidoc.List(s["enum"]); enum != nil {
+		l.check(apidoc.Allows(s["type"], "null") == slices.Contains(enum, any(nil)), "%s: type and enum do not agree about null", name)
 	}
 	l.check(s["type"] != nil || s["oneOf"] != nil || s["anyOf"] != nil || s["allOf"] != nil, "%s has no type", name)
-	l.check(!allows(s["type"], "array") || s["items"] != nil, "%s is an array of nobody knows what", name)
-	for _, property := range slices.Sorted(maps.Keys(object(s["properties"]))) {
-		l.property(name+"."+property, property, object(object(s["properties"])[property]))
+	l.check(!apidoc.Allows(s["type"], "array") || s["items"] != nil, "%s is an array of nobody knows what", name)
+	for _, property := range slices.Sorted(maps.Keys(apidoc.Object(s["properties"]))) {
+		l.property(name+"."+property, property, apidoc.Object(apidoc.Object(s["properties"])[property]))
 	}
-	l.schema(name+"[]", object(s["items"]), false)
-	l.schema(name+"{}", object(s["additionalProperties"]), false)
+	l.schema(name+"[]", apidoc.Object(s["items"]), false)
+	l.schema(name+"{}", apidoc.Object(s["additionalProperties"]), false)
 	for _, word := range []string{"oneOf", "anyOf", "allOf"} {
-		for _, part := range list(s[word]) {
-			l.schema(name+"|", object(part), false)
+		for _, part := range apidoc.List(s[word]) {
+			l.schema(name+"|", apidoc.Object(part), false)
 		}
 	}
 }
@@ -187,7 +191,7 @@ var openWords = map[string]string{
 }
 
 func (l *linter) property(full, name string, s map[string]any) {
-	text := s["type"] == "string" || allows(s["type"], "string")
+	text := s["type"] == "string" || apidoc.Allows(s["type"], "string")
 	if slices.Contains(wordFields, name) && text && openWords[full] == "" {
 		l.check(s["enum"] != nil, "%s has no enum of its words; give it one, or a reason in openWords", full)
 	}
@@ -218,7 +222,7 @@ func TestLint(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := document{"tags": []any{map[string]any{"name": "things", "description": "Things 东西"}}, "paths": map[string]any{"/v1/things": map[string]any{"get": tt.op}}}
+			d := apidoc.Document{"tags": []any{map[string]any{"name": "things", "description": "Things 东西"}}, "paths": map[string]any{"/v1/things": map[string]any{"get": tt.op}}}
 			var got []string
 			for _, problem := range lint(d) {
 				got = append(got, strings.TrimPrefix(problem, "GET /v1/things: "))
@@ -228,7 +232,7 @@ func TestLint(t *testing.T) {
 			}
 		})
 	}
-	d := document{"components": map[string]any{"schemas": map[string]any{"Thing": map[string]any{"type": "object", "properties": map[string]any{
+	d := apidoc.Document{"components": map[string]any{"schemas": map[string]any{"Thing": map[string]any{"type": "object", "properties": map[string]any{
 		"state": map[string]any{"type": "string"}, "mode": map[string]any{"type": []any{"string", "null"}, "enum": []any{"a"}},
 		"inside": map[string]any{"type": "object", "properties": map[string]any{}},
 	}}}}}
