@@ -52,6 +52,7 @@ func (a *Account) Check() []FieldError {
 	c.paths("/paths/allow", a.Paths.Allow)
 	c.paths("/paths/deny", a.Paths.Deny)
 	c.downstreams(a)
+	c.mini(a.Mini)
 	oneOf(&c, "/kind", a.Kind, ServiceAccount, MiniProgram, SubscriptionAccount, TestAccount)
 	oneOf(&c, "/uncertain_policy", a.UncertainPolicy, "", UncertainHold, UncertainResend, UncertainGiveUp)
 	slices.SortStableFunc(c, func(a, b FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })

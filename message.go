@@ -209,6 +209,7 @@ const (
 	HoldTemplate     = "template"        // the template is banned, removed or unknown
 	HoldOpenIDPacing = "openid_pacing"   // 43117: this user gets too many messages
 	HoldQuietHours   = "quiet_hours"     // a lifted hold let it go at night: it waits for the morning
+	HoldNoFormID     = "no_form_id"      // a mini program template message whose user has no form_id left
 	HoldBatchPaused  = "batch_paused"    // its batch is paused
 	HoldRestored     = "restored"        // it waited when the backup was taken and may have been sent since; so is the reason of what became uncertain then
 )

@@ -24,6 +24,8 @@ var apiTags = []*huma.Tag{
 	{Name: "templates", Description: "Templates 模板"},
 	{Name: "downstreams", Description: "Downstreams 下游回调"},
 	{Name: "deliveries", Description: "Deliveries 回调转发记录"},
+	{Name: "form_ids", Description: "Form ids of mini programs 小程序 form_id"},
+	{Name: "consents", Description: "Consents to subscribe messages 订阅消息同意"},
 	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
 	{Name: "quotas", Description: "Quotas 额度"},
 	{Name: "keys", Description: "Keys 密钥"},

@@ -37,6 +37,7 @@ func newAccount(in *client.AccountRequest) (*hongyan.Account, faults) {
 	}
 	var f faults
 	setPaths(a, in.Paths)
+	setMini(&a.Mini, in.Mini)
 	setDownstreams(a, in.Downstreams)
 	setCallback(&a.Callback, in.Callback)
 	if in.Rate != nil {
@@ -71,6 +72,7 @@ func patchAccount(a *hongyan.Account, p *client.AccountPatch) faults {
 	setSecret(&a.TokenURL, p.TokenURL)
 	setSecret(&a.EgressProxy, p.EgressProxy)
 	setPaths(a, p.Paths)
+	setMini(&a.Mini, p.Mini)
 	if p.Downstreams != nil {
 		setDownstreams(a, *p.Downstreams)
 	}
@@ -101,6 +103,16 @@ func setPaths(a *hongyan.Account, in *client.PathRules) {
 	if in != nil {
 		a.Paths = hongyan.PathRules(*in)
 	}
+}
+
+// setMini takes over what in sets.
+func setMini(r *hongyan.MiniRules, in *client.MiniInput) {
+	if in == nil {
+		return
+	}
+	set(&r.PrepaySends, in.PrepaySends)
+	set(&r.ConsentCheck, in.ConsentCheck)
+	set(&r.ConsentLow, in.ConsentLow)
 }
 
 // setDownstreams replaces the list. What a new one leaves out of its secrets,

@@ -201,6 +201,7 @@ func viewAccount(a *hongyan.Account, holds []hongyan.Hold) *client.Account {
 		QuietHours:  a.QuietHours.String(),
 		MaxInFlight: cmp.Or(a.MaxInFlight, hongyan.DefaultMaxInFlight),
 		CutValues:   a.CutValues,
+		Mini:        client.MiniRules{PrepaySends: a.Mini.Prepay(), ConsentCheck: a.Mini.Check(), ConsentLow: a.Mini.ConsentLow},
 		Holds:       []client.Hold{},
 		CreatedAt:   client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
 	}

@@ -34,6 +34,7 @@ func TestAccountLife(t *testing.T) {
 		CallbackURLPath: "/callback/wx0f1e2d3c4b5a6978", Rate: client.Rate{PerSecond: 20},
 		Quotas:          []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
 		UncertainPolicy: "resend", TokenSource: "plain", QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true,
+		Mini:        client.MiniRules{PrepaySends: 1, ConsentCheck: "off"},
 		Downstreams: []client.Downstream{}, Holds: []client.Hold{}, CreatedAt: created.CreatedAt, UpdatedAt: created.UpdatedAt,
 	}
 	if diff := cmp.Diff(want, created); diff != "" {

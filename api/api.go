@@ -19,6 +19,7 @@ import (
 	"hongyan/batch"
 	"hongyan/dispatch"
 	"hongyan/doctor"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -39,6 +40,8 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Mini keeps form_ids and consents.
+	Mini *mini.Keeper
 	// Batches stages and feeds batches.
 	Batches *batch.Desk
 	// Doctor looks whether all is in order.

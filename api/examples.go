@@ -72,6 +72,13 @@ var exampleBodies = map[string][]example{
 	"updateBatch": {{name: "slower", text: "Slower / 减速", body: `{"rate_per_second":20}`}},
 	"startBatch":  {{name: "skip", text: "At once, without the bad rows / 立即发送，跳过问题行", body: `{"skip_bad":true}`}},
 	"retryBatch":  {{name: "failed", text: "Of those that failed / 重发失败的", body: `{"states":["failed","expired"],"name":"十一月对账单，第二次"}`}},
+	"addForms": {{name: "one", text: "A form that a user submitted / 用户提交的一个表单", body: `{"openid":"oUser00000000000000000000001","form_id":"1511865000001"}`},
+		{name: "lines", text: "One a line / 每行一个", media: client.NDJSON,
+			body: `{"openid":"oUser00000000000000000000002","form_id":"1511865000002"}` + "\n" + `{"openid":"oUser00000000000000000000002","prepay_id":"wx201711281838291234567890","sends":3}` + "\n"}},
+	"reportConsents": {{name: "list", text: "What requestSubscribeMessage answered / 用户对订阅弹窗的选择",
+		body: `{"items":[{"openid":"oUser00000000000000000000001","template_id":"SandboxSubscribe-Pickup-0000000000000000005","answer":"accept"}]}`}},
+	"convertTemplate": {{name: "old", text: "An old template / 旧模板",
+		body: `{"title":"预约成功通知","content":"预约项目：{{keyword1.DATA}}\n预约时间：{{keyword2.DATA}}","example":"预约项目：洗牙\n预约时间：2026-11-20 10:15"}`}},
 	"createKey": {
 		{name: "sender", text: "A key that sends for one account / 发送密钥", body: `{"name":"shop-backend","role":"sender","appids":["wxa1a1a1a1a1a1a1a1"]}`},
 		{name: "gateway", text: "A secret in place of the AppSecret / 替代 AppSecret 的密钥", body: `{"name":"shop-backend","kind":"gateway","appids":["wxa1a1a1a1a1a1a1a1"]}`},

@@ -20,6 +20,7 @@ import (
 	"hongyan/batch"
 	"hongyan/client"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/sandbox"
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
@@ -99,8 +100,12 @@ func newGateway(t *testing.T) *gateway {
 			return err
 		},
 	})
-	g.engine = dispatch.New(dispatch.Config{
+	keeper := mini.New(mini.Config{
 		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client,
+		Waiting: func(appID string) { g.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
+	g.engine = dispatch.New(dispatch.Config{
+		Store: db, Tokens: tokens, HTTPClient: g.sandbox.Client, Consents: keeper,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -108,7 +113,7 @@ func newGateway(t *testing.T) *gateway {
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
 	g.api = New(Config{
 		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Changed: changed, Logger: logger, Batches: batches,
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches, Doctor: g.doctor(db, tokens),
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)
@@ -127,6 +132,14 @@ func (g *gateway) run() {
 			g.t.Errorf("engine: %v", err)
 		}
 	})
+}
+
+// runBatches feeds batches until the test ends.
+func (g *gateway) runBatches() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.api.cfg.Batches.Run(ctx) }()
+	g.t.Cleanup(func() { cancel(); <-ended })
 }
 
 // direct answers requests without a connection; RemoteAddr is what httptest says.

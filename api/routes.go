@@ -16,6 +16,13 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
 	handle(a, h, "GET /v1/events", reader, a.listEvents, aboutListEvents)
 
+	// Callers: what mini programs must have before they may send.
+	mux.HandleFunc("POST /v1/accounts/{appid}/form_ids", a.plainHandler(sender, a.addForms)) // documented by describeMini
+	mux.HandleFunc("POST /v1/accounts/{appid}/consents", a.plainHandler(sender, a.reportConsents))
+	a.describeMini(h)
+	handle(a, h, "GET /v1/accounts/{appid}/form_ids", reader, a.listForms, aboutListForms)
+	handle(a, h, "GET /v1/accounts/{appid}/consents", reader, a.listConsents, aboutListConsents)
+	handle(a, h, "POST /v1/accounts/{appid}/templates/{template_id}/convert", sender, a.convertTemplate, aboutConvertTemplate)
 	// Callers: batches. Uploads and files are streams, documented by describeBatchStreams.
 	handle(a, h, "POST /v1/batches", sender, a.createBatch, aboutCreateBatch)
 	handle(a, h, "GET /v1/batches", reader, a.listBatches, aboutListBatches)

@@ -50,7 +50,9 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	buf.Reset()
-	if err := encode(buf, viewMessage(&submitted.Message, a.cfg.Store.Now())); err != nil {
+	view := viewMessage(&submitted.Message, a.cfg.Store.Now())
+	view.Warning = submitted.Warning
+	if err := encode(buf, view); err != nil {
 		return err
 	}
 	writeSubmitted(w, submitted)

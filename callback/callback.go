@@ -54,6 +54,9 @@ type Config struct {
 	Reply func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	// Stored is called after deliveries have begun. It must not wait. nil = nobody.
 	Stored func()
+	// Consented is told what events said of users' consents, once that is stored. It
+	// must be quick. nil = nobody.
+	Consented func(ctx context.Context, changes []hongyan.ConsentChange)
 	// Leads reports whether this process judges receipts without an owner for the next
 	// d, of all that share the database. nil = it does.
 	Leads func(ctx context.Context, d time.Duration) (bool, error)
@@ -75,6 +78,7 @@ type Callback struct {
 	observe     func(appID, eventType, result string)
 	reply       func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	stored      func()
+	onConsents  func(ctx context.Context, changes []hongyan.ConsentChange)
 	leads       func(ctx context.Context, d time.Duration) (bool, error)
 	wake        chan struct{} // tells Run that an event was stored; holds one
 
@@ -92,7 +96,7 @@ type Callback struct {
 func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
-		reply: cfg.Reply, stored: cfg.Stored, leads: cfg.Leads,
+		reply: cfg.Reply, stored: cfg.Stored, leads: cfg.Leads, onConsents: cfg.Consented,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}

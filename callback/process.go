@@ -73,8 +73,10 @@ func (c *Callback) processOnce(ctx context.Context) (int, error) {
 	}
 	done := make([]store.EventDone, len(events))
 	deliveries := 0
+	var consents []hongyan.ConsentChange
 	for i := range events {
-		done[i] = store.EventDone{EventID: events[i].ID, Receipts: c.receiptsIn(ctx, &events[i])}
+		done[i] = store.EventDone{EventID: events[i].ID, Receipts: c.receiptsIn(ctx, &events[i]), Consents: consentsIn(&events[i])}
+		consents = append(consents, done[i].Consents...)
 		if done[i].Deliveries, err = c.deliveriesOf(ctx, &events[i]); err != nil {
 			return 0, err
 		}
@@ -83,6 +85,7 @@ func (c *Callback) processOnce(ctx context.Context) (int, error) {
 	if err := c.store.FinishEvents(ctx, done); err != nil {
 		return 0, err
 	}
+	c.consented(ctx, consents)
 	if deliveries > 0 {
 		c.stored()
 	}

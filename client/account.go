@@ -26,6 +26,7 @@ type AccountRequest struct {
 	MaxInFlight        int               `json:"max_in_flight,omitempty" doc:"Calls to WeChat at once, 1 to 1000. Default 50."`
 	ExpireAfterSeconds int64             `json:"expire_after_seconds,omitempty" doc:"How long after send_at a message may still leave, 60 to 2592000. Default 86400."`
 	CutValues          bool              `json:"cut_values,omitempty" doc:"true cuts values that are too long; false refuses them."`
+	Mini               *MiniInput        `json:"mini,omitempty" doc:"Form_ids and consents."`
 }
 
 // CallbackInput is the account's server configuration at WeChat. A nil field is left as it is.
@@ -77,6 +78,7 @@ type AccountPatch struct {
 	MaxInFlight        *int               `json:"max_in_flight,omitempty"`
 	ExpireAfterSeconds *int64             `json:"expire_after_seconds,omitempty"`
 	CutValues          *bool              `json:"cut_values,omitempty"`
+	Mini               *MiniInput         `json:"mini,omitempty"`
 }
 
 // Account is an account as it is in force, defaults filled in. Secrets are
@@ -102,6 +104,7 @@ type Account struct {
 	MaxInFlight        int            `json:"max_in_flight"`
 	ExpireAfterSeconds int64          `json:"expire_after_seconds"`
 	CutValues          bool           `json:"cut_values"`
+	Mini               MiniRules      `json:"mini"`
 	Holds              []Hold         `json:"holds" nullable:"false" doc:"What keeps the account's messages from leaving at the moment."`
 	CreatedAt          Time           `json:"created_at"`
 	UpdatedAt          Time           `json:"updated_at"`

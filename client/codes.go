@@ -149,6 +149,9 @@ const (
 	// CodeInvalidReplay (HTTP 422): from, until or events break a rule. Nothing is sent again.
 	CodeInvalidReplay Code = "invalid_replay"
 
+	// CodeInvalidRow (HTTP 422): The one entry that was sent breaks a rule; nothing is stored.
+	CodeInvalidRow Code = "invalid_row"
+
 	// CodeInvalidTemplate (HTTP 422): Id, title or content of the template break a rule.
 	CodeInvalidTemplate Code = "invalid_template"
 
@@ -160,6 +163,9 @@ const (
 
 	// CodeLimitUsedUp (HTTP 409): A quota rule of the account allows no more calls in this period, and release does not go past it.
 	CodeLimitUsedUp Code = "limit_used_up"
+
+	// CodeLineTooLong (HTTP 422): A line of NDJSON is longer than 64 KiB. The parts before it are stored.
+	CodeLineTooLong Code = "line_too_long"
 
 	// CodeMalformedClientMsgID (HTTP 422): client_msg_id holds characters other than visible ASCII.
 	CodeMalformedClientMsgID Code = "malformed_client_msg_id"
@@ -181,6 +187,9 @@ const (
 
 	// CodeMissingKey (HTTP 401): The request carries no API key.
 	CodeMissingKey Code = "missing_key"
+
+	// CodeNoConsent (HTTP 422): It is known that the user has no send of this subscribe template left, and the account refuses such messages (mini.consent_check).
+	CodeNoConsent Code = "no_consent"
 
 	// CodeNoSlot (HTTP 503): Every slot is busy at the moment.
 	CodeNoSlot Code = "no_slot"

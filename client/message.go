@@ -22,7 +22,7 @@ type MessageRequest struct {
 	MiniProgram      *MiniProgram     `json:"miniprogram,omitempty" doc:"The mini program page a tap opens; wins over url, and over a notice's page. kinds template, notice and one_time."`
 	TopColor         string           `json:"topcolor,omitempty" doc:"Accepted for old callers; WeChat ignores it today. kind template only."`
 	Page             string           `json:"page,omitempty" doc:"Where a tap leads: a page of the mini program (kinds mini_template and subscribe), a URL (kind notice)."`
-	FormID           string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only."`
+	FormID           string           `json:"form_id,omitempty" doc:"A form_id or prepay_id. kind mini_template only. Left out: one of the user's stored ones (POST …/form_ids) is taken when it is sent, and it waits while there is none."`
 	EmphasisKeyword  string           `json:"emphasis_keyword,omitempty" doc:"The keyword shown enlarged. kind mini_template only." example:"keyword1.DATA"`
 	Color            string           `json:"color,omitempty" doc:"Accepted for old callers; WeChat ignores it today."`
 	MiniProgramState string           `json:"miniprogram_state,omitempty" enum:"developer,trial,formal" doc:"The version of the mini program a tap opens. kind subscribe only. Default: formal."`
@@ -98,7 +98,7 @@ type Message struct {
 	ToUser      string  `json:"touser"`
 	TemplateID  string  `json:"template_id"`
 	State       string  `json:"state" enum:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered"`
-	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,batch_paused,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
+	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,next_form_id,prepay_not_ready,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
 	Final       bool    `json:"final" doc:"true: nothing more will happen to it."`
 	ClientMsgID string  `json:"client_msg_id" doc:"The caller's, or our id. kind template: what WeChat was given."`
 	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string; null while there is none. Those of kinds mini_template, notice and one_time get none."`
@@ -123,6 +123,7 @@ type Message struct {
 	Priority       string          `json:"priority" enum:"urgent,normal,bulk"`
 	Metadata       json.RawMessage `json:"metadata" doc:"The caller's object, or null."`
 	RetryOf        *string         `json:"retry_of" doc:"The message this one was made from by retry."`
+	Warning        string          `json:"warning,omitempty" doc:"In the answer to a send alone: what to know of a message that was stored, such as that its user has no consent left (mini.consent_check)."`
 	Batch          *string         `json:"batch" doc:"The batch it is a row of; null for a message of its own."`
 	BatchRow       *int64          `json:"batch_row" doc:"The row of the batch, 1 for the first."`
 	InReview       bool            `json:"in_review" doc:"WeChat reviews it (40252) and delivers it itself if it passes."`
@@ -171,7 +172,7 @@ type Receipt struct {
 
 // Hold is why something waits.
 type Hold struct {
-	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,batch_paused"`
+	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused"`
 	Since   Time   `json:"since"`
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`

@@ -61,6 +61,9 @@ func (g *Gate) serveSend(x *exchange, s *sendPath) error {
 		return err
 	}
 	req := b.request(appID, s.kind)
+	if s.kind == hongyan.KindMiniTemplate && req.FormID == "" { // as WeChat; stored form_ids are for callers of /v1
+		return refuse(wechat.CodeInvalidFormID)
+	}
 	done, err := g.cfg.Engine.SubmitAndWait(x.ctx(), req, g.cfg.Wait)
 	if err == nil {
 		err = done.Err

@@ -32,6 +32,8 @@ func (g *Gate) wording(x *exchange, r *dispatch.Request, e *hongyan.Error) (wech
 		pointer = e.Fields[0].Pointer
 	}
 	switch {
+	case e.Code == "no_consent":
+		return wechat.CodeUserRefused, textOf(wechat.CodeUserRefused)
 	case pointer == "/template_id":
 		code := templateCode(r, e.Code)
 		return code, textOf(code)

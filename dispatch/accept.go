@@ -21,13 +21,13 @@ const (
 	maxMetadata    = 16 << 10 // bytes
 	maxAhead       = 90 * 24 * time.Hour
 	maxURL         = 2048 // bytes; WeChat's own limit is unpublished (40039)
-	openIDLen      = 28   // characters (spec §1)
 )
 
 // prepared is a request that passed every check.
 type prepared struct {
 	account *account
 	message hongyan.Message
+	warning string // see Submitted
 }
 
 // prepare checks a request and makes the message of it. Every error is a
@@ -69,10 +69,14 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	if err := e.checkData(ctx, conf, r, m.Kind, found); err != nil {
 		return prepared{}, err
 	}
+	warning, err := e.mayReceive(ctx, conf, &m)
+	if err != nil {
+		return prepared{}, err
+	}
 	if m.Payload, err = payload(r, &m); err != nil {
 		return prepared{}, hongyan.Errorf(hongyan.Internal, "", "write the body of a message: %w", err)
 	}
-	return prepared{a, m}, nil
+	return prepared{a, m, warning}, nil
 }
 
 func unknownAccount(name string) *hongyan.Error {
@@ -128,7 +132,7 @@ func (p *problems) recipient(r *Request) {
 	switch {
 	case r.ToUser == "":
 		p.add("missing_field", "/touser", "touser is missing: the openid of the recipient")
-	case !validOpenID(r.ToUser):
+	case !hongyan.ValidOpenID(r.ToUser):
 		p.add("malformed_openid", "/touser", "touser %q is not an openid: 28 characters, an \"o\" first, then letters, digits, \"-\" and \"_\"", clip(r.ToUser))
 	}
 	switch {
@@ -137,19 +141,6 @@ func (p *problems) recipient(r *Request) {
 	case len(r.TemplateID) > 2*hongyan.TemplateIDLen:
 		p.add("malformed_template_id", "/template_id", "template_id %q is neither a template_id (%d characters) nor an alias", clip(r.TemplateID), hongyan.TemplateIDLen)
 	}
-}
-
-func validOpenID(s string) bool {
-	if len(s) != openIDLen || s[0] != 'o' {
-		return false
-	}
-	for i := 1; i < len(s); i++ {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
 }
 
 // clip keeps an offending value readable in an error.
@@ -222,12 +213,7 @@ func (p *problems) ownFields(r *Request, m *hongyan.Message) {
 	if mp := r.MiniProgram; mp != nil && mp.AppID == "" && mp.PagePath != "" && m.Kind != hongyan.KindMiniTemplate && m.Kind != hongyan.KindSubscribe {
 		p.add("missing_field", "/miniprogram/appid", "miniprogram.pagepath %q needs miniprogram.appid", clip(mp.PagePath))
 	}
-	switch m.Kind {
-	case hongyan.KindMiniTemplate:
-		if r.FormID == "" {
-			p.add("missing_field", "/form_id", "form_id is missing: a formId or prepay_id of the user")
-		}
-	case hongyan.KindOneTime:
+	if m.Kind == hongyan.KindOneTime {
 		p.oneTime(r)
 	}
 	p.published(f.body(r, m))
@@ -261,7 +247,8 @@ func (p *problems) published(body any) {
 type Submitted struct {
 	Message hongyan.Message
 	Outcome store.InsertOutcome
-	Err     error // a *hongyan.Error; nothing was stored then
+	Err     error  // a *hongyan.Error; nothing was stored then
+	Warning string // what the caller may want to know of a message that was stored; "" = nothing
 }
 
 // Submit checks and stores messages, one Submitted for each request in order.
@@ -285,6 +272,7 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 			continue
 		}
 		before(p.message.ID)
+		out[i].Warning = p.warning
 		rows = append(rows, store.NewMessage{Message: p.message, IdempotencyKey: rs[i].IdempotencyKey, BodyHash: rs[i].BodyHash})
 		accounts, index = append(accounts, p.account), append(index, i)
 	}
@@ -308,7 +296,9 @@ func (e *Engine) submit(ctx context.Context, rs []Request, before func(id string
 			continue
 		}
 		e.showHold(streams[j], &ins.Message)
+		warning := out[index[j]].Warning
 		out[index[j]] = submitted(ins)
+		out[index[j]].Warning = warning
 	}
 	return out, nil
 }

@@ -137,7 +137,6 @@ func TestEveryBadRequestNamesItsFaultAndStoresNothing(t *testing.T) {
 			*r = miniOrder()
 			r.Data = Data{"keyword1.DATA": {Value: "x"}}
 		}, "invalid_data", "/data/keyword1.DATA"},
-		{"no form_id", func(r *Request) { *r = miniOrder(); r.FormID = "" }, "missing_field", "/form_id"},
 		{"a url on a mini program's message", func(r *Request) { *r = miniOrder(); r.URL = "https://x.test" }, "field_of_another_kind", "/url"},
 		{"a page on a template message", func(r *Request) { r.Page = "index" }, "field_of_another_kind", "/page"},
 		{"a form_id on a template message", func(r *Request) { r.FormID = "f" }, "field_of_another_kind", "/form_id"},

@@ -49,6 +49,7 @@ const (
 	reasonInReview   = "in_review"
 	reasonDuplicate  = "duplicate" // an earlier attempt had arrived
 	reasonRetrying   = "retrying"
+	reasonPrepay     = "prepay_not_ready" // 41028 on a fresh prepay_id
 )
 
 // effectKind is what an answer means beyond its own message.
@@ -80,6 +81,7 @@ type verdict struct {
 	doubtSince   time.Time
 	inReview     bool
 	mayDuplicate bool
+	formRefused  int // the errcode with which WeChat refused the form_id that was taken; 0 = it did not
 	effect       effect
 }
 
@@ -87,7 +89,8 @@ type verdict struct {
 type call struct {
 	attempt hongyan.Attempt
 	class   wechat.Class
-	http    int // the HTTP status of a refusal without an errcode; 0 otherwise
+	http    int        // the HTTP status of a refusal without an errcode; 0 otherwise
+	form    *takenForm // the store's; nil = the message has its own, or needs none
 }
 
 // decide says what becomes of m after c. It is a pure function of its
@@ -100,7 +103,7 @@ func decide(a *hongyan.Account, m *hongyan.Message, c call, now time.Time) verdi
 			v.doubtSince = c.attempt.StartedAt
 		}
 		v.effect = effect{kind: effectUnhealthy}
-		if !families[m.Kind].repeats { // asking again could show it twice: never by itself, whatever the policy
+		if !families[m.Kind].repeats || c.form.several() { // asking again could show it twice: never by itself, whatever the policy
 			return lost(a, v)
 		}
 		return retryUnanswered(a, m, v, now)
@@ -132,7 +135,7 @@ func decideAnswered(a *hongyan.Account, m *hongyan.Message, c call, v verdict, n
 	case wechat.ClassQuota:
 		return holdQuota(a, m, v, code, now)
 	case wechat.ClassForm:
-		return retryForm(a, m, v, code, now)
+		return retryForm(a, m, v, c, now)
 	case wechat.ClassAccount:
 		if !aboutOtherCalls[code] {
 			return stopAccount(a, m, v, c, now)
@@ -301,11 +304,15 @@ func holdRow(a *hongyan.Account, v verdict, now time.Time, h hongyan.Hold) verdi
 }
 
 // retryForm treats the form_id codes: 41028 on a fresh prepay_id is a delay of
-// the platform (S88), everything else about a form_id is final.
-func retryForm(a *hongyan.Account, m *hongyan.Message, v verdict, code wechat.Code, now time.Time) verdict {
+// the platform (S88), everything else about a message's own form_id is final.
+func retryForm(a *hongyan.Account, m *hongyan.Message, v verdict, c call, now time.Time) verdict {
+	if c.form != nil {
+		return retryTaken(a, v, c, now)
+	}
+	code := wechat.Code(c.attempt.Errcode)
 	fresh := code == wechat.CodeInvalidFormID && strings.HasPrefix(payloadFormID(m.Payload), "wx") && now.Sub(m.FirstAt) < prepayLimit
 	if fresh {
-		return later(a, v, now, now.Add(prepayWait), "prepay_not_ready")
+		return later(a, v, now, now.Add(prepayWait), reasonPrepay)
 	}
 	return refused(a, v, reasonErrcode, now)
 }

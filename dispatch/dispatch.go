@@ -29,6 +29,16 @@ type Tokens interface {
 	Invalidate(ctx context.Context, appID, failed string) error
 }
 
+// Consents is what the engine needs of the ledger of users' consents to subscribe
+// messages and notices.
+type Consents interface {
+	// May says whether a message to be stored may go, by the account's setting: an
+	// error (*hongyan.Error) refuses it, a warning goes back to its caller.
+	May(ctx context.Context, a *hongyan.Account, m *hongyan.Message) (warning string, err error)
+	// Refused takes note that WeChat answered 43101 to an attempt that began at at.
+	Refused(ctx context.Context, m *hongyan.Message, at time.Time) error
+}
+
 // Config is what an Engine is built from.
 type Config struct {
 	Store  store.Store
@@ -52,6 +62,7 @@ type Config struct {
 	// asked, at most every half minute, when a message names a template that is
 	// not known, and at most every ten minutes when WeChat refuses one. nil = never.
 	SyncTemplates func(ctx context.Context, appID string) error
+	Consents      Consents              // nil = nobody keeps them
 	Logger        *slog.Logger          // nil = discard
 	Registerer    prometheus.Registerer // where metrics go; nil = nowhere
 }
@@ -67,7 +78,7 @@ type Request struct {
 	MiniProgram      *MiniProgram // template, notice, one_time
 	TopColor         string       // template
 	Page             string       // mini_template, subscribe: a page; notice: a URL
-	FormID           string       // mini_template: form_id or prepay_id
+	FormID           string       // mini_template: form_id or prepay_id; "" = one of the user's stored ones
 	EmphasisKeyword  string       // mini_template
 	Color            string       // mini_template
 	MiniProgramState string       // subscribe: developer, trial or formal

@@ -1,10 +1,13 @@
 package dispatch
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 )
 
 // TestAMinutesLimitDoesNotEndTheDays: a call under way is told of the minute's
@@ -204,5 +207,48 @@ func TestReleasedMeansDueNow(t *testing.T) {
 			d.Fatal(err)
 		}
 		d.want(held.ID, hongyan.Cancelled, "")
+	})
+}
+
+// muteStore records outcomes and does not say so the first time.
+type muteStore struct {
+	store.Store
+	mute atomic.Bool
+}
+
+func (m *muteStore) FinishAttempts(ctx context.Context, rs []store.Result) ([]store.Settled, error) {
+	done, err := m.Store.FinishAttempts(ctx, rs)
+	if err == nil && m.mute.Swap(false) {
+		return nil, hongyan.Errorf(hongyan.Unavailable, "", "the connection broke after the commit")
+	}
+	return done, err
+}
+
+// TestOutcomesRecordedWithoutAnAnswerUseUpTheLimit: written a second time they find
+// nothing to change, but their calls are counted and must not be made again.
+func TestOutcomesRecordedWithoutAnAnswerUseUpTheLimit(t *testing.T) {
+	const limit = 20
+	m := &muteStore{}
+	atDesk(t, func(s store.Store) store.Store { m.Store = s; return m }, func(d *desk) {
+		a, err := d.store.Account(d.Context(), serviceID)
+		d.must(err)
+		a.Quotas = []hongyan.QuotaRule{{Scope: "account", Period: "day", Limit: limit}}
+		d.must(d.store.UpdateAccount(d.Context(), a))
+		d.AccountChanged(serviceID)
+		m.mute.Store(true)
+		rs := make([]Request, limit)
+		for i := range rs {
+			rs[i] = order()
+		}
+		_, err = d.Submit(d.Context(), rs)
+		d.must(err)
+		d.sleep(time.Minute)
+		for range 5 {
+			d.submit(order())
+		}
+		d.sleep(time.Minute)
+		if got := d.wechat.count(sendPath); got != limit || m.mute.Load() {
+			d.Errorf("%d calls, want the limit of %d; an answer was lost: %v", got, limit, !m.mute.Load())
+		}
 	})
 }

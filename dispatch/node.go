@@ -327,13 +327,20 @@ func (e *Engine) settleLost(ctx context.Context, m *hongyan.Message) store.Resul
 		N: m.Attempts, StartedAt: started, EndedAt: now, Outcome: hongyan.NoAnswer,
 		Errmsg: "the process ended before an answer was recorded",
 	}}
+	form, untried, formErr := e.leftForm(ctx, m)
+	if untried {
+		return resultOf(m, later(&a.settings().Account, verdictFor(m), now, now, reasonRetrying), nil, nil)
+	}
+	c.form = form
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := decide(&a.settings().Account, m, c, now)
-	if hongyan.IsKind(err, hongyan.NotFound) { // nobody would ever ask again
+	if hongyan.IsKind(err, hongyan.NotFound) || formErr != nil { // nobody would ever ask again, or know with which form_id
 		v = lost(&a.settings().Account, v)
 	}
 	day := calendarAt(now)
 	a.meter.count(m.TemplateID, 1, &day)
-	return resultOf(m, v, []hongyan.Attempt{c.attempt}, day.deltas(m.AppID, m.TemplateID, 1))
+	r := resultOf(m, v, []hongyan.Attempt{c.attempt}, day.deltas(m.AppID, m.TemplateID, 1))
+	r.Form = form.result(m, &v)
+	return r
 }

@@ -268,13 +268,25 @@ func (c *calendar) deltas(appID, templateID string, n int64) []store.UsageDelta 
 
 // count takes note of n calls that the store has recorded in the periods of c.
 func (m *meter) count(templateID string, n int64, c *calendar) {
+	m.counters(templateID, c, func(k *counter) { k.used += n })
+	m.spend(templateID, n, c)
+}
+
+// spend takes n calls from what is held reserved.
+func (m *meter) spend(templateID string, n int64, c *calendar) {
 	if n == 0 {
 		return
 	}
+	m.counters(templateID, c, func(k *counter) { k.held, k.finished, k.askAt = max(0, k.held-n), k.finished+n, time.Time{} })
+}
+
+// counters calls do with each counter that a call of the template in the periods of c
+// belongs to.
+func (m *meter) counters(templateID string, c *calendar, do func(*counter)) {
 	for _, t := range []*tally{&m.account, m.template(templateID)} {
 		for i, period := range periods {
 			if k := t.at(period, c[i]); k.from.Equal(c[i]) {
-				k.used, k.held, k.finished, k.askAt = k.used+n, max(0, k.held-n), k.finished+n, time.Time{}
+				do(k)
 			}
 		}
 	}

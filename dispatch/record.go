@@ -141,6 +141,7 @@ func (e *Engine) recordBatch(ctx context.Context, batch []settled) error {
 	for i := range batch {
 		b := &batch[i]
 		results[i] = resultOf(&b.m, b.o.verdict, b.o.attempts, day.deltas(b.m.AppID, b.m.TemplateID, b.o.counted))
+		results[i].Form = b.o.form.result(&b.m, &b.o.verdict)
 	}
 	e.setRecording(true)
 	done, err := e.cfg.Store.FinishAttempts(ctx, results)
@@ -174,13 +175,19 @@ func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, 
 			meter.returnTemplate(b.m.TemplateID)
 		}
 		if !done[i].Applied {
-			e.log.Warn("outcome fenced off: another node owns the message", "message", b.m.ID)
+			// Or it was recorded before, by a commit that nobody answered: then the call
+			// has been taken from what this node holds reserved.
+			e.log.Warn("outcome fenced off: another node owns the message, or it is recorded", "message", b.m.ID)
+			meter.spend(b.m.TemplateID, b.o.counted, day)
 			continue
 		}
 		meter.count(b.m.TemplateID, b.o.counted, day)
 		e.recordedN.Add(1)
 		if v := &b.o.verdict; done[i].State.Waiting() && !v.due.IsZero() {
 			b.s.scheduled(v.due, now)
+		}
+		if b.o.form != nil && done[i].State != hongyan.Accepted { // a form_id given back lets others go, or one came for this
+			b.s.backlog = true
 		}
 		e.metrics.settled(b.m.AppID, b.m.Kind, done[i].State)
 	}

@@ -85,7 +85,8 @@ type outcome struct {
 	counted  int64 // calls that count against the quota
 	untried  bool  // nothing was done: give the message back
 	tokenErr *hongyan.TokenError
-	reserved bool // a call of the template was set aside
+	reserved bool       // a call of the template was set aside
+	form     *takenForm // nil = the message needs none of the store's
 }
 
 // attempt makes one call for a message, and a second one when the first was
@@ -101,11 +102,15 @@ func (e *Engine) attempt(j *job) outcome {
 		if limitsTemplates(a.settings().EffectiveQuotas()) {
 			e.stockUp(ctx, a, 1, m.TemplateID)
 		}
+		if n == 0 && !e.takeForm(ctx, j, &o) {
+			return o
+		}
 		// Here and not earlier: a token may have been long in coming.
 		if !e.begin(j, &o) {
 			return o
 		}
 		c := e.call(ctx, a, m, token, m.Attempts+n)
+		c.form = o.form
 		o.attempts = append(o.attempts, c.attempt)
 		tokenRefused := c.attempt.Outcome == hongyan.Answered && c.class == wechat.ClassToken
 		if c.attempt.Outcome != hongyan.NotSent && !tokenRefused {
@@ -337,8 +342,8 @@ func (s *stream) note(last hongyan.Attempt, ef effect, now time.Time) bool {
 
 // after does what an answer means beyond its own message.
 func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
-	var err error
 	ctx := context.WithoutCancel(e.sendCtx)
+	err := e.noteConsent(ctx, m, &o)
 	switch ef := o.verdict.effect; {
 	case o.tokenErr != nil && o.tokenErr.Stopped:
 		err = e.readHolds(ctx, s.account) // somebody else wrote one

@@ -35,6 +35,8 @@ type world struct {
 	logs  *lockedBuffer
 
 	clientFor func(*hongyan.Account) *http.Client // of the next life
+	nextStore store.Store                         // of the next life; nil = store
+	consents  dispatch.Consents                   // of the next life
 
 	gateway atomic.Pointer[process]
 }
@@ -164,6 +166,9 @@ func (w *world) start() {
 	w.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	cut := &cutStore{Store: w.store}
+	if w.nextStore != nil {
+		cut.Store = w.nextStore
+	}
 	log := slog.New(slog.NewTextHandler(w.logs, nil))
 	transport := w.box.Network().Transport()
 	client := &http.Client{Transport: transport, Timeout: 15 * time.Second}
@@ -171,7 +176,7 @@ func (w *world) start() {
 	p := &process{tokens: tokens, cut: cut, stop: stop}
 	shelf := template.New(template.Config{Store: cut, Tokens: tokens, HTTPClient: client, ClientFor: w.clientFor})
 	p.engine = dispatch.New(dispatch.Config{
-		Store: cut, Tokens: tokens, HTTPClient: client, ClientFor: w.clientFor, Slots: 64, StopGrace: 20 * time.Second, Lease: time.Hour, Logger: log,
+		Store: cut, Tokens: tokens, HTTPClient: client, ClientFor: w.clientFor, Slots: 64, StopGrace: 20 * time.Second, Lease: time.Hour, Logger: log, Consents: w.consents,
 		SyncTemplates: func(ctx context.Context, appID string) error { _, err := shelf.Sync(ctx, appID); return err },
 	})
 	p.shelf = shelf

@@ -244,6 +244,7 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		TokenURL:        given(c.TokenURL),
 		EgressProxy:     given(c.EgressProxy),
 		Paths:           hongyan.PathRules(c.Paths),
+		Mini:            hongyan.MiniRules{PrepaySends: c.Mini.PrepaySends, ConsentCheck: c.Mini.ConsentCheck, ConsentLow: c.Mini.ConsentLow},
 	}
 	for i := range c.Downstreams {
 		a.Downstreams = append(a.Downstreams, c.Downstreams[i].downstream())

@@ -239,6 +239,23 @@ type AccountConfig struct {
 	// true cuts values that are too long for their type; false refuses them.
 	// Default false.
 	CutValues bool `yaml:"cut_values"`
+
+	// What a mini program does with form_ids and consents.
+	Mini MiniConfig `yaml:"mini"`
+}
+
+// MiniConfig is about form_ids and consents to subscribe messages.
+type MiniConfig struct {
+	// Messages that one payment (prepay_id) serves: 1 or 3. 0 stands for 1.
+	PrepaySends int `yaml:"prepay_sends"`
+
+	// A subscribe message to a user who is known to have no send left: off sends it
+	// all the same, warn too and tells its caller, refuse does not take it. Default off.
+	ConsentCheck string `yaml:"consent_check"`
+
+	// Tell (event consent.low) when a user has fewer than so many sends of a
+	// template left. 0 stands for never.
+	ConsentLow int `yaml:"consent_low"`
 }
 
 // CallbackConfig is the account's server configuration (服务器配置) at WeChat.

@@ -17,6 +17,7 @@ import (
 	"hongyan/compat"
 	"hongyan/deliver"
 	"hongyan/dispatch"
+	"hongyan/mini"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -32,6 +33,7 @@ type works struct {
 	desk   *access.Desk
 	tokens *token.Central
 	shelf  *template.Shelf
+	mini   *mini.Keeper
 	sender *deliver.Sender
 	pushes *callback.Callback
 	gate   *compat.Gate
@@ -49,6 +51,10 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Fetched:   func(appID string) { s.engine.TokenFetched(appID) },
 		DiedEarly: w.tokenDied,
 	})
+	w.mini = mini.New(mini.Config{
+		Store: st, Tokens: w.tokens, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "mini"),
+		Waiting: func(appID string) { s.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
+	})
 	w.buildEngine()
 	w.buildBatches()
 	w.buildCallbacks()
@@ -60,7 +66,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
-		Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+		Mini: w.mini, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler = w.routes(edge.Handler())
 	// Started in this order, stopped in the reverse: requests end first, then nobody
@@ -99,6 +105,7 @@ func (w *works) buildEngine() {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
 		},
+		Consents:   w.mini,
 		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
 	})
 }
@@ -114,7 +121,7 @@ func (w *works) buildCallbacks() {
 			r, err := w.sender.Reply(ctx, a, d, e)
 			return callback.Reply(r), err
 		},
-		Stored: w.sender.Wake,
+		Stored: w.sender.Wake, Consented: w.mini.Changed,
 		Leads: func(ctx context.Context, d time.Duration) (bool, error) {
 			return w.engine.Leads(ctx, "orphans", d)
 		},
@@ -128,6 +135,7 @@ func (w *works) changed(appID string) {
 	w.pushes.AccountChanged(appID)
 	w.sender.AccountChanged(appID)
 	w.gate.AccountChanged(appID)
+	w.mini.AccountChanged(appID)
 }
 
 // readTemplates follows a change of an account's templates that came through the gate.

@@ -33,6 +33,8 @@ type Store interface {
 	Deliveries
 	Batches
 	Cluster
+	Forms
+	Consents
 
 	// Now is the clock every rule uses. It never goes to the disk or the network.
 	Now() time.Time
@@ -41,7 +43,7 @@ type Store interface {
 	Ready(ctx context.Context) error
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
-	// tokens replaced 30 days ago and audit entries older than a year. It returns how many rows went.
+	// tokens replaced 30 days ago, form_ids that expired FormKeep ago and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
 	// Retain removes what has been kept long enough, in small transactions with pauses
 	// between them, so that others hardly notice. What ended soon after it was accepted
@@ -61,7 +63,7 @@ type Accounts interface {
 	Account(ctx context.Context, appID string) (hongyan.Account, error)
 	// Accounts lists all, by AppID.
 	Accounts(ctx context.Context) ([]hongyan.Account, error)
-	// DeleteAccount removes the account with its templates, tokens, holds and deliveries.
+	// DeleteAccount removes the account with its templates, tokens, holds, deliveries, form_ids and consents.
 	// Conflict while any message of it is not final.
 	DeleteAccount(ctx context.Context, appID string) error
 
@@ -206,7 +208,7 @@ type Messages interface {
 	// a claim settled without a call leaves no trace. Concurrent calls share a commit. Usage is added in the same transaction.
 	FinishAttempts(ctx context.Context, rs []Result) ([]Settled, error)
 	// Return gives untried leased messages back: queued again, Attempts one less,
-	// FirstAt cleared if the attempt was the first. After an error none was given
+	// FirstAt cleared if the attempt was the first; a form it took is free unless it is in doubt. After an error none was given
 	// back: a fence may hold again once its message is, so a call that was carried
 	// out must not be repeated.
 	Return(ctx context.Context, fences []Fence) error
@@ -328,6 +330,7 @@ type Result struct {
 	DoubtSince   time.Time
 	InReview     bool
 	MayDuplicate bool
+	Form         *FormResult // what became of the form the message took (Forms.TakeForm); nil = it took none
 	// Usage is counted in the same transaction: period starts are the caller's.
 	Usage []UsageDelta
 }
@@ -393,7 +396,7 @@ type Events interface {
 	// PendingEvents lists up to limit events not processed yet, oldest first.
 	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
 	// FinishEvents marks events processed, adds their deliveries and applies the
-	// receipts found in them, in one transaction: a delivery that exists stays as it is,
+	// receipts and consents found in them, in one transaction: a delivery that exists stays as it is,
 	// and an account that is gone gets none; a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
@@ -427,6 +430,7 @@ type EventDone struct {
 	EventID    int64
 	Receipts   []hongyan.Receipt
 	Deliveries []NewDelivery
+	Consents   []hongyan.ConsentChange // ConsentSent changes what is known, and begins nothing
 }
 
 // NewDelivery is a delivery to begin, with the event's AppID and Type.

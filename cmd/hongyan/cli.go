@@ -10,9 +10,11 @@ type cli struct {
 	Key         keyCommands        `cmd:"" help:"API keys and gateway secrets of callers."`
 	Template    templateCommands   `cmd:"" help:"Templates of an account."`
 	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
+	Mini        miniCommands       `cmd:"" help:"Form_ids, consents and template conversion of mini programs."`
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
+	Batch       batchCommands      `cmd:"" help:"One template to many, each with their own data (批量)."`
 	Quota       quotaCommand       `cmd:"" help:"How much of an account's limits is used."`
 	Audit       auditCommand       `cmd:"" help:"Who changed what, and who was refused."`
 	Doctor      doctorCommand      `cmd:"" help:"Look whether all is in order, and say what to do where it is not."`

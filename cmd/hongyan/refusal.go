@@ -109,6 +109,8 @@ var codeCures = map[string]string{
 	"unknown_template":       "hongyan template list APPID shows them; hongyan template sync APPID, if it was added just now",
 	"invalid_data":           "hongyan template list APPID shows the keys of its templates",
 	"templates_by_hand":      "hongyan template put APPID TEMPLATE_ID --title TITLE --content CONTENT",
+	"unknown_alias":          "hongyan template alias list APPID shows them",
+	"template_has_aliases":   "hongyan template alias set APPID ALIAS OTHER_TEMPLATE_ID, or hongyan template alias delete APPID ALIAS",
 	"unknown_downstream":     "hongyan downstream list APPID shows them",
 	"token_not_external":     "hongyan token get APPID shows where the token comes from",
 	"alias_exists":           "choose another --alias; hongyan account list shows those taken",

@@ -128,7 +128,7 @@ func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error 
 	}
 	weight := len(done)
 	for _, d := range done {
-		weight += len(d.Receipts) + len(d.Deliveries)
+		weight += len(d.Receipts) + len(d.Deliveries) + len(d.Consents)
 	}
 	return s.finishes.submit(ctx, s, done, weight)
 }
@@ -165,6 +165,7 @@ func (t *tx) finishEvents(all []store.EventDone) error {
 	}
 	var receipts []hongyan.Receipt
 	var begun []beginning
+	var consents []hongyan.ConsentChange
 	for _, d := range all {
 		e := events[d.EventID]
 		if e == nil {
@@ -175,6 +176,7 @@ func (t *tx) finishEvents(all []store.EventDone) error {
 			r.At = hongyan.Millis(r.At)
 			receipts = append(receipts, r)
 		}
+		consents = append(consents, d.Consents...)
 		if !accounts[e.AppID] {
 			continue
 		}
@@ -186,6 +188,9 @@ func (t *tx) finishEvents(all []store.EventDone) error {
 		if err := t.arrive(receipts); err != nil {
 			return err
 		}
+	}
+	if err := t.applyConsents(consents, accounts); err != nil {
+		return err
 	}
 	_, err = t.deliver(begun)
 	return err

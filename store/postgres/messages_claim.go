@@ -150,7 +150,7 @@ const returnSQL = `UPDATE messages SET state = 0, epoch = 0, updated_at = (SELEC
 	FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) AS back (seq, epoch, attempts)
 	WHERE messages.seq BETWEEN back.seq AND back.seq AND messages.epoch = back.epoch AND messages.attempts = back.attempts AND state + 0 = 2
 		AND back.epoch IN (SELECT epoch FROM nodes WHERE NOT dead)
-	RETURNING appid, kind`
+	RETURNING appid, kind, doubt_since, messages.seq, touser`
 
 // Return gives untried leased messages back; see store.Messages. Fences that
 // do not hold are passed over.
@@ -161,14 +161,24 @@ func (s *Store) Return(ctx context.Context, fences []store.Fence) error {
 	return s.write(ctx, func(t *tx) error { return t.giveBack(fences) })
 }
 
+// giveBack returns messages, and the form_ids they took: one in doubt keeps its own.
 func (t *tx) giveBack(fences []store.Fence) error {
 	seqs, epochs, attempts := fenceArrays(fences)
-	return t.query(func(r *row) error {
-		appID := r.text()
-		t.moved(appID, hongyan.MessageKind(r.text()), hongyan.Sending, hongyan.Queued, 1)
+	var forms []returned
+	err := t.query(func(r *row) error {
+		appID, kind := r.text(), hongyan.MessageKind(r.text())
+		doubt, seq := r.int64(), r.int64()
+		if kind == hongyan.KindMiniTemplate && doubt == 0 {
+			forms = append(forms, returned{seq, formKey(appID, r.text())})
+		}
+		t.moved(appID, kind, hongyan.Sending, hongyan.Queued, 1)
 		t.notices.add(store.NoticeMessages, appID)
 		return nil
 	}, returnSQL, seqs, epochs, attempts)
+	if err != nil {
+		return err
+	}
+	return t.returnForms(forms)
 }
 
 func fenceArrays(fences []store.Fence) (seqs, epochs []int64, attempts []int32) {

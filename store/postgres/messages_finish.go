@@ -123,6 +123,9 @@ func (f *flushing) settle(t *tx) error {
 	if err := f.settled(t); err != nil {
 		return err
 	}
+	if err := f.settleForms(t); err != nil {
+		return err
+	}
 	passAll(fault.ResultBefore, len(f.all))
 	return nil
 }

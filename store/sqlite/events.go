@@ -62,7 +62,7 @@ func (s *Store) PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, 
 func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error {
 	weight := len(done)
 	for _, d := range done {
-		weight += len(d.Receipts) + len(d.Deliveries)
+		weight += len(d.Receipts) + len(d.Deliveries) + len(d.Consents)
 	}
 	return s.submit(ctx, &op{weight: weight, run: func(t *tx) error {
 		for _, d := range done {
@@ -90,8 +90,8 @@ func (t *tx) finishEvent(d store.EventDone) error {
 			return err
 		}
 	}
-	if !t.accounts[e.AppID] {
-		return nil
+	if err := t.applyConsents(d.Consents); err != nil || !t.accounts[e.AppID] {
+		return err
 	}
 	for _, n := range d.Deliveries {
 		if _, err := t.deliver(&e, n); err != nil {

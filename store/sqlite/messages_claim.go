@@ -187,14 +187,23 @@ const returnSQL = `UPDATE messages SET state = 0, epoch = 0, updated_at = ?, att
 	first_at = CASE attempts WHEN 1 THEN 0 ELSE first_at END,
 	due_at = CASE due_at WHEN 0 THEN ? ELSE due_at END
 	WHERE seq = ? AND epoch = ? AND attempts = ? AND state = 2
-	RETURNING appid, kind`
+	RETURNING appid, kind, doubt_since`
 
+// giveBack returns one message, and the form_id it took: in doubt it keeps that.
 func (t *tx) giveBack(f store.Fence) error {
 	if f.Epoch == 0 || f.Epoch != t.epoch {
 		return nil
 	}
-	return t.change(func(r *row) error {
-		t.moved(r.text(), hongyan.MessageKind(r.text()), hongyan.Sending, hongyan.Queued, 1)
+	form := false
+	err := t.change(func(r *row) error {
+		appID, kind := r.text(), hongyan.MessageKind(r.text())
+		form = kind == hongyan.KindMiniTemplate && r.int64() == 0
+		t.moved(appID, kind, hongyan.Sending, hongyan.Queued, 1)
 		return nil
 	}, returnSQL, t.now, t.now, f.Seq, f.Epoch, f.Attempts)
+	if err != nil || !form {
+		return err
+	}
+	_, err = t.returnForm(f.Seq)
+	return err
 }

@@ -115,7 +115,7 @@ func (t *tx) settle(r *store.Result, out *store.Settled) error {
 	}
 	t.moved(r.AppID, kind, hongyan.Sending, r.State, 1)
 	*out = store.Settled{Applied: true, State: r.State}
-	return t.settled(r)
+	return t.settled(r, out)
 }
 
 // settleStatement returns the statement for a result, without its fence.
@@ -173,8 +173,9 @@ func (t *tx) keepLast(r *store.Result) error {
 	return err
 }
 
-// settled writes what goes with an applied result: all attempts but the last, and usage.
-func (t *tx) settled(r *store.Result) error {
+// settled writes what goes with an applied result: all attempts but the last, usage,
+// and what became of its form_id.
+func (t *tx) settled(r *store.Result, out *store.Settled) error {
 	for i := range max(0, len(r.Attempts)-1) {
 		args := appendAttempt([]any{r.Seq}, &r.Attempts[i])
 		err := t.execAll(1, "INSERT OR REPLACE INTO attempts (seq, "+attemptColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", args...)
@@ -183,6 +184,9 @@ func (t *tx) settled(r *store.Result) error {
 		}
 	}
 	t.use(r.Usage)
+	if r.Form != nil {
+		return t.settleForm(r, out)
+	}
 	return nil
 }
 
@@ -205,7 +209,7 @@ func (t *tx) unsettled(r *store.Result, out *store.Settled) error {
 	if err := t.execAll(1, query+" WHERE seq = ?", append(args, r.Seq)...); err != nil {
 		return err
 	}
-	return t.settled(r)
+	return t.settled(r, out)
 }
 
 // recordSQL ends the lease of a message that has ended already.

@@ -52,6 +52,8 @@ func Run(t *testing.T, open Open) {
 		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
+		{"forms", formCases},
+		{"consents", consentCases},
 		{"model", modelCases},
 	}
 	for _, g := range groups {

@@ -20,7 +20,7 @@ CREATE TABLE accounts (
     cut_values              INTEGER NOT NULL,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL
-, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB) STRICT;
+, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB, mini TEXT NOT NULL DEFAULT '{}') STRICT;
 
 CREATE UNIQUE INDEX accounts_alias ON accounts (alias) WHERE alias <> '';
 
@@ -105,6 +105,28 @@ CREATE INDEX batches_appid ON batches (appid);
 
 CREATE INDEX batches_live ON batches (seq) WHERE ended_at = 0 AND state > 0;
 
+CREATE TABLE consents (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    openid      TEXT    NOT NULL,
+    template_id TEXT    NOT NULL,
+    by_events   INTEGER NOT NULL,
+    by_reports  INTEGER NOT NULL,
+    sent        INTEGER NOT NULL,
+    exact       INTEGER NOT NULL,
+    since       INTEGER NOT NULL,
+    always      TEXT    NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    declined_at INTEGER NOT NULL,
+    refused_at  INTEGER NOT NULL,
+    sent_at     INTEGER NOT NULL,
+    low_told    INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    UNIQUE (appid, openid, template_id)
+) STRICT;
+
+CREATE INDEX consents_template ON consents (appid, template_id);
+
 CREATE TABLE counts (
     appid TEXT    NOT NULL,
     kind  TEXT    NOT NULL,
@@ -162,6 +184,33 @@ CREATE INDEX events_appid ON events (appid);
 CREATE INDEX events_pending ON events (id) WHERE processed_at = 0;
 
 CREATE INDEX events_received ON events (appid, received_at);
+
+CREATE TABLE form_ids (
+    id          INTEGER PRIMARY KEY,
+    appid       TEXT    NOT NULL,
+    openid      TEXT    NOT NULL,
+    form_id     TEXT    NOT NULL,
+    source      TEXT    NOT NULL, -- form, prepay
+    sends       INTEGER NOT NULL,
+    left_sends  INTEGER NOT NULL,
+    obtained_at INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    refused     INTEGER NOT NULL DEFAULT 0, -- errcode
+    UNIQUE (appid, form_id)
+) STRICT;
+
+CREATE INDEX form_ids_expiry ON form_ids (expires_at);
+
+CREATE INDEX form_ids_openid ON form_ids (appid, openid);
+
+CREATE INDEX form_ids_usable ON form_ids (appid, openid, expires_at) WHERE left_sends > 0;
+
+CREATE TABLE form_takes (
+    message TEXT    NOT NULL PRIMARY KEY, -- id
+    form    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX form_takes_form ON form_takes (form);
 
 CREATE TABLE holds (
     appid      TEXT    NOT NULL,
