@@ -34,6 +34,8 @@ func TestTheChineseEditionNamesTheSame(t *testing.T) {
 		"docs/migrate.md":   "docs/migrate.zh-CN.md",
 		"docs/compat.md":    "docs/compat.zh-CN.md",
 		"docs/callbacks.md": "docs/callbacks.zh-CN.md",
+
+		"examples/README.md": "examples/README.zh-CN.md",
 	} {
 		translated := codeSpans(readDocument(t, os.DirFS("."), edition))
 		for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {

@@ -37,6 +37,7 @@ var apiTags = []*huma.Tag{
 	{Name: "keys", Description: "Keys 密钥"},
 	{Name: "audit", Description: "Audit log 审计日志"},
 	{Name: "doctor", Description: "Doctor 体检"},
+	{Name: "health", Description: "Health 健康检查"},
 }
 
 var aboutSend = about{
@@ -162,6 +163,13 @@ var aboutListAudit = about{
 	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
 
 Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+}
+
+var aboutHealth = about{summary: "Is the process alive / 进程是否存活", description: "Open to everybody."}
+
+var aboutReady = about{
+	summary:     "Can messages be taken and sent / 是否可以受理并发送",
+	description: "200 when it can, else 503 and why. Open to everybody.",
 }
 
 var aboutExamine = about{
