@@ -116,6 +116,15 @@ var codeCures = map[string]string{
 	"webhook_disabled":       "hongyan webhook set NAME --enable, once the receiver is mended",
 	"token_not_external":     "hongyan token get APPID shows where the token comes from",
 	"alias_exists":           "choose another --alias; hongyan account list shows those taken",
+	"unknown_batch":          "ids begin with bat_; hongyan batch list shows them",
+	"batch_state":            "hongyan batch status ID shows what it is",
+	"batch_not_open":         "make a new batch for further recipients: hongyan batch submit",
+	"batch_has_bad_rows":     "hongyan batch problems ID lists them; --skip-bad leaves them out",
+	"batch_empty":            "hongyan batch problems ID says what is wrong with its rows",
+	"rows_differ":            "--resume goes on with the same file; for another one make a new batch",
+	"unknown_column":         "compare --map and {{column}} with the first row of the file",
+	"bad_table":              "save it anew as CSV (UTF-8) or .xlsx, with the names of the columns in its first row",
+	"nothing_to_retry":       "hongyan batch status ID shows how its messages ended",
 	"idempotency_key_reused": "a new message needs a new --idempotency-key, a repeated one the same bytes",
 }
 
