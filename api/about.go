@@ -162,7 +162,7 @@ var aboutListAudit = about{
 	summary: "Read the audit log / 查看审计日志",
 	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
 
-Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading, sending, and what is stored to send with (form_ids, consents) are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
 }
 
 var aboutHealth = about{summary: "Is the process alive / 进程是否存活", description: "Open to everybody."}
