@@ -188,14 +188,6 @@ func named(found []doctor.Finding, check string) (words []string) {
 	return words
 }
 
-func find(found []doctor.Finding, code string) doctor.Finding {
-	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Code == code })
-	if i < 0 {
-		return doctor.Finding{}
-	}
-	return found[i]
-}
-
 func TestAHealthyGateway(t *testing.T) {
 	inWard(t, func(w *ward) {
 		before := len(w.box.Sandbox.Ledger(sandbox.LedgerFilter{}))
