@@ -174,7 +174,7 @@ var aboutReady = about{
 
 var aboutExamine = about{
 	summary: "Examine the gateway / 体检",
-	description: `Looks whether what the gateway needs is in order: clocks, database, disk and keys; of each account the name of base_url, the token, this machine's address at WeChat, who still uses the real AppSecret, the callback URL and whether pushes arrive, templates, quotas, holds and downstreams. Each finding that is not ok says what to do about it.
+	description: `Looks whether what the gateway needs is in order: clocks, database, disk, keys and webhooks; of each account the name of base_url, the token, this machine's address at WeChat, who still uses the real AppSecret, the callback URL and whether pushes arrive, templates, quotas, holds and downstreams. Each finding that is not ok says what to do about it.
 
 Nothing is changed. WeChat is asked at most five harmless questions for an account; each check has 10 s, all together 45 s. Findings about the gateway itself are for keys that cover all accounts.`,
 }
