@@ -151,7 +151,7 @@ type Receipt struct {
 
 // Hold is why something waits.
 type Hold struct {
-	Reason  string `json:"reason" doc:"paused, quota, account_stopped, token, unreachable, template, openid_pacing."`
+	Reason  string `json:"reason" doc:"paused, quota, account_stopped, token, unreachable, template, openid_pacing, suppressed, user_cap."`
 	Since   Time   `json:"since"`
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`
