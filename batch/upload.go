@@ -170,6 +170,9 @@ func (s *staging) run(u Upload) error {
 // missing behind it.
 func (s *staging) read(u Upload, give func([]Row) bool) error {
 	columns := u.Source.Columns()
+	if t, ok := u.Source.(interface{ Use(columns []string) }); ok {
+		t.Use(s.j.p.names)
+	}
 	var places []int
 	for _, name := range s.j.p.names {
 		places = append(places, slices.Index(columns, name))
