@@ -17,6 +17,7 @@ import (
 
 	"hongyan/access"
 	"hongyan/batch"
+	"hongyan/deliver"
 	"hongyan/dispatch"
 	"hongyan/doctor"
 	"hongyan/mini"
@@ -40,6 +41,8 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
+	Herald *deliver.Herald
 	// Mini keeps form_ids and consents.
 	Mini *mini.Keeper
 	// Batches stages and feeds batches.
@@ -62,6 +65,7 @@ type API struct {
 	ready    readiness
 	handler  http.Handler
 	docs     documents
+	streams  *streams
 }
 
 // New builds the API. It starts nothing.
@@ -75,7 +79,7 @@ func New(cfg Config) *API {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
-	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1)}
+	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1), streams: newStreams()}
 	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()
 	a.routes(mux)

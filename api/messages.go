@@ -30,6 +30,9 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 	if err := a.nameBatches(ctx, []hongyan.Message{m}, v); err != nil {
 		return nil, err
 	}
+	if v[0].Webhooks, err = a.webhooksOf(ctx, &m); err != nil {
+		return nil, err
+	}
 	return &out[client.Message]{v[0]}, nil
 }
 

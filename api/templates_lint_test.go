@@ -37,6 +37,9 @@ func TestAnAliasWorksWhereverATemplateIDIsTaken(t *testing.T) {
 	if err != nil || patched.Policy != "split" {
 		t.Errorf("patched %+v, %v", patched, err)
 	}
+	if got := g.do("PATCH", "/v1/accounts/shop/templates/order_paid", `{}`); got.status != 200 || !strings.Contains(got.body, `"policy":"split"`) {
+		t.Errorf("a patch of nothing: status %d, body %s", got.status, got.body)
+	}
 	_, err = g.admin.SetTemplatePolicy(ctx, "shop", "order_paid", "shorten")
 	wantProblem(t, err, 422, "invalid_template")
 	err = g.admin.DeleteTemplate(ctx, "shop", sandbox.SeedTemplateOrder)

@@ -169,7 +169,7 @@ func TestLintSaysWhatSubmitSaysAndMore(t *testing.T) {
 		var words []string
 		for _, f := range l.Findings {
 			words = append(words, string(f.Severity)+" "+f.Pointer+" "+f.Rule)
-			if f.Detail == "" || f.DetailZH == "" && f.Rule != "template_banned" {
+			if f.Detail == "" || f.DetailZH == "" {
 				t.Errorf("finding %+v", f)
 			}
 		}
@@ -201,6 +201,16 @@ func TestLintSaysWhatSubmitSaysAndMore(t *testing.T) {
 	r.TemplateID, r.Data = banned, Data{"thing1": {Value: "x"}}
 	if diff := cmp.Diff([]string{"error /template_id template_banned"}, lint(r)); diff != "" {
 		t.Errorf("a banned template (-want +got):\n%s", diff)
+	}
+	r.TemplateID, r.Data = typed, nil
+	want = []string{"error /data/character_string1 missing", "error /data/thing2 missing", "error /data/amount3 missing"}
+	if diff := cmp.Diff(want, lint(r)); diff != "" {
+		t.Errorf("no data (-want +got):\n%s", diff)
+	}
+	r = subscribeOrder()
+	r.Data = nil
+	if diff := cmp.Diff([]string{"error /data missing_field"}, lint(r)); diff != "" {
+		t.Errorf("no data for a template that is not known (-want +got):\n%s", diff)
 	}
 	r = subscribeOrder() // not known here
 	r.Data["thing2"] = field(strings.Repeat("长", 21))

@@ -100,7 +100,7 @@ func TestTheRecipeForPayments(t *testing.T) {
 				if s := call[stored](t, edge, with(t, recipe(t, page, "store"), left), 200); s.Stored != 1 {
 					t.Errorf("stored %+v", s)
 				}
-				w.sleep(time.Hour)
+				w.sleep(10 * time.Minute)
 				shipped := call[message](t, edge, recipe(t, page, "shipped"), 202)
 				w.sleep(time.Second)
 				if m := w.message(shipped.ID); m.State != hongyan.Accepted {

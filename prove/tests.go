@@ -35,6 +35,7 @@ func Tests() []Test {
 		{14, "batch", "a batch under kill -9, paused and resumed, and one cancelled: every row once, nothing after a cancel, memory flat", nil, runBatch},
 		{15, "receipts", "receipts early, late, doubled, contradicting, unknown, without msgid: the first one counts, once", nil, runReceipts},
 		{16, "hostile", "pushes that are not WeChat's: forged, foreign, bombs, 10 MB, slowloris: none stored, right ones answered meanwhile", nil, runHostile},
+		{17, "webhooks", "endpoints that hang, drip, flood, redirect, say 410 or 429, beside good ones, under kills: every event arrives, with one id", nil, runWebhooks},
 		{18, "stop", "SIGTERM under load: nothing lost, nothing in doubt, no caller answered with an error", nil, runStop},
 		{20, "soak", "a steady load: memory, goroutines, files and WAL stay where they are", nil, runSoak},
 	}
@@ -53,7 +54,6 @@ func shownBy(d fault.Defect) string {
 // LeftOut says which of the twenty tests are not here, and why.
 func LeftOut() []string {
 	return []string{
-		"17 is not here: there are no webhooks yet",
 		"19 is a Go test: TestABackupTakenUnderLoadSendsNothingAgain",
 	}
 }

@@ -173,6 +173,9 @@ func setDefault(r *client.BatchRequest, field, value string) {
 	r.Data[strings.TrimPrefix(field, "data.")] = client.Field{Value: value}
 }
 
+// serviceOnly is WeChat's rule in one line; the gateway's own words are in --json.
+const serviceOnly = "Service notices only: WeChat forbids advertising and marketing. 仅限服务通知，微信禁止广告和营销。"
+
 // submitted is what --json prints.
 type submitted struct {
 	Batch  client.Batch       `json:"batch"`
@@ -184,12 +187,12 @@ type submitted struct {
 func (c *batchSubmit) submit(ctx context.Context, w *surroundings, gateway *client.Client, file *uploadFile, b client.Batch) error {
 	out := c.teller(w)
 	out.line("%s", b.ID)
-	out.line("%s", out.paint(grey, "  "+b.Notice.EN))
-	out.line("%s", out.paint(grey, "  "+b.Notice.ZH))
+	out.line("%s", out.paint(grey, "  "+serviceOnly))
 	u := &upload{gateway: gateway, batch: b.ID, file: file, bar: &progressBar{out: out},
 		what: client.Upload{ContentType: file.contentType, DryRun: c.DryRun, Sheet: c.Sheet}}
 	report, err := u.run(ctx)
 	if err != nil {
+		c.discard(ctx, gateway, b.ID)
 		return err
 	}
 	if c.DryRun {
@@ -215,6 +218,16 @@ func (c *batchSubmit) submit(ctx context.Context, w *surroundings, gateway *clie
 		return nil
 	}
 	return c.watched(ctx, w, gateway, b)
+}
+
+// discard ends a batch made for a file of which not a row could be stored.
+func (c *batchSubmit) discard(ctx context.Context, gateway *client.Client, id string) {
+	if c.Resume != "" || ctx.Err() != nil {
+		return
+	}
+	if b, err := gateway.Batch(ctx, id); err == nil && b.State == "open" && b.Rows == 0 {
+		_, _ = gateway.CancelBatch(ctx, id) // what was wrong is told; this only tidies up
+	}
 }
 
 // watched stays until the batch has ended, and fetches the results.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +57,66 @@ func TestFourCommandsFromNothingToResults(t *testing.T) {
 		}
 	}
 	checkResults(t, filepath.Join(dir, "results.xlsx"), rows)
+	t.Run("the connection is lost", func(t *testing.T) { testLostConnection(t, s, commands[3], rows) })
+}
+
+// testLostConnection sends the same file through a network that breaks off twice.
+func testLostConnection(t *testing.T, s *shell, command string, rows int) {
+	s.env = append(s.env, "HONGYAN_URL=http://"+brokenNetwork(t, s.address["127.0.0.1:7800"], 60_000, 120_000))
+	out := s.run(strings.Replace(command, "--watch --results results.xlsx", "--json", 1))
+	if n := strings.Count(out, "the connection is lost"); n != 2 {
+		t.Errorf("the connection was lost %d times, want 2:\n%s", n, out)
+	}
+	if !strings.Contains(out, fmt.Sprintf(`"rows": %d`, rows)) || !strings.Contains(out, `"good": 2970`) {
+		t.Errorf("not all rows are there:\n%s", out)
+	}
+}
+
+// brokenNetwork returns an address that leads to another. Of its connections the first to
+// bring more bytes than the first limit breaks off there, then one at the second; what
+// comes after is whole.
+func brokenNetwork(t *testing.T, to string, limits ...int64) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	left := make(chan int64, len(limits))
+	for _, n := range limits {
+		left <- n
+	}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go carry(in, to, left)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// carry copies a connection both ways, and breaks it when more comes than is left.
+func carry(in net.Conn, to string, left chan int64) {
+	defer in.Close()
+	out, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go func() { defer in.Close(); _, _ = io.Copy(in, out) }()
+	_, err = io.CopyN(out, in, 50_000) // a short request is whole
+	if err != nil {
+		return
+	}
+	select {
+	case n := <-left:
+		_, _ = io.CopyN(out, in, n-50_000)
+	default:
+		_, _ = io.Copy(out, in)
+	}
 }
 
 // writeRecipients writes what .ci/recipients does, with two of its mistakes.

@@ -12,6 +12,9 @@ type cli struct {
 	Token       tokenCommands      `cmd:"" help:"The access_token of an account."`
 	Mini        miniCommands       `cmd:"" help:"Form_ids, consents and template conversion of mini programs."`
 	Downstream  downstreamCommands `cmd:"" help:"Servers that get an account's pushes."`
+	Webhook     webhookCommands    `cmd:"" help:"Endpoints of yours that are told what happens."`
+	Events      eventCommands      `cmd:"" help:"What happens: messages, accounts, quotas, templates."`
+	Push        pushCommands       `cmd:"" help:"What WeChat pushed."`
 	Send        sendCommand        `cmd:"" help:"Send one message."`
 	Message     messageCommands    `cmd:"" help:"Messages and what became of them."`
 	Batch       batchCommands      `cmd:"" help:"One template to many, each with their own data (批量)."`

@@ -45,6 +45,7 @@ var sweeps = []struct {
 	// Roles that nobody does any more: those of batches.
 	{`DELETE FROM leaders WHERE role = ANY(ARRAY(SELECT role FROM leaders WHERE lease_until <= $1 ORDER BY role LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},
 	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
+	{`DELETE FROM news_once WHERE key = ANY(ARRAY(SELECT key FROM news_once WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.OnceKept},
 	{`WITH gone AS (DELETE FROM form_ids WHERE id = ANY(ARRAY(SELECT id FROM form_ids
 		WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id),
 		takes AS (DELETE FROM form_takes WHERE form IN (SELECT id FROM gone)) SELECT id FROM gone`, store.FormKeep},
@@ -63,8 +64,13 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 			return total, err
 		}
 	}
-	n, err := s.sweep(ctx, (*tx).sweepStrays)
-	return total + n, err
+	for _, part := range []func(*tx) (int, error){(*tx).sweepNews, (*tx).sweepStrays} {
+		n, err := s.sweep(ctx, part)
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 // sweep removes batch by batch, each in a transaction of its own.

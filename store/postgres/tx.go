@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"hongyan"
 	"hongyan/store"
 )
 
@@ -51,7 +52,12 @@ type tx struct {
 	spent   map[spentKey]int64 // of what nodes hold reserved
 	notices notices
 	fences  []store.Fence // what it leases
-	stored  string        // the id of a message it stores, "" = none: there or not, it tells how the transaction ended
+
+	wantsVersion int64 // see wants
+	listening    int64 // until then everything is wanted
+	hooks        []hongyan.Webhook
+	told         []toldNews
+	stored       string // the id of a message it stores, "" = none: there or not, it tells how the transaction ended
 }
 
 // write runs f in a transaction of its own. f may run more than once; what it did
@@ -114,7 +120,7 @@ func (s *Store) once(ctx context.Context, first func(*batch), f func(*tx) error)
 		t.rollback()
 		return err
 	}
-	if err := errors.Join(f(t), t.flushCounts()); err != nil {
+	if err := t.carryOut(f); err != nil {
 		t.rollback()
 		return err
 	}
@@ -124,6 +130,20 @@ func (s *Store) once(ctx context.Context, first func(*batch), f func(*tx) error)
 	}
 	s.notify(t.notices)
 	return nil
+}
+
+// carryOut runs f, and writes what goes with what it did.
+func (t *tx) carryOut(f func(*tx) error) error {
+	if err := t.learnWants(); err != nil {
+		return err
+	}
+	if err := f(t); err != nil {
+		return err
+	}
+	if err := t.flushNews(); err != nil {
+		return err
+	}
+	return t.flushCounts()
 }
 
 // begin starts the transaction and learns its time and number.
@@ -137,8 +157,10 @@ func (t *tx) begin(first func(*batch)) error {
 	b.query(func(r *row) error {
 		received = time.Now()
 		t.now, t.xid, t.begun = r.int64(), r.text(), true
+		t.wantsVersion, t.listening = r.int64(), r.int64()
 		return nil
-	}, "SELECT hongyan_now(), pg_current_xact_id()::text")
+	}, `SELECT hongyan_now(), pg_current_xact_id()::text,
+		(SELECT version FROM news_wants WHERE one), (SELECT listen_until FROM news_wants WHERE one)`)
 	if first != nil {
 		first(&b)
 	}
