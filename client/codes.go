@@ -146,6 +146,9 @@ const (
 	// CodeInvalidKeyRequest (HTTP 422): Name, kind, role or accounts of the new key break a rule.
 	CodeInvalidKeyRequest Code = "invalid_key_request"
 
+	// CodeInvalidRedelivery (HTTP 422): Types, times or states of the redelivery break a rule.
+	CodeInvalidRedelivery Code = "invalid_redelivery"
+
 	// CodeInvalidReplay (HTTP 422): from, until or events break a rule. Nothing is sent again.
 	CodeInvalidReplay Code = "invalid_replay"
 
@@ -157,6 +160,9 @@ const (
 
 	// CodeInvalidToken (HTTP 422): access_token or expires_in break a rule. The token is not repeated.
 	CodeInvalidToken Code = "invalid_token"
+
+	// CodeInvalidWebhook (HTTP 422): Name, kind, url, events, accounts, secret or language of the webhook break a rule. A secret is never repeated.
+	CodeInvalidWebhook Code = "invalid_webhook"
 
 	// CodeKeyExists (HTTP 409): A key with this id exists.
 	CodeKeyExists Code = "key_exists"
@@ -202,6 +208,9 @@ const (
 
 	// CodeNotFound (HTTP 404): What the path names does not exist, or is not for this key.
 	CodeNotFound Code = "not_found"
+
+	// CodeNotRotated (HTTP 409): The secret of a robot is made where the robot is.
+	CodeNotRotated Code = "not_rotated"
 
 	// CodeNothingToRetry (HTTP 409): No message of the batch is in one of the states, or its rows have been removed since.
 	CodeNothingToRetry Code = "nothing_to_retry"
@@ -272,6 +281,12 @@ const (
 	// CodeTooManyRows (HTTP 422): A batch has at most 5,000,000 rows.
 	CodeTooManyRows Code = "too_many_rows"
 
+	// CodeTooManyStreams (HTTP 503): As many streams of events are open as one gateway process holds.
+	CodeTooManyStreams Code = "too_many_streams"
+
+	// CodeTooManyWebhooks (HTTP 409): There are as many webhooks as a gateway has at most.
+	CodeTooManyWebhooks Code = "too_many_webhooks"
+
 	// CodeTooManyWrongKeys (HTTP 429): This address sent 20 or more keys within a minute that are not valid, and must wait. Valid keys still work.
 	CodeTooManyWrongKeys Code = "too_many_wrong_keys"
 
@@ -292,6 +307,9 @@ const (
 
 	// CodeUnknownColumn (HTTP 422): A text of the batch names a column that the table does not have. Nothing was stored.
 	CodeUnknownColumn Code = "unknown_column"
+
+	// CodeUnknownDelivery (HTTP 404): The webhook has no such delivery, or it is forgotten: they are kept for 7 days.
+	CodeUnknownDelivery Code = "unknown_delivery"
 
 	// CodeUnknownDownstream (HTTP 404): The account has no downstream of this name.
 	CodeUnknownDownstream Code = "unknown_downstream"
@@ -326,11 +344,20 @@ const (
 	// CodeUnknownToken (HTTP 404): This gateway never had this token, or has forgotten it.
 	CodeUnknownToken Code = "unknown_token"
 
+	// CodeUnknownWebhook (HTTP 404): There is no webhook with that id or name, or it is not for this key.
+	CodeUnknownWebhook Code = "unknown_webhook"
+
 	// CodeUnsupportedMediaType (HTTP 415): Content-Type names no format that is read here.
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 
 	// CodeURLTooLong (HTTP 422): url or page has more than 2,048 bytes.
 	CodeURLTooLong Code = "url_too_long"
+
+	// CodeWebhookDisabled (HTTP 409): It answered 410, or an operator disabled it; nothing is sent to it.
+	CodeWebhookDisabled Code = "webhook_disabled"
+
+	// CodeWebhookExists (HTTP 409): Another webhook has that name.
+	CodeWebhookExists Code = "webhook_exists"
 
 	// CodeWeChatNoAnswer (HTTP 503): The call was sent and no usable answer came; it may have been carried out.
 	CodeWeChatNoAnswer Code = "wechat_no_answer"
