@@ -36,6 +36,7 @@ func TestTheChineseEditionNamesTheSame(t *testing.T) {
 		"docs/callbacks.md": "docs/callbacks.zh-CN.md",
 
 		"examples/README.md": "examples/README.zh-CN.md",
+		"docs/webhooks.md":   "docs/webhooks.zh-CN.md",
 	} {
 		translated := codeSpans(readDocument(t, os.DirFS("."), edition))
 		for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {

@@ -28,7 +28,7 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver", "doctor", "mini"}
+var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver", "doctor", "mini", "rule", "care"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
@@ -59,6 +59,8 @@ var layers = []layer{
 	{folder: "batch", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
+	{folder: "rule", imports: []string{"", "store", "wechat"}},
+	{folder: "care", imports: []string{"", "store", "wechat"}},
 	{folder: "doctor", imports: []string{"", "store", "wechat"}},
 	{folder: "mini", imports: []string{"", "store", "wechat"}},
 	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat", "card"}, verbs)},

@@ -210,8 +210,9 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request, q eventQuery) {
 		NextCursor *string           `json:"next_cursor"`
 		Gap        *client.EventGap  `json:"gap,omitempty"`
 	}{Items: make([]json.RawMessage, len(page.Items)), Gap: q.gap(&page)}
+	hide := masks(r.Context())
 	for i := range page.Items {
-		list.Items[i] = page.Items[i].Body()
+		list.Items[i] = newsBody(&page.Items[i], hide)
 	}
 	letter := "o"
 	if q.Newest {
@@ -315,10 +316,11 @@ func (s *stream) copy(ctx context.Context) error {
 			return err
 		}
 		var b strings.Builder
+		hide := masks(ctx)
 		for i := range page.Items {
 			n := &page.Items[i]
 			b.WriteString("id: " + n.EventID() + "\nevent: " + n.Type + "\ndata: ")
-			b.Write(n.Body())
+			b.Write(newsBody(n, hide))
 			b.WriteString("\n\n")
 		}
 		if b.Len() > 0 {

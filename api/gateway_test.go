@@ -269,7 +269,9 @@ type batchEngine struct{ *dispatch.Engine }
 
 func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
 	r := requestOfRow(m)
-	return e.Engine.Check(ctx, &r)
+	err := e.Engine.Check(ctx, &r)
+	m.TemplateID = r.TemplateID
+	return err
 }
 
 func (e batchEngine) Feed(ctx context.Context, ms []batch.Message, commit func(context.Context, []store.NewMessage, []error) ([]store.Inserted, error)) error {

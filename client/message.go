@@ -174,7 +174,7 @@ type Receipt struct {
 
 // Hold is why something waits.
 type Hold struct {
-	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused"`
+	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused,suppressed,user_cap"`
 	Since   Time   `json:"since"`
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`
