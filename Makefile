@@ -19,7 +19,7 @@ NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
 	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium) \
 	$(if $(filter ./... ./store/...% ./store/postgres% ./server%,$(PKG)),postgres)
 
-.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots bench bench-large bench-asynq prove
+.PHONY: help check fmt vet staticcheck test postgres race fuzz golden run demo screenshots terminals bench bench-large bench-asynq prove
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
@@ -74,6 +74,10 @@ demo: ## gateway and sandbox together, every fate of a message (ARGS=--exit to c
 screenshots: ## the pictures of the phone in docs/images, with headless Chromium
 	@.ci/need go
 	.ci/screenshots
+
+terminals: ## the pictures of the terminal in docs/images (ports 7800 and 7900 must be free)
+	@.ci/need go
+	.ci/terminals
 
 bench: ## the benchmark: gateway and bare loop side by side (ARGS="--messages 100000")
 	@.ci/need go

@@ -18,8 +18,10 @@ Open to everybody: GET /healthz (the process answers), GET /readyz (200 when mes
 
 var apiTags = []*huma.Tag{
 	{Name: "messages", Description: "Messages 消息"},
+	{Name: "events", Description: "Events 事件"},
+	{Name: "webhooks", Description: "Webhooks 事件通知"},
+	{Name: "pushes", Description: "Pushes of WeChat 微信推送"},
 	{Name: "batches", Description: "Batches 批量"},
-	{Name: "events", Description: "Events 事件推送"},
 	{Name: "accounts", Description: "Accounts 账号"},
 	{Name: "templates", Description: "Templates 模板"},
 	{Name: "downstreams", Description: "Downstreams 下游回调"},
@@ -71,8 +73,8 @@ var aboutRelease = about{
 	description: "Lets a queued or held message go now; otherwise 409.",
 }
 
-var aboutListEvents = about{
-	summary:     "List events / 查询事件",
+var aboutListPushes = about{
+	summary:     "List pushes / 查询微信推送",
 	description: "What WeChat pushed, newest first, as it came: for one account, or for all the key covers.",
 }
 

@@ -18,6 +18,7 @@ import (
 	"hongyan/access"
 	"hongyan/batch"
 	"hongyan/care"
+	"hongyan/deliver"
 	"hongyan/dispatch"
 	"hongyan/doctor"
 	"hongyan/mini"
@@ -46,6 +47,8 @@ type Config struct {
 	Rules *rule.Desk
 	// Care keeps the suppression lists and erases people; nil = nobody does.
 	Care *care.Desk
+	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
+	Herald *deliver.Herald
 	// Mini keeps form_ids and consents.
 	Mini *mini.Keeper
 	// Batches stages and feeds batches.
@@ -68,6 +71,7 @@ type API struct {
 	ready    readiness
 	handler  http.Handler
 	docs     documents
+	streams  *streams
 }
 
 // New builds the API. It starts nothing.
@@ -81,7 +85,7 @@ func New(cfg Config) *API {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
-	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1)}
+	a := &API{cfg: cfg, log: cfg.Logger, changing: make(chan struct{}, 1), streams: newStreams()}
 	a.metrics = newMetrics(stuck{a}, cfg.Gatherer)
 	mux := http.NewServeMux()
 	a.routes(mux)

@@ -28,6 +28,10 @@ var batchFiles = map[string]batchFileOf{
 		id: "results-csv", contentType: client.CSV, summary: "Results as CSV / 结果文件（CSV）", write: (*API).writeResultsCSV,
 		description: "One line for each row, in their order: state, reason, errcode and its cause in English and Chinese, msgid, the message's id, times. UTF-8 with a byte order mark, as Excel wants it.",
 	},
+	"results.xlsx": {
+		id: "results-xlsx", contentType: client.XLSX, summary: "Results as XLSX / 结果文件（XLSX）", write: (*API).writeResultsXLSX,
+		description: "The same as results.csv, as a workbook. Every cell is text. Beyond 1,048,575 rows it has further sheets.",
+	},
 	"problems.csv": {
 		id: "problems-csv", contentType: client.CSV, summary: "Problems as CSV / 问题行（CSV）", write: (*API).writeProblemsCSV,
 		description: "What is wrong with rows, in their order. UTF-8 with a byte order mark, as Excel wants it.",

@@ -15,7 +15,7 @@ import (
 type deliveryList struct {
 	AppID      string `path:"appid" doc:"appid or alias."`
 	Downstream string `query:"downstream" doc:"Name of a downstream."`
-	Event      string `query:"event" doc:"Id of an event, as in GET /v1/events."`
+	Event      string `query:"event" doc:"Id of an event, as in GET /v1/pushes."`
 	State      string `query:"state" doc:"pending, delivered, gave_up; several with commas."`
 	Cursor     string `query:"cursor" doc:"next_cursor of the page before."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`

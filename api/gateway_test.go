@@ -19,6 +19,7 @@ import (
 	"hongyan/access"
 	"hongyan/batch"
 	"hongyan/client"
+	"hongyan/deliver"
 	"hongyan/dispatch"
 	"hongyan/mini"
 	"hongyan/sandbox"
@@ -50,6 +51,7 @@ type gateway struct {
 	sandbox *sandboxtest.Server
 	admin   *client.Client
 	desk    *access.Desk
+	herald  *deliver.Herald
 	log     lockedBuffer // what desk and API log
 	changed []string     // appids given to Config.Changed
 	remote  string       // where do sends from; "" = httptest's address
@@ -111,9 +113,10 @@ func newGateway(t *testing.T) *gateway {
 	logger := slog.New(slog.NewTextHandler(&g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	batches := batch.New(batch.Config{Store: db, Engine: batchEngine{g.engine}, Logger: logger})
 	desk := access.New(access.Config{Store: db, AdminKeyHash: sha256.Sum256([]byte(testAdminKey)), Logger: logger})
+	g.herald = deliver.NewHerald(deliver.HeraldConfig{Store: db, HTTPClient: g.sandbox.Client, Logger: logger})
 	g.api = New(Config{
-		Store: db, Engine: g.engine, Tokens: tokens, Access: desk,
-		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches,
+		Store: db, Engine: g.engine, Tokens: tokens, Access: desk, Herald: g.herald,
+		Templates: shelf, Mini: keeper, Changed: changed, Logger: logger, Batches: batches, Doctor: g.doctor(db, tokens),
 	})
 	g.desk = desk
 	g.admin = g.client(testAdminKey)
@@ -132,6 +135,27 @@ func (g *gateway) run() {
 			g.t.Errorf("engine: %v", err)
 		}
 	})
+}
+
+// runHerald takes events out until the test ends.
+func (g *gateway) runHerald() {
+	g.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var ended sync.WaitGroup
+	ended.Go(func() { _ = g.herald.Run(ctx) })
+	ended.Go(func() { _ = g.store.Watch(ctx, func(store.Notice) { g.herald.Wake() }) })
+	g.t.Cleanup(func() {
+		cancel()
+		ended.Wait()
+	})
+}
+
+// runBatches feeds batches until the test ends.
+func (g *gateway) runBatches() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.api.cfg.Batches.Run(ctx) }()
+	g.t.Cleanup(func() { cancel(); <-ended })
 }
 
 // direct answers requests without a connection; RemoteAddr is what httptest says.

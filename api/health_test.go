@@ -109,7 +109,7 @@ func TestMetricsIncludeTheEnginesOwn(t *testing.T) {
 
 func TestPathsAndMethodsThatDoNotExist(t *testing.T) {
 	g := newGateway(t)
-	for _, path := range []string{"/v1", "/v2", "/v1/batches", "/cgi-bin/token", "/v1/messages/"} {
+	for _, path := range []string{"/v1", "/v2", "/v1/batch", "/cgi-bin/token", "/v1/messages/"} {
 		got := g.do("GET", path, "")
 		checkProblem(t, got, got.problem(t), 404, "unknown_path")
 	}

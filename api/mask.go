@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"hongyan"
 	"hongyan/access"
 	"hongyan/client"
 )
@@ -66,5 +67,41 @@ func maskPayload(raw json.RawMessage) json.RawMessage {
 	return out
 }
 
-// maskEvent hides whom a push is about and what it says.
-func maskEvent(e *client.Event) { e.OpenID, e.Body = maskOpenID(e.OpenID), masked }
+// maskPush hides whom a push is about and what it says.
+func maskPush(e *client.Push) { e.OpenID, e.Body = maskOpenID(e.OpenID), masked }
+
+// maskNews hides whom news are about.
+func maskNews(n *hongyan.News) {
+	if m := n.Message; m != nil {
+		m.ToUser, m.Metadata = maskOpenID(m.ToUser), nil
+		if m.ClientMsgID != n.MessageID {
+			m.ClientMsgID = masked
+		}
+	}
+	var data any
+	if json.Unmarshal(n.Data, &data) != nil || !maskPeople(data) {
+		return
+	}
+	if raw, err := json.Marshal(data); err == nil {
+		n.Data = raw
+	}
+}
+
+// maskPeople hides the openids inside a JSON value and reports whether there were any.
+func maskPeople(value any) (found bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			if text, ok := inner.(string); ok && (name == "touser" || name == "openid") {
+				v[name], found = maskOpenID(text), true
+				continue
+			}
+			found = maskPeople(inner) || found
+		}
+	case []any:
+		for _, inner := range v {
+			found = maskPeople(inner) || found
+		}
+	}
+	return found
+}

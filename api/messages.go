@@ -30,6 +30,9 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 	if err := a.nameBatches(ctx, []hongyan.Message{m}, v); err != nil {
 		return nil, err
 	}
+	if v[0].Webhooks, err = a.webhooksOf(ctx, &m); err != nil {
+		return nil, err
+	}
 	if masks(ctx) {
 		maskMessage(&v[0])
 	}
@@ -49,7 +52,7 @@ func (a *API) message(ctx context.Context, id string) (hongyan.Message, error) {
 type messageList struct {
 	AppID      string `query:"appid" doc:"An account, by appid or alias."`
 	ToUser     string `query:"touser" doc:"An openid."`
-	TemplateID string `query:"template_id"`
+	TemplateID string `query:"template_id" doc:"A template_id; an alias too, if appid is given."`
 	Batch      string `query:"batch" doc:"The id of a batch."`
 	State      string `query:"state" doc:"One or more states, separated by commas." example:"queued,held"`
 	Since      string `query:"since" doc:"Created at or after this, RFC 3339."`
@@ -87,6 +90,11 @@ func (a *API) messageFilter(ctx context.Context, in *messageList) (f store.Filte
 	f = store.Filter{ToUser: in.ToUser, TemplateID: in.TemplateID, Query: in.Query, Limit: in.Limit}
 	if f.AppIDs, err = a.filterAccounts(ctx, in.AppID); err != nil {
 		return f, err
+	}
+	if in.AppID != "" {
+		if f.TemplateID, err = a.cfg.Engine.TemplateID(ctx, f.AppIDs[0], in.TemplateID); err != nil {
+			return f, err
+		}
 	}
 	if in.Batch != "" {
 		b, err := a.batch(ctx, in.Batch)

@@ -89,7 +89,7 @@ func TestBadListParametersAreRefused(t *testing.T) {
 		"/v1/messages?until=2026-01-01":      {"bad_time", "/query/until", `"2026-01-01"`},
 		"/v1/messages?cursor=nonsense":       {"bad_cursor", "/query/cursor", ""},
 		"/v1/messages?cursor=" + eventCursor: {"bad_cursor", "/query/cursor", ""},
-		"/v1/events?limit=0":                 {"bad_parameter", "/query/limit", `"0"`},
+		"/v1/pushes?limit=0":                 {"bad_parameter", "/query/limit", `"0"`},
 	} {
 		t.Run(path, func(t *testing.T) {
 			got := g.do("GET", path, "")

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hongyan"
+	"hongyan/template"
 )
 
 // stuck answers Prometheus's question whether anything is stuck. It reads the
@@ -40,12 +41,13 @@ var (
 	tokenDesc    = gauge("hongyan_token_left_seconds", "What is left of the account's access_token; 0 once it has expired or was refused.", "appid")
 	awaitedDesc  = gauge("hongyan_receipts_awaited", "Accepted messages whose event has not come.", "appid")
 	pendingDesc  = gauge("hongyan_events_pending", "Pushes of WeChat stored and not processed yet, counted to 1000.")
+	templateDesc = gauge("hongyan_templates", "Templates by account and status; what is banned or removed holds messages.", "appid", "status")
 	orphanDesc   = gauge("hongyan_receipts_orphaned", "Receipts of the last 24 hours that belong to no known message, counted to 1000.")
 )
 
 // Describe implements prometheus.Collector.
 func (s stuck) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{messagesDesc, holdDesc, oldestDesc, tokenDesc, awaitedDesc, pendingDesc, orphanDesc} {
+	for _, d := range []*prometheus.Desc{messagesDesc, holdDesc, oldestDesc, tokenDesc, awaitedDesc, pendingDesc, orphanDesc, templateDesc} {
 		to <- d
 	}
 }
@@ -67,6 +69,7 @@ func (s stuck) Collect(to chan<- prometheus.Metric) {
 	}{
 		{messagesDesc, r.messages}, {holdDesc, r.holds}, {oldestDesc, r.oldest},
 		{tokenDesc, r.tokens}, {pendingDesc, r.pending}, {orphanDesc, r.orphans},
+		{templateDesc, r.templates},
 	} {
 		if err := part.read(ctx); err != nil {
 			to <- prometheus.NewInvalidMetric(part.desc, err)
@@ -191,4 +194,20 @@ func (r *reading) orphans(ctx context.Context) error {
 		r.tell(orphanDesc, series{{}: float64(len(orphans))}, 0)
 	}
 	return err
+}
+
+func (r *reading) templates(ctx context.Context) error {
+	counts, err := r.a.cfg.Store.TemplateCounts(ctx)
+	if err != nil {
+		return err
+	}
+	byStatus := series{}
+	for i := range r.accounts {
+		appID := r.label(r.accounts[i].AppID)
+		for _, status := range []string{template.Active, template.Banned, template.Removed} { // zeros too
+			byStatus[[3]string{appID, status}] += float64(counts[r.accounts[i].AppID][status])
+		}
+	}
+	r.tell(templateDesc, byStatus, 2)
+	return nil
 }

@@ -71,6 +71,8 @@ func TestMetricsSayWhetherAnythingIsStuck(t *testing.T) {
 			`hongyan_oldest_due_seconds{` + shop + `,kind="template"}`:                      "90",
 			`hongyan_receipts_awaited{` + shop + `}`:                                        "2",
 			`hongyan_events_pending`:                                                        "1",
+			`hongyan_templates{` + shop + `,status="active"}`:                               "3",
+			`hongyan_templates{` + shop + `,status="banned"}`:                               "0",
 			`hongyan_receipts_orphaned`:                                                     "0",
 		} {
 			if got[line] != want {

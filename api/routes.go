@@ -14,7 +14,23 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/messages/{id}/cancel", sender, a.cancelMessage, aboutCancel)
 	handle(a, h, "POST /v1/messages/{id}/retry", sender, a.retryMessage, aboutRetry)
 	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
-	handle(a, h, "GET /v1/events", reader, a.listEvents, aboutListEvents)
+	handle(a, h, "GET /v1/pushes", reader, a.listPushes, aboutListPushes)
+
+	// Whoever wants to hear what happens: the stream and list of events, and webhooks.
+	mux.HandleFunc("GET /v1/events", a.serveEvents) // reader; documented by describeEvents
+	a.describeEvents(h)
+	handle(a, h, "POST /v1/webhooks", admin, a.createWebhook, aboutCreateWebhook)
+	handle(a, h, "GET /v1/webhooks", reader, a.listWebhooks, aboutListWebhooks)
+	handle(a, h, "GET /v1/webhooks/{id}", reader, a.getWebhook, aboutGetWebhook)
+	handle(a, h, "PATCH /v1/webhooks/{id}", admin, a.updateWebhook, aboutUpdateWebhook)
+	handle(a, h, "DELETE /v1/webhooks/{id}", admin, a.deleteWebhook, aboutDeleteWebhook)
+	handle(a, h, "POST /v1/webhooks/{id}/rotate", admin, a.rotateWebhook, aboutRotateWebhook)
+	handle(a, h, "POST /v1/webhooks/{id}/test", admin, a.testWebhook, aboutTestWebhook)
+	handle(a, h, "POST /v1/webhooks/{id}/redeliver", admin, a.redeliverWebhook, aboutRedeliverWebhook)
+	handle(a, h, "POST /v1/webhooks/{id}/pause", admin, a.pauseWebhook, aboutPauseWebhook)
+	handle(a, h, "POST /v1/webhooks/{id}/resume", admin, a.resumeWebhook, aboutResumeWebhook)
+	handle(a, h, "GET /v1/webhooks/{id}/deliveries", reader, a.listWebhookDeliveries, aboutListWebhookDeliveries)
+	handle(a, h, "GET /v1/webhooks/{id}/deliveries/{delivery}", reader, a.getWebhookDelivery, aboutGetWebhookDelivery)
 
 	// Callers: what mini programs must have before they may send.
 	mux.HandleFunc("POST /v1/accounts/{appid}/form_ids", a.plainHandler(sender, a.addForms)) // documented by describeMini

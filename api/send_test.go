@@ -87,7 +87,7 @@ func TestMessageAnswer(t *testing.T) {
 		"appid": sandbox.SeedServiceAppID, "kind": "template", "touser": sandbox.OpenID("", 1), "template_id": sandbox.SeedTemplateOrder,
 		"state": "queued", "reason": "", "final": false, "msgid": nil, "answered_msgid": nil, "errcode": nil, "errcode_info": nil, "errmsg": "", "rid": "",
 		"due_at": at.Format("2006-01-02T15:04:05.000Z"), "accepted_at": nil, "attempts": []any{}, "receipt": nil, "hold": nil,
-		"priority": "normal", "metadata": nil, "retry_of": nil, "in_review": false, "may_duplicate": false, "receipt_overdue": false,
+		"priority": "normal", "metadata": nil, "retry_of": nil, "batch": nil, "batch_row": nil, "in_review": false, "may_duplicate": false, "receipt_overdue": false,
 	}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)

@@ -205,13 +205,16 @@ func (a *API) patchTemplate(ctx context.Context, in *templatePatchInput) (*out[c
 	if err != nil {
 		return nil, err
 	}
-	policy := hongyan.LengthPolicy(in.Body.Value.Policy)
-	if policy != "" && !slices.Contains(wechat.LengthPolicies(), policy) {
-		return nil, badField("invalid_template", "/policy", "policy %q is not refuse, cut, split or empty", clip(string(policy)))
-	}
 	id, err := a.cfg.Engine.TemplateID(ctx, account.AppID, in.TemplateID)
 	if err != nil {
 		return nil, err
+	}
+	if in.Body.Value.Policy == nil {
+		return a.getTemplate(ctx, &templatePath{account.AppID, id})
+	}
+	policy := hongyan.LengthPolicy(*in.Body.Value.Policy)
+	if policy != "" && !slices.Contains(wechat.LengthPolicies(), policy) {
+		return nil, badField("invalid_template", "/policy", "policy %q is not refuse, cut, split or empty", clip(string(policy)))
 	}
 	t, err := a.cfg.Templates.SetPolicy(ctx, account.AppID, id, policy)
 	if err != nil {

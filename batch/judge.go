@@ -47,7 +47,10 @@ func (j *judge) rows(ctx context.Context, rows []Row, first int64) (hashes []uin
 // row judges one row and returns its recipient.
 func (j *judge) row(ctx context.Context, r *Row, n int64) (string, error) {
 	f, problems := j.p.fields(r)
-	if r.Problems = append(r.Problems, problems...); len(r.Problems) > 0 {
+	if len(r.Problems) == 0 { // else whoever read it has said what is wrong
+		r.Problems = problems
+	}
+	if len(r.Problems) > 0 {
 		return f.ToUser, nil
 	}
 	m := messageOf(j.b, f, n, r.RetryOf, j.now)

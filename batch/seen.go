@@ -30,16 +30,22 @@ func hashOf(openID string) uint64 {
 // seen knows the recipients of a batch by their hashes: twelve to twenty bytes a row,
 // whatever an openid's length. The zero value is empty.
 type seen struct {
-	hashes []uint64 // of row 1, 2, …
-	table  []uint32 // row numbers, by open addressing; 0 = free
-	used   int
+	pages [][]uint64 // the hashes of row 1, 2, …; what is there is never moved
+	n     int64
+	table []uint32 // row numbers, by open addressing; 0 = free
+	used  int
 }
 
+// seenPage is how many hashes are in a page.
+const seenPage = 1 << 15
+
 // of returns the hash of a row that is there.
-func (s *seen) of(row int64) uint64 { return s.hashes[row-1] &^ isBad }
+func (s *seen) of(row int64) uint64 { return s.at(row) &^ isBad }
+
+func (s *seen) at(row int64) uint64 { return s.pages[(row-1)/seenPage][(row-1)%seenPage] }
 
 // rows returns how many rows are known.
-func (s *seen) rows() int64 { return int64(len(s.hashes)) }
+func (s *seen) rows() int64 { return s.n }
 
 // first returns the good row that has a recipient, 0 when there is none.
 func (s *seen) first(hash uint64) int64 {
@@ -51,7 +57,12 @@ func (s *seen) first(hash uint64) int64 {
 
 // add notes the recipient of the next row, with the bit isBad if it has a problem.
 func (s *seen) add(hash uint64) {
-	s.hashes = append(s.hashes, hash)
+	if s.n%seenPage == 0 {
+		s.pages = append(s.pages, make([]uint64, 0, seenPage))
+	}
+	last := len(s.pages) - 1
+	s.pages[last] = append(s.pages[last], hash)
+	s.n++
 	if hash == 0 || hash&isBad != 0 {
 		return
 	}
@@ -59,7 +70,7 @@ func (s *seen) add(hash uint64) {
 		s.grow()
 	}
 	if at := s.find(hash); s.table[at] == 0 {
-		s.table[at] = uint32(len(s.hashes))
+		s.table[at] = uint32(s.n)
 		s.used++
 	}
 }
@@ -68,7 +79,7 @@ func (s *seen) add(hash uint64) {
 func (s *seen) find(hash uint64) uint64 {
 	mask := uint64(len(s.table) - 1)
 	at := hash & mask
-	for s.table[at] != 0 && s.hashes[s.table[at]-1] != hash {
+	for s.table[at] != 0 && s.at(int64(s.table[at])) != hash {
 		at = (at + 1) & mask
 	}
 	return at
@@ -79,7 +90,7 @@ func (s *seen) grow() {
 	s.table = make([]uint32, max(1<<10, 2*len(old)))
 	for _, row := range old {
 		if row != 0 {
-			s.table[s.find(s.hashes[row-1])] = row
+			s.table[s.find(s.at(int64(row)))] = row
 		}
 	}
 }

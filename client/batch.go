@@ -19,7 +19,7 @@ type BatchRequest struct {
 	AppID            string            `json:"appid" doc:"The account, by appid or alias." example:"wx0f1e2d3c4b5a6978"`
 	Name             string            `json:"name,omitempty" doc:"For people, at most 200 bytes." example:"November statements"`
 	Kind             string            `json:"kind,omitempty" enum:"template,mini_template,subscribe,notice,one_time" doc:"Default: template, for mini programs mini_template."`
-	TemplateID       string            `json:"template_id" doc:"A template the account holds."`
+	TemplateID       string            `json:"template_id" doc:"A template the account holds, by template_id or alias."`
 	URL              string            `json:"url,omitempty" example:"https://shop.example.com/orders/{{order}}"`
 	MiniProgram      *MiniProgram      `json:"miniprogram,omitempty"`
 	TopColor         string            `json:"topcolor,omitempty"`

@@ -8,9 +8,9 @@ import (
 
 // Examination is what the gateway's doctor saw.
 type Examination struct {
-	At       Time      `json:"at"`
-	TookMS   int64     `json:"took_ms"`
-	Worst    string    `json:"worst" enum:"ok,note,warning,problem" doc:"The worst level among the findings."`
+	At       Time            `json:"at"`
+	TookMS   int64           `json:"took_ms"`
+	Worst    string          `json:"worst" enum:"ok,note,warning,problem" doc:"The worst level among the findings."`
 	Findings []DoctorFinding `json:"findings" nullable:"false" doc:"The gateway's own first, then by account."`
 }
 

@@ -17,7 +17,7 @@ import (
 type MessageRequest struct {
 	AppID            string           `json:"appid" doc:"The account, by appid or alias." example:"wx0f1e2d3c4b5a6978"`
 	ToUser           string           `json:"touser" doc:"The openid of the recipient."`
-	TemplateID       string           `json:"template_id" doc:"A template the account holds. Those of kinds mini_template, subscribe, notice and one_time may be unknown here: WeChat judges them."`
+	TemplateID       string           `json:"template_id" doc:"A template the account holds, by template_id or alias (docs/templates.md). Those of kinds mini_template, subscribe, notice and one_time may be unknown here: WeChat judges them."`
 	URL              string           `json:"url,omitempty" doc:"Where a tap leads. kinds template and one_time."`
 	MiniProgram      *MiniProgram     `json:"miniprogram,omitempty" doc:"The mini program page a tap opens; wins over url, and over a notice's page. kinds template, notice and one_time."`
 	TopColor         string           `json:"topcolor,omitempty" doc:"Accepted for old callers; WeChat ignores it today. kind template only."`
@@ -115,6 +115,8 @@ type Message struct {
 	MayDuplicate   bool            `json:"may_duplicate" doc:"It was sent again after WeChat's window for duplicates had closed, by the account's policy."`
 	ReceiptOverdue bool            `json:"receipt_overdue" doc:"Accepted more than 24 h ago and still no event."`
 	Payload        json.RawMessage `json:"payload,omitempty" doc:"WeChat's own body. Only when one message is read."`
+	// Webhooks are the events of the message and what became of them.
+	Webhooks []MessageWebhook `json:"webhooks,omitempty" doc:"Which endpoints heard of it, oldest first. Only when one message is read."`
 }
 
 // Attempt is one finished call to WeChat.
@@ -151,7 +153,7 @@ type Receipt struct {
 
 // Hold is why something waits.
 type Hold struct {
-	Reason  string `json:"reason" doc:"paused, quota, account_stopped, token, unreachable, template, openid_pacing, suppressed, user_cap."`
+	Reason  string `json:"reason" doc:"paused, quota, account_stopped, token, unreachable, template, openid_pacing, no_form_id, batch_paused, suppressed, user_cap."`
 	Since   Time   `json:"since"`
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`

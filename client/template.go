@@ -88,7 +88,7 @@ type TemplatePut struct {
 
 // TemplatePatch changes what the gateway decides about a template.
 type TemplatePatch struct {
-	Policy string `json:"policy" enum:",refuse,cut,split" doc:"What becomes of values that are too long; empty: the account's cut_values decides."`
+	Policy *string `json:"policy,omitempty" enum:",refuse,cut,split" doc:"What becomes of values that are too long; empty: the account's cut_values decides. Left out: as it is."`
 }
 
 // TemplateAlias is a word that stands for a template.
@@ -265,7 +265,7 @@ func (c *Client) PutTemplate(ctx context.Context, appID, templateID string, t Te
 // SetTemplatePolicy says what becomes of values that are too long: refuse, cut or split;
 // "" leaves it to the account.
 func (c *Client) SetTemplatePolicy(ctx context.Context, appID, template, policy string) (Template, error) {
-	return one[Template](ctx, c, call{method: http.MethodPatch, path: templatePath(appID, template, ""), body: TemplatePatch{policy}})
+	return one[Template](ctx, c, call{method: http.MethodPatch, path: templatePath(appID, template, ""), body: TemplatePatch{&policy}})
 }
 
 // DeleteTemplate removes a template at WeChat and here.

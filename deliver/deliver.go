@@ -3,9 +3,13 @@
 // format, signed with that server's token, in that server's mode. Every push
 // arrives at least once at every downstream that wants it.
 //
+// Beside that a Herald tells endpoints of the business, and people in chats, what
+// happens here: webhooks.
+//
 // Start with Run, which finds targets with something due, and lane.go, which
 // empties one of them; attempt.go makes one call and judges it, health.go keeps a
-// dead server from being stormed. Reply is the one call that WeChat waits for.
+// dead server from being stormed. Reply is the one call that WeChat waits for. The
+// Herald begins in herald.go.
 //
 // It leaves to others: which pushes go to whom (package callback begins the
 // deliveries), and where they are remembered (package store).
@@ -71,10 +75,10 @@ type Sender struct {
 	wake    chan struct{} // holds one
 
 	mu       sync.Mutex
-	accounts map[string]*outlets // by AppID
-	changes  int                 // calls of AccountChanged
-	lanes    map[string]*lane    // being emptied, by target
-	health   map[string]*health  // by target
+	accounts map[string]*outlets                    // by AppID
+	changes  int                                    // calls of AccountChanged
+	lanes    map[string]*lane[store.DeliveryResult] // being emptied, by target
+	health   map[string]*health                     // by target
 
 	repeated seldom.Teller // of what may happen to every push
 }
@@ -83,7 +87,7 @@ type Sender struct {
 func New(cfg Config) *Sender {
 	s := &Sender{
 		store: cfg.Store, log: cfg.Logger, observe: cfg.Observe, wake: make(chan struct{}, 1),
-		accounts: map[string]*outlets{}, lanes: map[string]*lane{}, health: map[string]*health{},
+		accounts: map[string]*outlets{}, lanes: map[string]*lane[store.DeliveryResult]{}, health: map[string]*health{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}
 	if s.log == nil {

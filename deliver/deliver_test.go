@@ -395,7 +395,7 @@ func TestWhatWasClaimedAndNotTriedGoesBack(t *testing.T) {
 		stopped, cancel := cancelled(t)
 		defer cancel()
 		r := w.attempt(t.Context(), stopped, o, &claimed[0])
-		w.record(t.Context(), &lane{target: target}, []store.DeliveryResult{r})
+		w.record(t.Context(), &lane[store.DeliveryResult]{target: target}, []store.DeliveryResult{r})
 		if d := w.one("a"); d.State != hongyan.DeliveryPending || d.Attempts != 0 || !d.LastAt.IsZero() || d.DueAt.After(time.Now()) {
 			t.Errorf("%+v, want it as if it had not been claimed", d)
 		}

@@ -22,14 +22,18 @@ const (
 
 // lane empties one target. Its calls are side by side, so that a slow one holds up
 // nobody but those behind it in order.
-type lane struct {
+type lane[R any] struct {
 	target string
 	wake   chan struct{} // something more is due; holds one
 	// flights brings what came of the attempts under way.
-	flights chan store.DeliveryResult
+	flights chan R
 }
 
-func (l *lane) nudge() {
+func newLane[R any](target string, width int) *lane[R] {
+	return &lane[R]{target: target, wake: make(chan struct{}, 1), flights: make(chan R, width)}
+}
+
+func (l *lane[R]) nudge() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -39,7 +43,7 @@ func (l *lane) nudge() {
 // runLane claims and delivers until nothing is due, the target is to rest, or
 // stopping ends; and until every attempt has been recorded. ctx ends when calls
 // under way must.
-func (s *Sender) runLane(ctx, stopping context.Context, l *lane) {
+func (s *Sender) runLane(ctx, stopping context.Context, l *lane[store.DeliveryResult]) {
 	flying, any := 0, false
 	for {
 		n, err := s.takeOff(ctx, stopping, l, flying)
@@ -61,7 +65,7 @@ func (s *Sender) runLane(ctx, stopping context.Context, l *lane) {
 }
 
 // takeOff claims what there is room for and starts it, and returns how many.
-func (s *Sender) takeOff(ctx, stopping context.Context, l *lane, flying int) (int, error) {
+func (s *Sender) takeOff(ctx, stopping context.Context, l *lane[store.DeliveryResult], flying int) (int, error) {
 	if stopping.Err() != nil {
 		return 0, nil
 	}
@@ -85,8 +89,8 @@ func (s *Sender) takeOff(ctx, stopping context.Context, l *lane, flying int) (in
 
 // land waits for an attempt to end, and a little for others that do; or for something
 // more to be due, nil then.
-func (l *lane) land(flying int) []store.DeliveryResult {
-	var landed []store.DeliveryResult
+func (l *lane[R]) land(flying int) []R {
+	var landed []R
 	select {
 	case r := <-l.flights:
 		landed = append(landed, r)
@@ -108,7 +112,7 @@ func (l *lane) land(flying int) []store.DeliveryResult {
 
 // record writes what came of attempts, whether or not a stop is under way. What
 // cannot be written is delivered again.
-func (s *Sender) record(ctx context.Context, l *lane, landed []store.DeliveryResult) {
+func (s *Sender) record(ctx context.Context, l *lane[store.DeliveryResult], landed []store.DeliveryResult) {
 	if len(landed) == 0 {
 		return
 	}

@@ -53,7 +53,7 @@ func (s *Sender) startIfDue(calls, stopping context.Context, t store.TargetDue, 
 	case rested.After(now) && (err != nil || t.DueAt.Before(rested)):
 		return rested.Sub(now)
 	case errors.Is(err, errGone):
-		s.start(t.Target, lanes, func(*lane) { s.dropGone(stopping, t.Target) })
+		s.start(t.Target, lanes, func(*lane[store.DeliveryResult]) { s.dropGone(stopping, t.Target) })
 		return pollEvery
 	case err != nil:
 		if stopping.Err() == nil {
@@ -70,19 +70,19 @@ func (s *Sender) startIfDue(calls, stopping context.Context, t store.TargetDue, 
 	if wait := at.Sub(now); wait > 0 {
 		return wait
 	}
-	s.start(t.Target, lanes, func(l *lane) { s.runLane(calls, stopping, l) })
+	s.start(t.Target, lanes, func(l *lane[store.DeliveryResult]) { s.runLane(calls, stopping, l) })
 	return pollEvery
 }
 
 // start runs f for a target unless something runs for it already; that is nudged.
-func (s *Sender) start(target string, lanes *sync.WaitGroup, f func(*lane)) {
+func (s *Sender) start(target string, lanes *sync.WaitGroup, f func(*lane[store.DeliveryResult])) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.lanes[target]; l != nil {
 		l.nudge()
 		return
 	}
-	l := &lane{target: target, wake: make(chan struct{}, 1), flights: make(chan store.DeliveryResult, width)}
+	l := newLane[store.DeliveryResult](target, width)
 	s.lanes[target] = l
 	lanes.Go(func() {
 		f(l)

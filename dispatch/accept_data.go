@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -72,7 +73,8 @@ func (e *Engine) templateFor(ctx context.Context, a *hongyan.Account, r *Request
 	}
 	switch {
 	case hongyan.IsKind(err, hongyan.NotFound) && k == hongyan.KindTemplate:
-		p := hongyan.InvalidField("unknown_template", "/template_id", "%s holds no template %q", a.AppID, clip(r.TemplateID))
+		p := inBoth(hongyan.InvalidField("unknown_template", "/template_id", "%s holds no template %q", a.AppID, clip(r.TemplateID)),
+			"%s 没有模板 %q", a.AppID, clip(r.TemplateID))
 		p.Hint = "list the account's templates, or sync them if it was added just now"
 		return nil, p
 	case hongyan.IsKind(err, hongyan.NotFound):
@@ -95,14 +97,26 @@ func otherKind(en *entry, a *hongyan.Account, k hongyan.MessageKind) error {
 	if kind == "" {
 		kind = a.Kind.MessageKind()
 	}
-	return hongyan.InvalidField("template_of_another_kind", "/template_id", "template %q is one of kind %q, the message is of kind %q", en.TemplateID, kind, k)
+	return inBoth(hongyan.InvalidField("template_of_another_kind", "/template_id", "template %q is one of kind %q, the message is of kind %q", en.TemplateID, kind, k),
+		"模板 %q 用于 %q 类消息，本消息为 %q", en.TemplateID, kind, k)
+}
+
+// inBoth adds to an error about one field what it says in Chinese.
+func inBoth(e *hongyan.Error, format string, args ...any) *hongyan.Error {
+	e.Fields[0].DetailZH = fmt.Sprintf(format, args...)
+	return e
 }
 
 func usable(en *entry) error {
 	if en.Status == "" || en.Status == "active" {
 		return nil
 	}
-	return hongyan.InvalidField("template_"+en.Status, "/template_id", "template %q is %s at WeChat", en.TemplateID, en.Status)
+	word := "已不在微信的模板列表中"
+	if en.Status == "banned" {
+		word = "已被微信封禁"
+	}
+	return inBoth(hongyan.InvalidField("template_"+en.Status, "/template_id", "template %q is %s at WeChat", en.TemplateID, en.Status),
+		"模板 %q %s", en.TemplateID, word)
 }
 
 // noData refuses a message without any data where that cannot be right; nil en = the
@@ -112,9 +126,11 @@ func noData(en *entry, k hongyan.MessageKind) error {
 	case k == hongyan.KindMiniTemplate, en != nil && len(en.params) == 0:
 		return nil
 	case en == nil:
-		return hongyan.InvalidField("missing_field", "/data", "data is missing: a value for every key of the template")
+		return inBoth(hongyan.InvalidField("missing_field", "/data", "data is missing: a value for every key of the template"),
+			"缺少 data：模板的每个参数都要有值")
 	}
-	return hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %s", strings.Join(en.params, ", "))
+	keys := strings.Join(en.params, ", ")
+	return inBoth(hongyan.InvalidField("missing_field", "/data", "data is missing: the template wants %s", keys), "缺少 data：模板需要 %s", keys)
 }
 
 // judgement is what the linter says of a message's data.

@@ -75,6 +75,7 @@ func (e *Engine) poll(ctx context.Context) error {
 	if err := e.readAllHolds(ctx); err != nil {
 		return fmt.Errorf("poll holds: %w", err)
 	}
+	e.tellThresholds(ctx)
 	return e.loadStreams(ctx)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,7 +69,7 @@ func TestAMessageWithoutFormIDTakesTheOneThatExpiresFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		user := sandbox.OpenID("", 1)
 		older := w.box.Sandbox.GiveForm("", user)
-		w.sleep(time.Hour)
+		w.sleep(time.Minute)
 		newer := w.box.Sandbox.GiveForm("", user)
 		w.stored(user, newer)
 		w.stored(user, older, func(f *hongyan.FormID) { f.ObtainedAt = f.ObtainedAt.Add(-time.Hour) })
@@ -99,20 +98,22 @@ func TestAMessageWithoutFormIDTakesTheOneThatExpiresFirst(t *testing.T) {
 func TestWithoutAFormIDAMessageWaitsUntilOneComesOrItExpires(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		user := sandbox.OpenID("", 1)
-		first, second := w.submit(appointment(user)), w.submit(appointment(user))
+		r := appointment(user)
+		r.ExpiresAt = time.Now().Add(20 * time.Minute)
+		first, second := w.submit(r), w.submit(r)
 		w.sleep(time.Second)
 		got := w.want(first, hongyan.Held, hongyan.HoldNoFormID)
 		if got.Hold == nil || got.Hold.Release == "" || got.Attempts != 0 || len(w.calls(user)) != 0 {
 			t.Errorf("hold %+v, %d attempts, calls %v", got.Hold, got.Attempts, w.calls(user))
 		}
 		w.want(second, hongyan.Held, hongyan.HoldNoFormID)
-		w.sleep(time.Hour)
+		w.sleep(10 * time.Minute)
 		w.stored(user, w.box.Sandbox.GiveForm("", user))
 		w.sleep(time.Second)
 		if states := fmt.Sprint(w.message(first.ID).State, w.message(second.ID).State); states != "accepted held" && states != "held accepted" {
 			t.Errorf("states %s, want one sent and one held", states)
 		}
-		w.sleep(24 * time.Hour)
+		w.sleep(11 * time.Minute)
 		expired := 0
 		for _, m := range []hongyan.Message{first, second} {
 			if w.message(m.ID).State == hongyan.Expired {
@@ -284,7 +285,6 @@ func TestAKillNeverUsesAFormIDTwiceNorLosesTheMessage(t *testing.T) {
 type dyingForms struct {
 	store.Store
 	when string
-	dead atomic.Bool
 }
 
 func (d *dyingForms) TakeForm(ctx context.Context, f store.Fence, appID string) (hongyan.FormID, bool, error) {

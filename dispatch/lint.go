@@ -97,7 +97,7 @@ func hasTemplates(a *hongyan.Account, k hongyan.MessageKind) error {
 	return p.err()
 }
 
-// refusal adds what an error about fields says.
+// refusal adds what an error about fields says; nil says nothing.
 func (l *Lint) refusal(err error) {
 	if e, ok := errors.AsType[*hongyan.Error](err); ok {
 		for _, f := range e.Fields {
@@ -112,12 +112,10 @@ func (l *Lint) judge(en *entry, a *hongyan.Account, r *Request) {
 	if en != nil {
 		l.Known, l.Template = true, en.Template
 	}
-	if len(r.Data) == 0 {
-		if err := noData(en, l.Kind); err != nil {
-			l.refusal(err)
-		}
-	}
 	j := judge(en, a, l.Kind, r.Data)
+	if len(r.Data) == 0 && len(j.broken) == 0 {
+		l.refusal(noData(en, l.Kind))
+	}
 	l.Data = j.data
 	if l.Data == nil {
 		l.Data = Data{}

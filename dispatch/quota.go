@@ -56,6 +56,7 @@ type counter struct {
 	held        int64 // what the store keeps for this node: the calls reserved, and those that may yet be leased
 	finished    int64 // of held, recorded so far; it only grows
 	urgentOnly  bool  // what is left is the rule's reserve
+	told        int   // the part of a limit, in percent, of which was told last
 	askAt       time.Time
 	busy        bool         // leased from since returnIdle looked
 	seenAt      [2]time.Time // when used was looked at: a pace is taken from the first

@@ -18,6 +18,7 @@ func (d *desk) shelf() *template.Shelf {
 			_, err := d.ReleaseTemplate(ctx, appID, id)
 			return err
 		},
+		Gone: func(ctx context.Context, t *hongyan.Template, why string) error { return d.TemplateGone(ctx, t, why) },
 	})
 }
 

@@ -27,9 +27,32 @@ type patient struct {
 
 func (d *Doctor) patient(ctx context.Context, a *hongyan.Account) *patient {
 	p := &patient{Doctor: d, account: a}
-	p.tokens = sync.OnceValue(func() tokenState { return p.haveToken(ctx) })
-	p.asked = sync.OnceValue(func() probe { return p.ask(ctx) })
+	p.tokens = shared(func() tokenState { return p.haveToken(ctx) })
+	p.asked = shared(func() probe { return p.ask(ctx) })
 	return p
+}
+
+// shared makes the first caller's call everybody's. They wait on a channel, not, as with
+// sync.OnceValue, on a mutex that is held while a call is under way.
+func shared[T any](call func() T) func() T {
+	var once sync.Once
+	var value T
+	var fault any
+	done := make(chan struct{})
+	return func() T {
+		once.Do(func() {
+			go func() {
+				defer close(done)
+				defer func() { fault = recover() }()
+				value = call()
+			}()
+		})
+		<-done
+		if fault != nil {
+			panic(fault) // in each check that needs it, which reports it
+		}
+		return value
+	}
 }
 
 // tokenState is an account's token, or why it has none.

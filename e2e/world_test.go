@@ -147,9 +147,9 @@ func (w *world) delivers(t *testing.T, m client.MessageRequest) string {
 func (w *world) hears(t *testing.T, event, openid string) {
 	t.Helper()
 	await(t, func() (bool, string) {
-		list, err := w.api.Events(t.Context(), client.EventFilter{AppID: shop, Limit: 1000})
+		list, err := w.api.Pushes(t.Context(), client.PushFilter{AppID: shop, Limit: 1000})
 		mustNil(t, err)
-		heard := slices.ContainsFunc(list.Items, func(e client.Event) bool { return e.Type == event && e.OpenID == openid })
+		heard := slices.ContainsFunc(list.Items, func(e client.Push) bool { return e.Type == event && e.OpenID == openid })
 		return heard, fmt.Sprintf("the gateway never heard %s of %s; it has %d events", event, openid, len(list.Items))
 	})
 }

@@ -74,9 +74,13 @@ func (k *Keeper) AccountChanged(appID string) {
 	delete(k.shelves, appID)
 }
 
-// typeOf returns for how long one acceptance of a template is good; 0 = WeChat could
-// not be asked, or does not list it.
+// typeOf returns for how long one acceptance of a template is good, as the account's
+// templates say or, where they do not, WeChat; 0 = WeChat could not be asked, or does
+// not list it.
 func (k *Keeper) typeOf(ctx context.Context, a *hongyan.Account, templateID string) wechat.SubscribeTemplateType {
+	if t, err := k.cfg.Store.Template(ctx, a.AppID, templateID); err == nil && t.SubscribeType != 0 {
+		return wechat.SubscribeTemplateType(t.SubscribeType)
+	}
 	list, err := k.templates(ctx, a)
 	if err != nil {
 		return 0

@@ -21,19 +21,20 @@ import (
 
 // Config says what to prove.
 type Config struct {
-	Exe      string        // the hongyan binary the children run
-	Kills    int           // of test kills; 0 = 20
-	Messages int           // of test kills; 0 = 250 for each kill, at least 2,000
-	Seed     int64         // of the messages, the kills and the platform's choices; 0 = a new one
-	Database string        // a postgres:// URL; "" = SQLite in a folder of its own
-	Restart  string        // a shell command that restarts the server of Database, for test database; "" = it is not restarted
-	Nodes    int           // gateways; 0 = one on SQLite, three on PostgreSQL
-	Lease    time.Duration // how long a silent process keeps its messages; 0 = its own default
-	Only     []string      // names of tests, "all" = every one; none = kills, or the one that shows the defect planted
-	Break    string        // a defect to plant in every gateway; "" = none
-	Folder   string        // where each test's folder goes; "" = the system's for temporary files
-	Keep     bool          // leave the folders there
-	Say      func(Line)    // told what goes on; nil = nobody
+	Exe        string        // the hongyan binary the children run
+	Kills      int           // of tests kills and batch; 0 = 20
+	Messages   int           // of test kills; 0 = 250 for each kill, at least 2,000
+	Recipients int           // of test batch; 0 = 20,000
+	Seed       int64         // of the messages, the kills and the platform's choices; 0 = a new one
+	Database   string        // a postgres:// URL; "" = SQLite in a folder of its own
+	Restart    string        // a shell command that restarts the server of Database, for test database; "" = it is not restarted
+	Nodes      int           // gateways; 0 = one on SQLite, three on PostgreSQL
+	Lease      time.Duration // how long a silent process keeps its messages; 0 = its own default
+	Only       []string      // names of tests, "all" = every one; none = kills, or the one that shows the defect planted
+	Break      string        // a defect to plant in every gateway; "" = none
+	Folder     string        // where each test's folder goes; "" = the system's for temporary files
+	Keep       bool          // leave the folders there
+	Say        func(Line)    // told what goes on; nil = nobody
 }
 
 // Line is something that goes on.
@@ -59,6 +60,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Messages <= 0 {
 		c.Messages = max(leastMessages, c.Kills*messagesPerKill)
+	}
+	if c.Recipients <= 0 {
+		c.Recipients = defaultRecipients
 	}
 	if c.Seed == 0 {
 		c.Seed = 1 + time.Now().UnixNano()%maxSeed
@@ -98,8 +102,8 @@ func (e *UsageError) Error() string { return e.What }
 
 // Check says what is wrong with a Config, nil when nothing is.
 func (c *Config) Check() error {
-	if c.Kills < 0 || c.Messages < 0 || c.Seed < 0 || c.Lease < 0 {
-		return &UsageError{"--kills, --messages, --seed and --lease must not be negative", "see hongyan prove --help"}
+	if c.Kills < 0 || c.Messages < 0 || c.Recipients < 0 || c.Seed < 0 || c.Lease < 0 {
+		return &UsageError{"--kills, --messages, --recipients, --seed and --lease must not be negative", "see hongyan prove --help"}
 	}
 	if c.Database != "" && !c.postgres() {
 		return &UsageError{fmt.Sprintf("--database %q is not a postgres:// URL", c.Database), "leave it out for SQLite: each test makes a database of its own"}

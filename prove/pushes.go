@@ -86,9 +86,9 @@ func (r *rig) manyPushes(ctx context.Context, t *trial) error {
 
 // eventsOf counts the stored events with a msgid, and their repetitions.
 func (r *rig) eventsOf(ctx context.Context, appID, msgid string) (rows, again int, err error) {
-	f := client.EventFilter{AppID: appID, Limit: 1000}
+	f := client.PushFilter{AppID: appID, Limit: 1000}
 	for {
-		list, err := r.api().Events(ctx, f)
+		list, err := r.api().Pushes(ctx, f)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -199,7 +199,7 @@ func (r *rig) silent(ctx context.Context, appID string, number int) (client.Mess
 
 // countEvents counts all stored events, up to a page of each account.
 func (r *rig) countEvents(ctx context.Context) (int, error) {
-	list, err := r.api().Events(ctx, client.EventFilter{Limit: 1000})
+	list, err := r.api().Pushes(ctx, client.PushFilter{Limit: 1000})
 	return len(list.Items), err
 }
 

@@ -46,6 +46,7 @@ type rigOptions struct {
 	env     []string      // more settings of every gateway
 	start   func(*node)   // before the first start
 	through *proxy        // between gateways and PostgreSQL; nil = nothing
+	ledger  int           // calls the platform remembers; 0 = its default
 }
 
 // deliveryDelay is the platform's, from answer to event.
@@ -67,7 +68,7 @@ func newRig(ctx context.Context, cfg Config, name string, o rigOptions) (*rig, e
 func (r *rig) build(ctx context.Context, o rigOptions) error {
 	box, err := launch{
 		exe: r.cfg.Exe, log: filepath.Join(r.dir, "sandbox.log"),
-		args: []string{"sandbox", "--listen", "127.0.0.1:0", "--delivery-delay", deliveryDelay.String(), "--rand-seed", fmt.Sprint(r.cfg.Seed)},
+		args: r.sandboxArgs(o),
 	}.start(ctx)
 	if err != nil {
 		return err
@@ -104,6 +105,14 @@ func (r *rig) build(ctx context.Context, o rigOptions) error {
 		return err
 	}
 	return r.furnish(ctx, o.latency)
+}
+
+func (r *rig) sandboxArgs(o rigOptions) []string {
+	args := []string{"sandbox", "--listen", "127.0.0.1:0", "--delivery-delay", deliveryDelay.String(), "--rand-seed", fmt.Sprint(r.cfg.Seed)}
+	if o.ledger > 0 {
+		args = append(args, "--ledger-limit", fmt.Sprint(o.ledger))
+	}
+	return args
 }
 
 // newNode takes a port for a gateway, which keeps it over all its lives.

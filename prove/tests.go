@@ -32,8 +32,10 @@ func Tests() []Test {
 		{11, "noisy", "beside an account with a backlog a quiet one is picked up within 250 ms (p99)", nil, runNoisy},
 		{12, "limits", "a rate and a day's quota with a crash in the middle: never exceeded, at least 95 % used", nil, runLimits},
 		{13, "idempotency", "500 identical posts with one key make one row; another body is refused; a restart forgets nothing", nil, runIdempotency},
+		{14, "batch", "a batch under kill -9, paused and resumed, and one cancelled: every row once, nothing after a cancel, memory flat", nil, runBatch},
 		{15, "receipts", "receipts early, late, doubled, contradicting, unknown, without msgid: the first one counts, once", nil, runReceipts},
 		{16, "hostile", "pushes that are not WeChat's: forged, foreign, bombs, 10 MB, slowloris: none stored, right ones answered meanwhile", nil, runHostile},
+		{17, "webhooks", "endpoints that hang, drip, flood, redirect, say 410 or 429, beside good ones, under kills: every event arrives, with one id", nil, runWebhooks},
 		{18, "stop", "SIGTERM under load: nothing lost, nothing in doubt, no caller answered with an error", nil, runStop},
 		{20, "soak", "a steady load: memory, goroutines, files and WAL stay where they are", nil, runSoak},
 	}
@@ -52,8 +54,6 @@ func shownBy(d fault.Defect) string {
 // LeftOut says which of the twenty tests are not here, and why.
 func LeftOut() []string {
 	return []string{
-		"14 is not here: there are no batches yet",
-		"17 is not here: there are no webhooks yet",
 		"19 is a Go test: TestABackupTakenUnderLoadSendsNothingAgain",
 	}
 }

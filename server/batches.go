@@ -40,7 +40,7 @@ var _ batch.Engine = batchEngine{}
 
 // buildBatches ties batches to the engine.
 func (w *works) buildBatches() {
-	w.batches = batch.New(batch.Config{Store: w.store, Engine: batchEngine{w.engine}, Registerer: w.metrics.registry, Logger: w.log.With("part", "batch")})
+	w.batches = batch.New(batch.Config{Store: w.store, Tell: w.tell, Engine: batchEngine{w.engine}, Registerer: w.metrics.registry, Logger: w.log.With("part", "batch")})
 }
 
 // BatchEngine is an engine as package batch wants it, for programs that put the parts

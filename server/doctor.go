@@ -20,7 +20,7 @@ func (w *works) doctor() *doctor.Doctor {
 			return doctor.Token{Source: t.Source, FetchedAt: t.FetchedAt, FetchedBy: t.FetchedBy, Remaining: t.Remaining, Stopped: t.Stopped, Failing: t.Failing}, err
 		},
 		Drift: func(ctx context.Context, appID string) (doctor.Drift, error) {
-			c, err := w.shelf.SyncAll(ctx, appID, true)
+			c, err := w.shelf.Drift(ctx, appID)
 			return doctor.Drift{Added: c.Added, Updated: c.Updated, Missing: c.Missing, Same: c.Unchanged}, err
 		},
 		Quota: func(ctx context.Context, appID string) ([]doctor.Quota, error) {

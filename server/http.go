@@ -21,8 +21,8 @@ const (
 )
 
 // httpPart serves handler on l until its context ends, then stops accepting
-// and lets requests under way finish within grace.
-func httpPart(l net.Listener, handler http.Handler, log *slog.Logger, grace time.Duration) part {
+// and lets requests under way finish within grace; endStreams ends those that would not.
+func httpPart(l net.Listener, handler http.Handler, endStreams func(), log *slog.Logger, grace time.Duration) part {
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -32,6 +32,7 @@ func httpPart(l net.Listener, handler http.Handler, log *slog.Logger, grace time
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	srv.RegisterOnShutdown(endStreams)
 	return part{"http", func(ctx context.Context) error { return ServeUntil(ctx, srv, l, grace) }}
 }
 

@@ -34,10 +34,12 @@ type Server struct {
 	stdout   io.Writer
 	listener net.Listener
 	handler  http.Handler
-	engine   *dispatch.Engine
-	store    store.Store
-	parts    []part // all but http, in the order they start
-	cleanups []cleanup
+	// endStreams ends what would outlast a stop by itself.
+	endStreams func()
+	engine     *dispatch.Engine
+	store      store.Store
+	parts      []part // all but http, in the order they start
+	cleanups   []cleanup
 
 	adminKeyFile string // "" = the key is in the environment
 	keySource    doctor.KeySource
@@ -132,7 +134,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.adminKeyFile != "" {
 		fmt.Fprintln(s.stdout, "administrator's key in "+s.adminKeyFile)
 	}
-	parts := append(s.parts, httpPart(s.listener, s.handler, s.log, s.config.StopGrace))
+	parts := append(s.parts, httpPart(s.listener, s.handler, s.endStreams, s.log, s.config.StopGrace))
 	err := runParts(ctx, s.log, parts)
 	return errors.Join(err, s.Close())
 }

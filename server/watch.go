@@ -70,6 +70,8 @@ func (x *watcher) act(ctx context.Context, n store.Notice) {
 		x.w.pushes.Wake()
 	case store.NoticeDeliveries:
 		x.w.sender.Wake()
+	case store.NoticeNews:
+		x.w.herald.Wake()
 	case store.NoticeBatches:
 		x.w.batches.Wake()
 	case store.NoticeKeys:

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path"
@@ -37,6 +38,7 @@ type works struct {
 	shelf  *template.Shelf
 	mini   *mini.Keeper
 	sender *deliver.Sender
+	herald *deliver.Herald
 	pushes *callback.Callback
 	rules  *rule.Desk
 	people *care.Desk
@@ -57,11 +59,15 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	w.mini = mini.New(mini.Config{
 		Store: st, Tokens: w.tokens, ClientFor: w.egress.clientFor, Logger: s.log.With("part", "mini"),
+		Tell:    w.tell,
 		Waiting: func(appID string) { s.engine.Noticed(store.Notice{Kind: store.NoticeMessages, AppID: appID}) },
 	})
 	w.buildEngine()
 	w.buildBatches()
 	w.buildCallbacks()
+	w.herald = deliver.NewHerald(deliver.HeraldConfig{
+		Store: st, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: s.log.With("part", "webhooks"),
+	})
 	w.gate = compat.New(compat.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Access: w.desk,
 		ClientFor: w.egress.clientFor, HTTPClient: w.egress.clientFor(&hongyan.Account{}),
@@ -69,16 +75,17 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		Changed: w.changed, TemplatesChanged: w.readTemplates, Observe: w.metrics.observeCompat, Logger: s.log.With("part", "compat"),
 	})
 	edge := api.New(api.Config{
-		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Batches: w.batches,
+		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Herald: w.herald, Batches: w.batches,
 		Mini: w.mini, Rules: w.rules, Care: w.people, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
-	s.handler = w.routes(edge.Handler())
+	s.handler, s.endStreams = w.routes(edge.Handler()), edge.EndStreams
 	// Started in this order, stopped in the reverse: requests end first, then nobody
 	// listens to other processes any more, then what was gathered about requests is
 	// written, then no batch is fed any more, then sending stops, then what WeChat pushed is processed and handed on,
 	// then tokens.
 	s.parts = []part{
 		{"token", w.tokens.Run},
+		{"webhooks", w.herald.Run},
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
@@ -117,7 +124,7 @@ func (w *works) buildEngine() {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
 		},
-		Consents:   w.mini,
+		Consents: w.mini, Tell: w.tell,
 		Registerer: w.metrics.registry, Logger: w.log.With("part", "dispatch"),
 	})
 }
@@ -127,7 +134,7 @@ func (w *works) buildCallbacks() {
 	w.sender = deliver.New(deliver.Config{
 		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
 	})
-	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Logger: w.log.With("part", "rules"),
+	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Tell: w.tell, Logger: w.log.With("part", "rules"),
 		Check: func(ctx context.Context, o *rule.Outgoing) error {
 			r, err := requestOf(o)
 			if err != nil {
@@ -174,6 +181,22 @@ func (w *works) tokenDied(appID string, by time.Duration) {
 		Actor: "", Action: "token.died_early", Target: appID, Outcome: "ok",
 		Detail: fmt.Sprintf("someone outside refreshed %s: its access_token died %d s early", appID, int64(by/time.Second)),
 	})
+	w.tell(context.Background(), appID, hongyan.NewsTokenDiedEarly, map[string]any{"seconds_early": int64(by / time.Second)})
+}
+
+// tell puts news that belong to no change in the store. Data that says Once is told once.
+func (w *works) tell(ctx context.Context, appID, typ string, data any) {
+	text, err := json.Marshal(data)
+	if err == nil {
+		n := hongyan.News{Type: typ, AppID: appID, Data: text}
+		if d, ok := data.(interface{ Once() string }); ok {
+			n.Once = d.Once()
+		}
+		err = w.store.PutNews(ctx, []hongyan.News{n})
+	}
+	if err != nil && ctx.Err() == nil {
+		w.log.WarnContext(ctx, "news could not be written", "type", typ, "appid", appID, "err", err)
+	}
 }
 
 // routes shows who calls what: WeChat the first, programs that were written for

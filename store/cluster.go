@@ -9,8 +9,8 @@ import (
 // beyond rows.
 type Cluster interface {
 	// Watch tells each of what processes on this database changed, until ctx ends; it
-	// returns nil then. A store for one process (SQLite) only waits. It may tell of this
-	// process's own changes too. After a connection was lost, and now and then as a
+	// returns nil then. A store for one process (SQLite) only tells of news. It may tell of
+	// this process's own changes too, and of NoticeNews it does. After a connection was lost, and now and then as a
 	// backstop, it tells a Notice without AppID of every Kind: anything may have changed.
 	// each is called by one goroutine and should not take long.
 	Watch(ctx context.Context, each func(Notice)) error
@@ -51,10 +51,11 @@ const (
 	NoticeEvents                       // an event was stored
 	NoticeDeliveries                   // a delivery is pending
 	NoticeKeys                         // an API key
+	NoticeNews                         // news were written, or an endpoint changed
 	NoticeBatches                      // the state of a batch
 )
 
 // NoticeKinds returns all kinds.
 func NoticeKinds() []NoticeKind {
-	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys, NoticeBatches}
+	return []NoticeKind{NoticeMessages, NoticeAccount, NoticeEvents, NoticeDeliveries, NoticeKeys, NoticeNews, NoticeBatches}
 }

@@ -75,10 +75,6 @@ func (c *accountAdd) Run(ctx context.Context, w *surroundings) error {
 		out.next("hongyan token push %s --token-file FILE --expires-in SECONDS", a.AppID)
 		return nil
 	}
-	if a.Kind == "mini_program" { // its templates cannot be listed
-		out.next("hongyan template put %s TEMPLATE_ID --title TITLE --content CONTENT", a.AppID)
-		return nil
-	}
 	out.next("hongyan template sync %s", a.AppID)
 	return nil
 }

@@ -12,11 +12,15 @@ type cli struct {
 	Token       tokenCommands       `cmd:"" help:"The access_token of an account."`
 	Mini        miniCommands        `cmd:"" help:"Form_ids, consents and template conversion of mini programs."`
 	Downstream  downstreamCommands  `cmd:"" help:"Servers that get an account's pushes."`
+	Webhook     webhookCommands     `cmd:"" help:"Endpoints of yours that are told what happens."`
+	Events      eventCommands       `cmd:"" help:"What happens: messages, accounts, quotas, templates."`
+	Push        pushCommands        `cmd:"" help:"What WeChat pushed."`
 	Rule        ruleCommands        `cmd:"" help:"Messages that WeChat's pushes set off."`
 	Suppression suppressionCommands `cmd:"" help:"Users to whom messages are held."`
 	User        userCommands        `cmd:"" help:"What is stored about one user, and how to erase it."`
 	Send        sendCommand         `cmd:"" help:"Send one message."`
 	Message     messageCommands     `cmd:"" help:"Messages and what became of them."`
+	Batch       batchCommands       `cmd:"" help:"One template to many, each with their own data (批量)."`
 	Quota       quotaCommand        `cmd:"" help:"How much of an account's limits is used."`
 	Audit       auditCommand        `cmd:"" help:"Who changed what, and who was refused."`
 	Doctor      doctorCommand       `cmd:"" help:"Look whether all is in order, and say what to do where it is not."`

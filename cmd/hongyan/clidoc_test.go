@@ -39,7 +39,7 @@ func printCLIPage(t *testing.T) string {
 	b.WriteString("# Commands\n\nPrinted from `--help`; every command has it too.\n\n" +
 		"Exit codes: 0 done, 1 failed or refused by the gateway, 2 the command line or the configuration is wrong. Errors say what and where on the first line (several at once: a line each), the cure on the last. " +
 		"`--json` prints JSON for programs. `NO_COLOR` turns colours off; they are off anyway where the output is not a terminal.\n\n" +
-		"The commands from `account` to `audit` speak to a running gateway: `HONGYAN_URL` (default " + defaultURL + ") with the key in `HONGYAN_KEY`. " +
+		"The commands from `account` to `doctor` speak to a running gateway: `HONGYAN_URL` (default " + defaultURL + ") with the key in `HONGYAN_KEY`. " +
 		"On the gateway's own machine the administrator's key is read from `admin.key` in `HONGYAN_DATA` (default `./data`) when `HONGYAN_KEY` is not set and the file may be read.\n")
 	section(t, &b, "hongyan")
 	for _, leaf := range leaves() {

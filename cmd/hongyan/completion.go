@@ -119,6 +119,7 @@ type position struct {
 	awaits   *kong.Flag // whose value comes next; nil = none
 	argument int        // positional arguments given so far
 	ended    bool       // "--" was given: no flags any more
+	lost     bool       // a word was no command: nothing is known of what follows
 }
 
 // pass goes over one whole word.
@@ -140,6 +141,7 @@ func (p *position) pass(word string) {
 			return
 		}
 		p.argument++
+		p.lost = p.lost || len(p.node.Children) > 0
 	}
 }
 
@@ -167,6 +169,9 @@ func (p *position) flag(name string) *kong.Flag {
 
 // offers lists what may stand here, begun as word.
 func (p *position) offers(word string) (found candidates) {
+	if p.lost {
+		return found
+	}
 	if p.awaits != nil {
 		found.values(p.awaits.Value, "")
 		return found

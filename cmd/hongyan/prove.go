@@ -12,19 +12,20 @@ import (
 )
 
 type proveCommand struct {
-	Kills    int           `default:"20" placeholder:"N" help:"Kills of test kills. Default ${default}."`
-	Messages int           `placeholder:"N" help:"Messages of test kills. Default: 250 for each kill, at least 2000."`
-	Seed     int64         `placeholder:"N" help:"Draws messages, kills and mischief. Default: a new one, which is printed."`
-	Database string        `placeholder:"URL" help:"A postgres:// URL. Default: SQLite, in a folder that is removed."`
-	Restart  string        `placeholder:"COMMAND" help:"A shell command that restarts the PostgreSQL server, run under load by test database."`
-	Nodes    int           `placeholder:"N" help:"Gateways on the database. Default: one on SQLite, three on PostgreSQL."`
-	Lease    time.Duration `placeholder:"D" help:"How long a silent gateway keeps its messages, to shorten runs on PostgreSQL. Default: its own, 60s."`
-	Only     []string      `placeholder:"NAME,…" help:"Tests to run, or all. Default: kills."`
-	Break    string        `placeholder:"DEFECT" help:"Plant a defect in every gateway, to see that it is caught: fence, commit, dedupe or receipt."`
-	Folder   string        `placeholder:"DIR" help:"Where the databases go. Default: the system's folder for temporary files."`
-	Keep     bool          `help:"Leave databases and logs there."`
-	List     bool          `help:"List the tests and what is not among them."`
-	JSON     bool          `help:"JSON on standard output, for programs."`
+	Kills      int           `default:"20" placeholder:"N" help:"Kills of tests kills and batch. Default ${default}."`
+	Messages   int           `placeholder:"N" help:"Messages of test kills. Default: 250 for each kill, at least 2000."`
+	Recipients int           `placeholder:"N" help:"Recipients of test batch. Default: 20000."`
+	Seed       int64         `placeholder:"N" help:"Draws messages, kills and mischief. Default: a new one, which is printed."`
+	Database   string        `placeholder:"URL" help:"A postgres:// URL. Default: SQLite, in a folder that is removed."`
+	Restart    string        `placeholder:"COMMAND" help:"A shell command that restarts the PostgreSQL server, run under load by test database."`
+	Nodes      int           `placeholder:"N" help:"Gateways on the database. Default: one on SQLite, three on PostgreSQL."`
+	Lease      time.Duration `placeholder:"D" help:"How long a silent gateway keeps its messages, to shorten runs on PostgreSQL. Default: its own, 60s."`
+	Only       []string      `placeholder:"NAME,…" help:"Tests to run, or all. Default: kills."`
+	Break      string        `placeholder:"DEFECT" help:"Plant a defect in every gateway, to see that it is caught: fence, commit, dedupe or receipt."`
+	Folder     string        `placeholder:"DIR" help:"Where the databases go. Default: the system's folder for temporary files."`
+	Keep       bool          `help:"Leave databases and logs there."`
+	List       bool          `help:"List the tests and what is not among them."`
+	JSON       bool          `help:"JSON on standard output, for programs."`
 }
 
 func (proveCommand) Help() string {
@@ -50,7 +51,7 @@ func (c *proveCommand) Run(ctx context.Context, w *surroundings) error {
 		say = printerFor(w.stderr, w.getenv)
 	}
 	report, err := prove.Run(ctx, prove.Config{
-		Exe: exe, Kills: c.Kills, Messages: c.Messages, Seed: c.Seed, Database: c.Database, Restart: c.Restart, Nodes: c.Nodes, Lease: c.Lease,
+		Exe: exe, Kills: c.Kills, Messages: c.Messages, Recipients: c.Recipients, Seed: c.Seed, Database: c.Database, Restart: c.Restart, Nodes: c.Nodes, Lease: c.Lease,
 		Only: c.Only, Break: c.Break, Folder: c.Folder, Keep: c.Keep, Say: func(l prove.Line) { proveLine(say, l) },
 	})
 	switch usage, wrong := errors.AsType[*prove.UsageError](err); {

@@ -46,6 +46,21 @@ func TestKillsLoseNothingAndShowNothingTwice(t *testing.T) {
 	}
 }
 
+// TestABatchUnderKills is test 14 in its short form; docs/reliability.md has figures of a
+// long one.
+func TestABatchUnderKills(t *testing.T) {
+	t.Parallel()
+	exe := buildProgram(t, t.TempDir())
+	r, code := runProve(t, exe, "--only", "batch", "--kills", "3", "--recipients", "2000")
+	if code != exitOK || !r.OK || len(r.Tests) != 1 {
+		t.Errorf("exit code %d, seed %d: %v", code, r.Seed, r.Tests)
+	}
+	figures := r.Tests[0].Figures
+	if figures["recipients"] != 3000 || figures["kills"] < 6 || figures["cancelled_in_time"] < 1 {
+		t.Errorf("figures %v: the proof has not tried enough", figures)
+	}
+}
+
 // TestEachPlantedDefectIsCaught shows that the checker would see what it is there
 // to see.
 func TestEachPlantedDefectIsCaught(t *testing.T) {

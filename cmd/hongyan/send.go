@@ -14,7 +14,7 @@ type sendCommand struct {
 	gatewayFlags   `embed:""`
 	AppID          string        `name:"appid" help:"The account, by appid or alias."`
 	To             string        `placeholder:"OPENID" help:"The recipient."`
-	Template       string        `placeholder:"TEMPLATE_ID" help:"A template the account holds."`
+	Template       string        `placeholder:"TEMPLATE_ID" help:"A template the account holds, by template_id or alias."`
 	Data           []string      `sep:"none" placeholder:"KEY=VALUE" help:"A value of the template; once for each key."`
 	Kind           string        `placeholder:"KIND" words:"template,mini_template,subscribe,notice,one_time" help:"template, mini_template, subscribe, notice or one_time; default by the account: template, for mini programs mini_template."`
 	LinkURL        string        `name:"link" placeholder:"URL" help:"Where a tap leads (template, one_time)."`

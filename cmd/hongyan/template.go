@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 
@@ -9,34 +11,18 @@ import (
 )
 
 type templateCommands struct {
-	Sync   templateSync   `cmd:"" help:"Ask WeChat for the account's templates."`
-	List   templateList   `cmd:"" help:"List the templates the gateway knows."`
-	Add    templateAdd    `cmd:"" help:"Add a template of WeChat's library to the account."`
-	Put    templatePut    `cmd:"" help:"Register a template by hand, where WeChat cannot list them (mini programs)."`
-	Delete templateDelete `cmd:"" help:"Remove a template at WeChat and here."`
-}
-
-type templateSync struct {
-	gatewayFlags `embed:""`
-	AppID        string `arg:"" name:"appid" help:"Appid or alias."`
-}
-
-func (c *templateSync) Run(ctx context.Context, w *surroundings) error {
-	gateway, err := c.client(w)
-	if err != nil {
-		return err
-	}
-	s, err := gateway.SyncTemplates(ctx, c.AppID)
-	if err != nil {
-		return apiError(gateway, err)
-	}
-	if c.JSON {
-		return w.json(s)
-	}
-	out := w.out()
-	out.line("%d added, %d changed, %d no longer at WeChat, %d as before", len(s.Added), len(s.Updated), len(s.Missing), s.Unchanged)
-	out.next("hongyan template list %s", c.AppID)
-	return nil
+	Sync       templateSync          `cmd:"" help:"Ask WeChat for the account's templates, and show what is different."`
+	List       templateList          `cmd:"" help:"List the templates the gateway knows."`
+	Preview    templatePreview       `cmd:"" help:"Draw the card as the phone shows it, and say what it does not show."`
+	Lint       templateLint          `cmd:"" help:"Hold data against a template, as sending does."`
+	Alias      templateAliasCommands `cmd:"" help:"Words that stand for templates, such as order_paid."`
+	Policy     templatePolicy        `cmd:"" help:"What becomes of values that are too long."`
+	Add        templateAdd           `cmd:"" help:"Add a template of WeChat's library to the account."`
+	Put        templatePut           `cmd:"" help:"Register a template by hand, where WeChat cannot list them (form_id templates of mini programs)."`
+	Delete     templateDelete        `cmd:"" help:"Remove a template at WeChat and here."`
+	Library    templateLibrary       `cmd:"" help:"WeChat's public library of subscribe templates."`
+	Categories templateCategories    `cmd:"" help:"The account's categories (类目), of which the public library has templates."`
+	Industry   templateIndustry      `cmd:"" help:"The industries an official account has chosen, and choosing them."`
 }
 
 type templateList struct {
@@ -64,12 +50,33 @@ func (c *templateList) Run(ctx context.Context, w *surroundings) error {
 	}
 	rows := make([][]cell, len(list.Items))
 	for i, t := range list.Items {
-		rows[i] = []cell{text(t.TemplateID), text(t.Title), text(t.Kind), text(t.Status), text(strings.Join(t.Keys, " "))}
+		rows[i] = []cell{text(t.TemplateID), text(strings.Join(t.Aliases, " ")), text(t.Title), text(t.Kind), templateStatus(t), text(cmp.Or(t.Policy, "-")), text(strings.Join(t.Keys, " "))}
 	}
-	out.table([]string{"TEMPLATE_ID", "TITLE", "KIND", "STATUS", "KEYS"}, rows)
+	out.table([]string{"TEMPLATE_ID", "ALIAS", "TITLE", "KIND", "STATUS", "POLICY", "KEYS"}, rows)
+	for _, t := range list.Items {
+		if t.Status != "active" {
+			out.line("%s", out.paint(red, fmt.Sprintf("%s is %s: %s; %d messages wait for it", t.TemplateID, t.Status, t.StatusReason, t.Held)))
+		}
+	}
 	first := list.Items[0]
-	out.next("hongyan send --appid %s --to OPENID --template %s%s", c.AppID, first.TemplateID, dataFlags(first.Keys))
+	out.next("hongyan template preview %s %s%s", c.AppID, calledBy(first), dataFlags(first.Keys))
 	return nil
+}
+
+// templateStatus: what is not active needs a person.
+func templateStatus(t client.Template) cell {
+	if t.Status == "active" {
+		return text(t.Status)
+	}
+	return cell{text: fmt.Sprintf("%s (%d held)", t.Status, t.Held), colour: red}
+}
+
+// calledBy is the shortest name of a template.
+func calledBy(t client.Template) string {
+	if len(t.Aliases) > 0 {
+		return t.Aliases[0]
+	}
+	return t.TemplateID
 }
 
 // dataFlags shows the --data flags a template needs.
@@ -84,8 +91,16 @@ func dataFlags(keys []string) string {
 type templateAdd struct {
 	gatewayFlags `embed:""`
 	AppID        string   `arg:"" name:"appid" help:"Appid or alias."`
-	ShortID      string   `arg:"" name:"template-id-short" help:"The template's number in WeChat's library (模板库编号)."`
+	ShortID      string   `arg:"" name:"template-id-short" optional:"" help:"The template's number in WeChat's library (模板库编号), for template messages."`
 	Keyword      []string `placeholder:"NAME" help:"A keyword to have, in order; may be repeated. Category templates (类目模板) need them."`
+	TID          int      `name:"tid" placeholder:"NUMBER" help:"The number in the public library, for subscribe messages and subscription notices."`
+	KID          []int    `name:"kid" placeholder:"NUMBER" help:"A keyword of it to have, in order; two to five."`
+	Scene        string   `placeholder:"TEXT" help:"What it is sent for, at most 15 characters (with --tid)."`
+}
+
+// templateAddFlags name the fields of POST /v1/accounts/{appid}/templates.
+var templateAddFlags = flagNames{
+	"/template_id_short": "TEMPLATE-ID-SHORT", "/keyword_name_list": "--keyword", "/tid": "--tid", "/kid_list": "--kid", "/scene_desc": "--scene",
 }
 
 func (c *templateAdd) Run(ctx context.Context, w *surroundings) error {
@@ -93,9 +108,11 @@ func (c *templateAdd) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	t, err := gateway.AddTemplate(ctx, c.AppID, client.TemplateAdd{TemplateIDShort: c.ShortID, KeywordNameList: c.Keyword})
+	t, err := gateway.AddTemplate(ctx, c.AppID, client.TemplateAdd{
+		TemplateIDShort: c.ShortID, KeywordNameList: c.Keyword, TID: c.TID, KIDList: c.KID, SceneDesc: c.Scene,
+	})
 	if err != nil {
-		return apiError(gateway, err)
+		return templateAddFlags.apiError(gateway, err)
 	}
 	return c.shown(w, t, c.AppID)
 }
@@ -107,7 +124,7 @@ func (f *gatewayFlags) shown(w *surroundings, t client.Template, account string)
 	}
 	out := w.out()
 	out.line("%s %s", t.TemplateID, t.Title)
-	out.next("hongyan send --appid %s --to OPENID --template %s%s", account, t.TemplateID, dataFlags(t.Keys))
+	out.next("hongyan template preview %s %s%s", account, t.TemplateID, dataFlags(t.Keys))
 	return nil
 }
 
@@ -117,6 +134,7 @@ type templatePut struct {
 	TemplateID   string `arg:"" name:"template-id" help:"Its id at WeChat."`
 	Title        string `required:"" help:"Its title."`
 	Content      string `help:"Its content with keys, such as 订单号：{{keyword1.DATA}}; default standard input."`
+	Kind         string `placeholder:"KIND" help:"Of the messages it is for: template, mini_template, subscribe or notice; default template, of mini programs mini_template."`
 }
 
 func (c *templatePut) Run(ctx context.Context, w *surroundings) error {
@@ -131,7 +149,7 @@ func (c *templatePut) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	t, err := gateway.PutTemplate(ctx, c.AppID, c.TemplateID, client.TemplatePut{Title: c.Title, Content: c.Content})
+	t, err := gateway.PutTemplate(ctx, c.AppID, c.TemplateID, client.TemplatePut{Title: c.Title, Content: c.Content, Kind: c.Kind})
 	if err != nil {
 		return apiError(gateway, err)
 	}

@@ -30,7 +30,7 @@ func timeline(m client.Message) []moment {
 		all = append(all, moment{m.AcceptedAt.Time, "•", plain, "accepted", []string{msgIDWords(m)}})
 	}
 	if m.Hold != nil {
-		all = append(all, moment{m.Hold.Since.Time, "!", amber, "held", holdLines(m.Hold)})
+		all = append(all, heldMoment(m))
 	}
 	if m.Receipt != nil {
 		all = append(all, receiptMoment(m))
@@ -79,6 +79,17 @@ func attemptMoment(a client.Attempt) moment {
 		at.lines = append(at.lines, "rid "+a.RID)
 	}
 	return at
+}
+
+// heldMoment is the hold a message waits for. One of its account's may be older than
+// the message itself.
+func heldMoment(m client.Message) moment {
+	held := moment{m.Hold.Since.Time, "!", amber, "held", holdLines(m.Hold)}
+	if held.at.Before(m.CreatedAt.Time) {
+		held.at = m.CreatedAt.Time
+		held.lines = append(held.lines, "since "+timeCell(&m.Hold.Since).text)
+	}
+	return held
 }
 
 // receiptMoment is the event that told the outcome.

@@ -146,29 +146,29 @@ func (s *Store) HoldBatch(ctx context.Context, number int64, h hongyan.Hold, lim
 	if h.Since.IsZero() {
 		h.Since = s.Now()
 	}
-	return s.switchBatch(ctx, hongyan.Queued, hongyan.Held, `WITH found AS (SELECT seq AS found_seq FROM messages
+	return s.switchBatch(ctx, hongyan.Queued, hongyan.Held, &h, `WITH found AS (SELECT seq AS found_seq FROM messages
 			WHERE batch = $1 AND batch <> 0 AND state = 0 AND doubt_since = 0 LIMIT $2 FOR UPDATE)
 		UPDATE messages SET state = 1, reason = $3, hold = $4, updated_at = (SELECT hongyan_now()),
 			due_at = CASE WHEN due_at > (SELECT hongyan_now()) THEN -due_at ELSE 0 END
-		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING appid, kind`, number, limit, h.Reason, encodeHold(&h))
+		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING appid, kind, seq`, number, limit, h.Reason, encodeHold(&h))
 }
 
 // ReleaseBatch lets them go; see store.Batches.
 func (s *Store) ReleaseBatch(ctx context.Context, number int64, reason string, limit int) (int, error) {
-	return s.switchBatch(ctx, hongyan.Held, hongyan.Queued, `WITH found AS (SELECT seq AS found_seq FROM messages
+	return s.switchBatch(ctx, hongyan.Held, hongyan.Queued, nil, `WITH found AS (SELECT seq AS found_seq FROM messages
 			WHERE batch = $1 AND batch <> 0 AND state = 1 AND reason = $3 LIMIT $2 FOR UPDATE)
 		UPDATE messages SET state = 0, reason = '', hold = NULL, updated_at = (SELECT hongyan_now()), due_at = greatest((SELECT hongyan_now()), -due_at)
-		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING appid, kind`, number, limit, reason)
+		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING appid, kind, seq`, number, limit, reason)
 }
 
 // CancelBatch ends those that wait; see store.Batches.
 func (s *Store) CancelBatch(ctx context.Context, number int64, limit int) (int, error) {
 	total := 0
 	for _, from := range []hongyan.State{hongyan.Queued, hongyan.Held} {
-		n, err := s.switchBatch(ctx, from, hongyan.Cancelled, `WITH found AS (SELECT seq AS found_seq FROM messages
+		n, err := s.switchBatch(ctx, from, hongyan.Cancelled, nil, `WITH found AS (SELECT seq AS found_seq FROM messages
 				WHERE batch = $1 AND batch <> 0 AND state = $3 AND doubt_since = 0 LIMIT $2 FOR UPDATE)
 			UPDATE messages SET state = 6, reason = '', hold = NULL, updated_at = (SELECT hongyan_now())
-			WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING appid, kind`, number, limit-total, int16(from))
+			WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING appid, kind, seq`, number, limit-total, int16(from))
 		if total += n; err != nil || total >= limit {
 			return total, err
 		}
@@ -176,14 +176,16 @@ func (s *Store) CancelBatch(ctx context.Context, number int64, limit int) (int, 
 	return total, nil
 }
 
-// switchBatch moves messages of a batch from one state to another.
-func (s *Store) switchBatch(ctx context.Context, from, to hongyan.State, sql string, args ...any) (n int, err error) {
+// switchBatch moves messages of a batch from one state to another, held under h (nil if not).
+func (s *Store) switchBatch(ctx context.Context, from, to hongyan.State, h *hongyan.Hold, sql string, args ...any) (n int, err error) {
+	news := store.NewsOfSwitch(to, h)
 	err = s.write(ctx, func(t *tx) error {
 		n = 0
 		return t.query(func(r *row) error {
 			n++
 			appID := r.text()
 			t.moved(appID, hongyan.MessageKind(r.text()), from, to, 1)
+			t.tell(news.Type, appID, r.int64(), func() any { return news.Change })
 			t.notices.add(store.NoticeMessages, appID)
 			return nil
 		}, sql, args...)

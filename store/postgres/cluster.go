@@ -102,15 +102,15 @@ func (s *Store) encodeNotice(n store.Notice) string {
 	return s.id + " " + strconv.Itoa(int(n.Kind)) + " " + clean(n.AppID)
 }
 
-// decodeNotice reads a notice of another process.
+// decodeNotice reads a notice of another process; of news also one of this.
 func (s *Store) decodeNotice(text string) (n store.Notice, ok bool) {
 	sender, rest, _ := strings.Cut(text, " ")
 	kind, appID, found := strings.Cut(rest, " ")
 	number, err := strconv.ParseUint(kind, 10, 8)
-	return store.Notice{Kind: store.NoticeKind(number), AppID: appID}, found && err == nil && sender != s.id
+	return store.Notice{Kind: store.NoticeKind(number), AppID: appID}, found && err == nil && (sender != s.id || store.NoticeKind(number) == store.NoticeNews)
 }
 
-// Watch tells what other processes change, this one's own changes not included; see
+// Watch tells what other processes change, of this one's own the news; see
 // store.Cluster.
 func (s *Store) Watch(ctx context.Context, each func(store.Notice)) error {
 	for {

@@ -23,6 +23,9 @@ func (s *Store) PutHold(ctx context.Context, h hongyan.Hold) error {
 		}
 		if found {
 			put = standing.Renewed(put)
+		} else {
+			begins, _ := hongyan.NewsOfHold(&put)
+			t.tellHold(begins, &put)
 		}
 		t.notices.add(store.NoticeAccount, h.AppID)
 		_, err = t.exec("INSERT INTO holds ("+holdColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -56,7 +59,7 @@ func (s *Store) LapseHold(ctx context.Context, h hongyan.Hold) (bool, error) {
 			return err
 		}
 		t.notices.add(store.NoticeAccount, h.AppID)
-		n, err = t.exec("DELETE FROM holds WHERE appid = $1 AND kind = $2 AND reason = $3", h.AppID, string(h.Kind), h.Reason)
+		n, err = t.endHolds("appid = $1 AND kind = $2 AND reason = $3", h.AppID, string(h.Kind), h.Reason)
 		return err
 	})
 	return n > 0, err
@@ -67,9 +70,21 @@ func (s *Store) ClearHold(ctx context.Context, appID string, kind hongyan.Messag
 	n := 0
 	err := s.write(ctx, func(t *tx) (err error) {
 		t.notices.add(store.NoticeAccount, appID)
-		n, err = t.exec("DELETE FROM holds WHERE appid = $1 AND $2 IN (kind, '*') AND $3 IN (reason, '*')", appID, string(kind), reason)
+		n, err = t.endHolds("appid = $1 AND $2 IN (kind, '*') AND $3 IN (reason, '*')", appID, string(kind), reason)
 		return err
 	})
+	return n, err
+}
+
+// endHolds removes holds, tells of it, and returns how many there were.
+func (t *tx) endHolds(where string, args ...any) (n int, err error) {
+	err = t.query(func(r *row) error {
+		n++
+		h := scanHold(r)
+		_, ends := hongyan.NewsOfHold(&h)
+		t.tellHold(ends, &h)
+		return nil
+	}, "DELETE FROM holds WHERE "+where+" RETURNING "+holdColumns, args...)
 	return n, err
 }
 

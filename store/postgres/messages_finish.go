@@ -149,6 +149,7 @@ func applied(t *tx, all []*settling) func(*row) error {
 		r.done, r.kind = true, hongyan.MessageKind(row.text())
 		*r.out = store.Settled{Applied: true, State: r.State}
 		t.moved(r.AppID, r.kind, hongyan.Sending, r.State, 1)
+		t.tellResult(r.Result, r.kind)
 		return nil
 	}
 }

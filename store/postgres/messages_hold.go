@@ -31,6 +31,7 @@ func (t *tx) cancel(m *hongyan.Message) error {
 	}
 	t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
 	m.State, m.Reason, m.Hold, m.UpdatedAt = hongyan.Cancelled, "", nil, fromMillis(t.now)
+	t.tellMessage(m, hongyan.NewsCancelled)
 	return nil
 }
 
@@ -38,7 +39,7 @@ const expireSQL = `WITH late AS (SELECT seq AS late_seq, state AS was FROM messa
 		WHERE expires_at > 0 AND expires_at <= (SELECT hongyan_now()) AND state < 2 AND doubt_since = 0
 		ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 	UPDATE messages SET state = 7, hold = NULL, updated_at = (SELECT hongyan_now()) FROM late WHERE seq BETWEEN late_seq AND late_seq
-	RETURNING appid, kind, was`
+	RETURNING appid, kind, was, seq, reason`
 
 // Expire ends waiting messages whose time is over; see store.Messages. The
 // reason a message waited for stays with it.
@@ -47,7 +48,10 @@ func (s *Store) Expire(ctx context.Context, limit int) (n int, err error) {
 		n = 0
 		return t.query(func(r *row) error {
 			n++
-			t.moved(r.text(), hongyan.MessageKind(r.text()), hongyan.State(r.int()), hongyan.Expired, 1)
+			appID := r.text()
+			t.moved(appID, hongyan.MessageKind(r.text()), hongyan.State(r.int()), hongyan.Expired, 1)
+			seq, change := r.int64(), hongyan.MessageChange{State: hongyan.Expired.String(), Reason: r.text(), Final: true}
+			t.tell(hongyan.NewsExpired, appID, seq, func() any { return change })
 			return nil
 		}, expireSQL, limit)
 	})
@@ -62,7 +66,7 @@ func (s *Store) HoldTemplate(ctx context.Context, templateID string, h hongyan.H
 		h.Since = s.Now()
 	}
 	h.Since, h.Until = hongyan.Millis(h.Since), hongyan.Millis(h.Until)
-	return s.switchTemplate(ctx, h.AppID, hongyan.Queued, hongyan.Held, holdTemplateSQL,
+	return s.switchTemplate(ctx, h.AppID, hongyan.Queued, &h, holdTemplateSQL,
 		h.AppID, templateID, limit, h.Reason, encodeHold(&h), millis(h.Until))
 }
 
@@ -72,7 +76,7 @@ func (s *Store) ReleaseTemplate(ctx context.Context, appID, templateID, reason s
 	if due.IsZero() {
 		due = s.Now()
 	}
-	return s.switchTemplate(ctx, appID, hongyan.Held, hongyan.Queued, releaseTemplateSQL,
+	return s.switchTemplate(ctx, appID, hongyan.Held, nil, releaseTemplateSQL,
 		appID, templateID, limit, reason, millis(due))
 }
 
@@ -83,23 +87,29 @@ const (
 			LIMIT $3 FOR UPDATE)
 		UPDATE messages SET state = 1, reason = $4, hold = $5, updated_at = (SELECT hongyan_now()),
 			due_at = CASE WHEN $6::bigint > 0 THEN greatest(due_at, $6::bigint) WHEN due_at > (SELECT hongyan_now()) THEN -due_at ELSE 0 END
-		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind`
+		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind, seq`
 	releaseTemplateSQL = `WITH found AS (SELECT seq AS found_seq FROM messages
 			WHERE stream IN (SELECT stream FROM streams WHERE appid = $1) AND state = 1 AND ` + rareSQL + `
 				AND $2 IN (template_id, '') AND reason = $4
 			LIMIT $3 FOR UPDATE)
 		UPDATE messages SET state = 0, reason = '', hold = NULL, updated_at = (SELECT hongyan_now()), due_at = greatest($5::bigint, -due_at)
-		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind`
+		WHERE seq = ANY(ARRAY(SELECT found_seq FROM found)) RETURNING kind, seq`
 )
 
-// switchTemplate moves messages of a template from one state to another.
-func (s *Store) switchTemplate(ctx context.Context, appID string, from, to hongyan.State, sql string, args ...any) (n int, err error) {
+// switchTemplate holds messages of a template under a hold, or releases them (nil).
+func (s *Store) switchTemplate(ctx context.Context, appID string, from hongyan.State, h *hongyan.Hold, sql string, args ...any) (n int, err error) {
+	to := hongyan.Queued
+	if h != nil {
+		to = hongyan.Held
+	}
+	news := store.NewsOfSwitch(to, h)
 	err = s.write(ctx, func(t *tx) error {
 		n = 0
 		t.notices.add(store.NoticeMessages, appID)
 		return t.query(func(r *row) error {
 			n++
 			t.moved(appID, hongyan.MessageKind(r.text()), from, to, 1)
+			t.tell(news.Type, appID, r.int64(), func() any { return news.Change })
 			return nil
 		}, sql, args...)
 	})

@@ -247,6 +247,10 @@ func (b *insertBatch) add(t *tx, n *store.NewMessage, out *store.Inserted) {
 	out.Message = n.Message
 	m := &out.Message
 	b.prepare(t, m)
+	if m.State == hongyan.Held {
+		t.tellMessage(m, hongyan.NewsHeld)
+	}
+	t.stored = m.ID
 	b.rows = append(b.rows, newRow{m, b.streamNumbers.numbers[streamKey{clean(m.AppID), hongyan.MessageKind(clean(string(m.Kind)))}]})
 	if m.CallerMsgID {
 		b.clients[clientKey{m.AppID, m.ToUser, m.ClientMsgID}] = m

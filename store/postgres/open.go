@@ -64,12 +64,17 @@ type Store struct {
 	finishes *group[[]store.EventDone]
 	answers  *group[*hongyan.Delivery]
 	attempts *group[[]store.DeliveryResult]
+	tidings  *group[[]store.NewsResult]
 
 	streams atomic.Pointer[streamTable]
 	shards  chan int
 	notices noticeQueue
 	unsure  unsureQueue
-	listen  *pgx.ConnConfig
+	wants   atomic.Pointer[wants]
+
+	newsGapMu sync.Mutex
+	newsGap   newsGap
+	listen    *pgx.ConnConfig
 }
 
 var _ store.Store = (*Store)(nil)
@@ -95,6 +100,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.finishes = newGroup(1, 0, s.flushFinished)
 	s.answers = newGroup(1, 0, s.flushAnswers)
 	s.attempts = newGroup(1, 0, s.flushDeliveryResults)
+	s.tidings = newGroup(1, 0, s.flushNewsResults)
 	if err := s.connect(ctx, o); err != nil {
 		s.closePools()
 		return nil, err

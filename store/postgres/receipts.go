@@ -83,7 +83,8 @@ func (t *tx) receive(all []received) (int, error) {
 		seqs, states, reasons = append(seqs, x.m.Seq), append(states, int16(to)), append(reasons, x.r.Reason())
 		receipts, msgIDs = append(receipts, encodeReceipt(x.r)), append(msgIDs, x.r.MsgID)
 		t.moved(x.m.AppID, x.m.Kind, x.m.State, to, 1)
-		x.m.State, x.m.Receipt = to, new(x.r)
+		x.m.State, x.m.Reason, x.m.Hold, x.m.Receipt = to, x.r.Reason(), nil, new(x.r)
+		t.tellMessage(x.m, hongyan.MessageNews(to, true))
 	}
 	if len(seqs) == 0 {
 		return 0, nil
@@ -172,12 +173,18 @@ func (t *tx) orphan(all []hongyan.Receipt) error {
 	for i, r := range all {
 		appIDs[i], msgIDs[i], users[i], statuses[i], raws[i], ats[i] = r.AppID, r.MsgID, r.ToUser, r.Status, r.Raw, millis(r.At)
 	}
-	_, err := t.exec(`INSERT INTO orphans (appid, msgid, touser, status, raw, at, stored_at)
+	return t.query(func(r *row) error {
+		appID, msgID, user := r.text(), r.int64(), r.text()
+		i := slices.IndexFunc(all, func(x hongyan.Receipt) bool { return x.AppID == appID && x.MsgID == msgID && x.ToUser == user })
+		if i >= 0 {
+			t.tell(hongyan.NewsReceiptUnmatched, appID, 0, func() any { return hongyan.NewReceiptChange(&all[i], true) })
+		}
+		return nil
+	}, `INSERT INTO orphans (appid, msgid, touser, status, raw, at, stored_at)
 		SELECT appid, msgid, touser, status, raw, at, (SELECT hongyan_now())
 		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[])
 			WITH ORDINALITY AS came (appid, msgid, touser, status, raw, at, place) ORDER BY place
-		ON CONFLICT (msgid, appid) WHERE msgid <> 0 DO NOTHING`, appIDs, msgIDs, users, statuses, raws, ats)
-	return err
+		ON CONFLICT (msgid, appid) WHERE msgid <> 0 DO NOTHING RETURNING appid, msgid, touser`, appIDs, msgIDs, users, statuses, raws, ats)
 }
 
 // orphanColumns are the columns collectOrphans reads.

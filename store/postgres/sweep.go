@@ -53,6 +53,7 @@ var sweeps = []struct {
 		AND id = ANY(ARRAY(SELECT id FROM suppressions ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
 	// Yesterday is kept, for a message that was on its way at midnight.
 	{`DELETE FROM user_days WHERE ctid = ANY(ARRAY(SELECT ctid FROM user_days WHERE day <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 2 * day},
+	{`DELETE FROM news_once WHERE key = ANY(ARRAY(SELECT key FROM news_once WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.OnceKept},
 	{`WITH gone AS (DELETE FROM form_ids WHERE id = ANY(ARRAY(SELECT id FROM form_ids
 		WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id),
 		takes AS (DELETE FROM form_takes WHERE form IN (SELECT id FROM gone)) SELECT id FROM gone`, store.FormKeep},
@@ -71,8 +72,13 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 			return total, err
 		}
 	}
-	n, err := s.sweep(ctx, (*tx).sweepStrays)
-	return total + n, err
+	for _, part := range []func(*tx) (int, error){(*tx).sweepNews, (*tx).sweepStrays} {
+		n, err := s.sweep(ctx, part)
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 // sweep removes batch by batch, each in a transaction of its own.

@@ -104,6 +104,9 @@ func (s *Store) DeleteTemplate(ctx context.Context, appID, templateID string) er
 // SetTemplateStatus marks one template; NotFound when there is none.
 func (s *Store) SetTemplateStatus(ctx context.Context, appID, templateID, status, reason string) error {
 	return s.write(ctx, func(t *tx) error {
+		if err := t.tellTemplate(appID, templateID, status, reason); err != nil {
+			return err
+		}
 		n, err := t.exec("UPDATE templates SET status = $1, status_reason = $2 WHERE appid = $3 AND template_id = $4", status, reason, appID, templateID)
 		t.notices.add(store.NoticeAccount, appID)
 		if err == nil && n == 0 {
@@ -111,6 +114,27 @@ func (s *Store) SetTemplateStatus(ctx context.Context, appID, templateID, status
 		}
 		return err
 	})
+}
+
+// tellTemplate tells that a template gets another status, when that is news. It comes
+// before the change.
+func (t *tx) tellTemplate(appID, templateID, status, reason string) error {
+	news := hongyan.TemplateNews(status)
+	if !t.wanted(news, appID) {
+		return nil
+	}
+	var was, title string
+	found, err := t.queryOne(func(r *row) error {
+		was, title = r.text(), r.text()
+		return nil
+	}, "SELECT status, title FROM templates WHERE appid = $1 AND template_id = $2 FOR UPDATE", appID, templateID)
+	if err != nil || !found || was == status {
+		return err
+	}
+	t.tell(news, appID, 0, func() any {
+		return hongyan.TemplateChange{TemplateID: templateID, Title: title, Status: status, Reason: reason}
+	})
+	return nil
 }
 
 // SetTemplatePolicy says what becomes of values that are too long; NotFound when there is none.

@@ -419,3 +419,30 @@ func TestExplainKinds(t *testing.T) {
 		}
 	}
 }
+
+// TestTheEndOfATransactionIsNotThatOfAnother: after a crash the number of a transaction
+// that was lost is another's. What was to be stored tells; where nothing was, nothing does.
+func TestTheEndOfATransactionIsNotThatOfAnother(t *testing.T) {
+	s := withAccount(t, openTestStore(t, newTestURL(t)))
+	out, err := s.InsertMessages(t.Context(), testMessages(1, 0))
+	mustDo(t, err)
+	var xid string
+	mustDo(t, s.write(t.Context(), func(t *tx) error { xid = t.xid; return t.setMeta("other", []byte("s")) }))
+	now := s.Now().UnixMilli()
+	const beforeTheCrash = 1000 // the server started later
+	for _, c := range []struct {
+		name, stored string
+		began        int64
+		want         xactEnd
+	}{
+		{"no crash", "", now + 2000, committedEnd},
+		{"a crash, and nothing to tell by", "", beforeTheCrash, unknownEnd},
+		{"a crash, and the message is there", out[0].Message.ID, beforeTheCrash, committedEnd},
+		{"a crash, and the message is not there", "msg_lost", beforeTheCrash, abortedEnd},
+	} {
+		got, err := s.endOf(t.Context(), xid, c.began, c.stored)
+		if err != nil || got != c.want {
+			t.Errorf("%s: %v, %v; want %v", c.name, got, err, c.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"hongyan"
 	"hongyan/store"
 )
 
@@ -52,6 +53,12 @@ type tx struct {
 	spent   map[spentKey]int64 // of what nodes hold reserved
 	notices notices
 	fences  []store.Fence // what it leases
+
+	wantsVersion int64 // see wants
+	listening    int64 // until then everything is wanted
+	hooks        []hongyan.Webhook
+	told         []toldNews
+	stored       string // the id of a message it stores, "" = none: there or not, it tells how the transaction ended
 }
 
 // write runs f in a transaction of its own. f may run more than once; what it did
@@ -114,7 +121,7 @@ func (s *Store) once(ctx context.Context, first func(*batch), f func(*tx) error)
 		t.rollback()
 		return err
 	}
-	if err := errors.Join(f(t), t.flushCounts()); err != nil {
+	if err := t.carryOut(f); err != nil {
 		t.rollback()
 		return err
 	}
@@ -124,6 +131,20 @@ func (s *Store) once(ctx context.Context, first func(*batch), f func(*tx) error)
 	}
 	s.notify(t.notices)
 	return nil
+}
+
+// carryOut runs f, and writes what goes with what it did.
+func (t *tx) carryOut(f func(*tx) error) error {
+	if err := t.learnWants(); err != nil {
+		return err
+	}
+	if err := f(t); err != nil {
+		return err
+	}
+	if err := t.flushNews(); err != nil {
+		return err
+	}
+	return t.flushCounts()
 }
 
 // begin starts the transaction and learns its time and number.
@@ -137,8 +158,10 @@ func (t *tx) begin(first func(*batch)) error {
 	b.query(func(r *row) error {
 		received = time.Now()
 		t.now, t.xid, t.begun = r.int64(), r.text(), true
+		t.wantsVersion, t.listening = r.int64(), r.int64()
 		return nil
-	}, "SELECT hongyan_now(), pg_current_xact_id()::text")
+	}, `SELECT hongyan_now(), pg_current_xact_id()::text,
+		(SELECT version FROM news_wants WHERE one), (SELECT listen_until FROM news_wants WHERE one)`)
 	if first != nil {
 		first(&b)
 	}
@@ -174,7 +197,7 @@ func (t *tx) commit(p *pgxpool.Conn, release func()) error {
 		return err
 	}
 	release() // the pool throws the dead connection away
-	committed, known := t.s.outcome(ctx, t.xid)
+	committed, known := t.outcome(ctx)
 	switch {
 	case known && committed:
 		return nil
@@ -193,13 +216,13 @@ type errUnknown struct {
 func (e errUnknown) Error() string { return "commit: outcome unknown: " + e.error.Error() }
 func (e errUnknown) Unwrap() error { return e.error }
 
-// outcome asks, until ctx ends, what became of a transaction whose commit was not
-// answered. PostgreSQL remembers, over restarts too.
-func (s *Store) outcome(ctx context.Context, xid string) (committed, known bool) {
+// outcome asks, until ctx ends, what became of the transaction, whose commit was not
+// answered.
+func (t *tx) outcome(ctx context.Context) (committed, known bool) {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		status, err := s.xactStatus(ctx, xid)
-		if err == nil && status != "in progress" {
-			return status == "committed", status != ""
+		end, err := t.s.endOf(ctx, t.xid, t.now, t.stored)
+		if err == nil && end != unended {
+			return end == committedEnd, end != unknownEnd
 		}
 		select {
 		case <-time.After(wait):
@@ -209,14 +232,49 @@ func (s *Store) outcome(ctx context.Context, xid string) (committed, known bool)
 	}
 }
 
-func (s *Store) xactStatus(ctx context.Context, xid string) (status string, err error) {
+// xactEnd is what PostgreSQL says of a transaction.
+type xactEnd uint8
+
+const (
+	unended xactEnd = iota // still under way
+	abortedEnd
+	committedEnd
+	unknownEnd // too old, or its number may have been another's since
+)
+
+// endSQL asks for a transaction's state by its number; whether the server may have
+// recovered from a crash since it began; and whether the message it stores is there. A
+// recovery ends with a checkpoint.
+const endSQL = `SELECT coalesce(pg_xact_status($1::xid8), ''),
+	to_timestamp($2::bigint / 1000) <= greatest(date_trunc('second', pg_postmaster_start_time()), (SELECT checkpoint_time FROM pg_control_checkpoint())),
+	EXISTS (SELECT 1 FROM messages WHERE id = $3)`
+
+// endOf tells how a transaction ended that began at the database's time began. PostgreSQL
+// remembers over restarts; but the number of one that was not written to its log when
+// the server crashed is given to another afterwards. So "committed" is believed only
+// where there was no crash, or by what was stored.
+func (s *Store) endOf(ctx context.Context, xid string, began int64, stored string) (xactEnd, error) {
 	p, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return "", err
+		return unended, err
 	}
 	defer p.Release()
-	err = p.QueryRow(ctx, "SELECT coalesce(pg_xact_status($1::xid8), '')", xid).Scan(&status)
-	return status, err
+	var status string
+	var recovered, there bool
+	if err := p.QueryRow(ctx, endSQL, xid, began, stored).Scan(&status, &recovered, &there); err != nil {
+		return unended, err
+	}
+	switch {
+	case status == "in progress":
+		return unended, nil
+	case stored != "" && there:
+		return committedEnd, nil
+	case status == "aborted", stored != "" && status == "committed":
+		return abortedEnd, nil
+	case status == "committed" && !recovered:
+		return committedEnd, nil
+	}
+	return unknownEnd, nil
 }
 
 // query, queryOne and exec run single statements of the transaction.

@@ -22,6 +22,7 @@ type unsureQueue struct {
 // unsure is a transaction whose end is not known, and what it leased.
 type unsure struct {
 	xid    string
+	began  int64 // the database's time
 	fences []store.Fence
 }
 
@@ -44,7 +45,7 @@ func (s *Store) doubt(t *tx, err error) {
 	q := &s.unsure
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.all = append(q.all, unsure{t.xid, t.fences})
+	q.all = append(q.all, unsure{t.xid, t.now, t.fences})
 	if !q.looking && s.work.enter() {
 		q.looking = true
 		go s.resolve()
@@ -80,14 +81,15 @@ func (s *Store) resolve() {
 func (s *Store) settleUnsure(u unsure) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
-	status, err := s.xactStatus(ctx, u.xid)
-	if err != nil || status == "in progress" {
+	end, err := s.endOf(ctx, u.xid, u.began, "")
+	if err != nil || end == unended {
 		return false
 	}
-	if status != "committed" {
+	if end == abortedEnd {
 		return true
 	}
+	// Where that is not sure, the fences tell: they hold only if it was committed.
 	err = s.write(ctx, func(t *tx) error { return t.giveBack(u.fences) })
-	s.log.Warn("gave back messages whose lease was committed without an answer", "messages", len(u.fences), "err", err)
+	s.log.Warn("gave back messages whose lease was committed without an answer, if it was", "messages", len(u.fences), "err", err)
 	return err == nil || errors.Is(err, errClosed)
 }

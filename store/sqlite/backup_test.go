@@ -53,6 +53,12 @@ func TestRestoreSendsNothingByItself(t *testing.T) {
 	}})
 	mustDo(t, err)
 
+	running, err := s.CreateBatch(ctx, hongyan.Batch{ID: "bat_running", AppID: oldAppID, Kind: hongyan.KindTemplate})
+	mustDo(t, err)
+	running.State = hongyan.BatchRunning
+	_, err = s.UpdateBatch(ctx, running)
+	mustDo(t, err)
+
 	file := filepath.Join(t.TempDir(), "saved.db")
 	saved, err := Backup(ctx, s.path, file)
 	if err != nil || saved.Messages != int64(len(ms)) || saved.Bytes == 0 {
@@ -99,6 +105,9 @@ func TestRestoreSendsNothingByItself(t *testing.T) {
 	mustDo(t, err, lostErr, streamsErr)
 	if len(claimed)+len(left)+len(streams) != 0 {
 		t.Errorf("%d can be claimed, %d taken over, %d streams wait: want none", len(claimed), len(left), len(streams))
+	}
+	if b, err := r.Batch(ctx, running.ID); err != nil || b.State != hongyan.BatchPaused || b.Reason != hongyan.HoldRestored {
+		t.Errorf("the batch: got %+v, %v, want it paused", b, err)
 	}
 	// A scheduled one that is released keeps its time, and new numbers leave a gap.
 	_, err = r.ReleaseTemplate(ctx, oldAppID, "tmpl-1", hongyan.HoldRestored, time.Time{}, 100)

@@ -126,13 +126,13 @@ func (s *Store) HoldBatch(ctx context.Context, batch int64, h hongyan.Hold, limi
 	if h.Since.IsZero() {
 		h.Since = s.Now()
 	}
-	return s.switchBatch(ctx, batch, hongyan.Queued, hongyan.Held, limit, " AND doubt_since = 0", nil,
+	return s.switchBatch(ctx, batch, hongyan.Queued, hongyan.Held, &h, limit, " AND doubt_since = 0", nil,
 		"state = 1, reason = ?, hold = ?, due_at = CASE WHEN due_at > ? THEN -due_at ELSE 0 END", h.Reason, encodeHold(&h), millis(s.Now()))
 }
 
 // ReleaseBatch lets them go; see store.Batches.
 func (s *Store) ReleaseBatch(ctx context.Context, batch int64, reason string, limit int) (int, error) {
-	return s.switchBatch(ctx, batch, hongyan.Held, hongyan.Queued, limit, " AND reason = ?", []any{reason},
+	return s.switchBatch(ctx, batch, hongyan.Held, hongyan.Queued, nil, limit, " AND reason = ?", []any{reason},
 		"state = 0, reason = '', hold = NULL, due_at = max(?, -due_at)", millis(s.Now()))
 }
 
@@ -140,7 +140,7 @@ func (s *Store) ReleaseBatch(ctx context.Context, batch int64, reason string, li
 func (s *Store) CancelBatch(ctx context.Context, batch int64, limit int) (int, error) {
 	total := 0
 	for _, from := range []hongyan.State{hongyan.Queued, hongyan.Held} {
-		n, err := s.switchBatch(ctx, batch, from, hongyan.Cancelled, limit-total, " AND doubt_since = 0", nil,
+		n, err := s.switchBatch(ctx, batch, from, hongyan.Cancelled, nil, limit-total, " AND doubt_since = 0", nil,
 			"state = 6, reason = '', hold = NULL")
 		if total += n; err != nil || total >= limit {
 			return total, err
@@ -149,17 +149,24 @@ func (s *Store) CancelBatch(ctx context.Context, batch int64, limit int) (int, e
 	return total, nil
 }
 
-// switchBatch moves messages of a batch from one state to another.
-func (s *Store) switchBatch(ctx context.Context, batch int64, from, to hongyan.State, limit int, where string, whereArgs []any, set string, args ...any) (n int, err error) {
-	query := "UPDATE messages SET " + set + ", updated_at = ? WHERE seq IN (SELECT seq FROM " + batchSQL + " AND state = ?" + where + " LIMIT ? + 0) RETURNING appid, kind"
+// switchBatch moves messages of a batch from one state to another, held under h (nil if not).
+func (s *Store) switchBatch(ctx context.Context, batch int64, from, to hongyan.State, h *hongyan.Hold, limit int, where string, whereArgs []any, set string, args ...any) (n int, err error) {
+	query := "UPDATE messages SET " + set + ", updated_at = ? WHERE seq IN (SELECT seq FROM " + batchSQL + " AND state = ?" + where + " LIMIT ? + 0) RETURNING appid, kind, seq"
 	err = s.submit(ctx, &op{weight: limit, run: func(t *tx) error {
 		n = 0
 		all := append(append([]any(nil), args...), t.now, batch, int64(from))
-		return t.change(func(r *row) error {
+		var moved []tally
+		err := t.change(func(r *row) error {
 			n++
-			t.moved(r.text(), hongyan.MessageKind(r.text()), from, to, 1)
+			appID := r.text()
+			t.moved(appID, hongyan.MessageKind(r.text()), from, to, 1)
+			moved = append(moved, tally{seq: r.int64(), countKey: countKey{appID: appID}})
 			return nil
 		}, query, append(append(all, whereArgs...), limit)...)
+		if err != nil {
+			return err
+		}
+		return t.tellSwitched(store.NewsOfSwitch(to, h), moved)
 	}})
 	return n, err
 }

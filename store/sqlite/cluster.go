@@ -12,10 +12,16 @@ import (
 // One process has a SQLite file, so that what a cluster agrees on is known here:
 // nobody else changes anything, leads, or sends.
 
-// Watch waits for the end of ctx; see store.Cluster.
-func (s *Store) Watch(ctx context.Context, _ func(store.Notice)) error {
-	<-ctx.Done()
-	return nil
+// Watch tells of news until the end of ctx; see store.Cluster.
+func (s *Store) Watch(ctx context.Context, each func(store.Notice)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.told:
+			each(store.Notice{Kind: store.NoticeNews})
+		}
+	}
 }
 
 // Lead always says true; see store.Cluster.

@@ -23,6 +23,11 @@ func (s *Store) PutHold(ctx context.Context, h hongyan.Hold) error {
 		}
 		if found {
 			put = standing.Renewed(put)
+		} else {
+			begins, _ := hongyan.NewsOfHold(&put)
+			if err := t.tellHold(begins, &put); err != nil {
+				return err
+			}
 		}
 		_, err = t.exec("REPLACE INTO holds ("+holdColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			put.AppID, string(put.Kind), put.Reason, millis(put.Since), millis(put.Until), millis(put.Before), put.Release, put.Errcode, put.Detail)
@@ -47,7 +52,7 @@ func (s *Store) LapseHold(ctx context.Context, h hongyan.Hold) (bool, error) {
 		if err != nil || !found || longer(standing.Until, hongyan.Millis(h.Until)) {
 			return err
 		}
-		n, err = t.exec("DELETE FROM holds WHERE appid = ? AND kind = ? AND reason = ?", h.AppID, string(h.Kind), h.Reason)
+		n, err = t.endHolds("appid = ? AND kind = ? AND reason = ?", h.AppID, string(h.Kind), h.Reason)
 		return err
 	})
 	return n > 0, err
@@ -57,10 +62,24 @@ func (s *Store) LapseHold(ctx context.Context, h hongyan.Hold) (bool, error) {
 func (s *Store) ClearHold(ctx context.Context, appID string, kind hongyan.MessageKind, reason string) (int, error) {
 	n := 0
 	err := s.write(ctx, func(t *tx) (err error) {
-		n, err = t.exec("DELETE FROM holds WHERE appid = ? AND ? IN (kind, '*') AND ? IN (reason, '*')", appID, string(kind), reason)
+		n, err = t.endHolds("appid = ? AND ? IN (kind, '*') AND ? IN (reason, '*')", appID, string(kind), reason)
 		return err
 	})
 	return n, err
+}
+
+// endHolds removes holds, tells of it, and returns how many there were.
+func (t *tx) endHolds(where string, args ...any) (int, error) {
+	var ended []hongyan.Hold
+	err := t.change(func(r *row) error {
+		ended = append(ended, scanHold(r))
+		return nil
+	}, "DELETE FROM holds WHERE "+where+" RETURNING "+holdColumns, args...)
+	for i := 0; i < len(ended) && err == nil; i++ {
+		_, ends := hongyan.NewsOfHold(&ended[i])
+		err = t.tellHold(ends, &ended[i])
+	}
+	return len(ended), err
 }
 
 // Holds lists all holds, by account, kind and reason.

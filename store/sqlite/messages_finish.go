@@ -115,6 +115,9 @@ func (t *tx) settle(r *store.Result, out *store.Settled) error {
 	}
 	t.moved(r.AppID, kind, hongyan.Sending, r.State, 1)
 	*out = store.Settled{Applied: true, State: r.State}
+	if err := t.tellResult(r, kind); err != nil {
+		return err
+	}
 	return t.settled(r, out)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 )
 
 // Cancel ends a waiting message; see store.Messages.
@@ -30,20 +31,21 @@ func (t *tx) cancel(m *hongyan.Message) error {
 	}
 	t.moved(m.AppID, m.Kind, m.State, hongyan.Cancelled, 1)
 	m.State, m.Reason, m.Hold, m.UpdatedAt = hongyan.Cancelled, "", nil, fromMillis(t.now)
-	return nil
+	return t.tellMessage(m, hongyan.NewsCancelled)
 }
 
 // tally is what the counters need of a changed row.
 type tally struct {
 	seq int64
 	countKey
+	reason string
 }
 
 func scanTally(r *row) tally {
-	return tally{r.int64(), countKey{r.text(), hongyan.MessageKind(r.text()), hongyan.State(r.int())}}
+	return tally{r.int64(), countKey{r.text(), hongyan.MessageKind(r.text()), hongyan.State(r.int())}, r.text()}
 }
 
-const expireSQL = `SELECT seq, appid, kind, state FROM messages INDEXED BY messages_expiry
+const expireSQL = `SELECT seq, appid, kind, state, reason FROM messages INDEXED BY messages_expiry
 	WHERE expires_at > 0 AND expires_at <= ? AND state < 2 AND doubt_since = 0 ORDER BY expires_at LIMIT ? + 0`
 
 // Expire ends waiting messages whose time is over; see store.Messages. The
@@ -52,14 +54,18 @@ func (s *Store) Expire(ctx context.Context, limit int) (int, error) {
 	n := 0
 	err := s.submit(ctx, &op{weight: limit, run: func(t *tx) error {
 		var seqs []int64
+		var late []tally
 		err := t.query(func(r *row) error {
 			row := scanTally(r)
-			seqs = append(seqs, row.seq)
+			seqs, late = append(seqs, row.seq), append(late, row)
 			t.moved(row.appID, row.kind, row.state, hongyan.Expired, 1)
 			return nil
 		}, expireSQL, t.now, limit)
 		n = len(seqs)
 		if err != nil {
+			return err
+		}
+		if err := t.tellExpired(late); err != nil {
 			return err
 		}
 		return t.execSeqs("UPDATE messages SET state = 7, hold = NULL, updated_at = ? WHERE seq IN ", seqs, t.now)
@@ -79,7 +85,7 @@ func (s *Store) HoldTemplate(ctx context.Context, templateID string, h hongyan.H
 	return s.switchTemplate(ctx, templateSwitch{
 		from: hongyan.Queued, to: hongyan.Held, appID: h.AppID, templateID: templateID, limit: limit,
 		where: " AND doubt_since = 0", // one in doubt must settle inside its window
-		set:   set, args: []any{h.Reason, encodeHold(&h), millis(h.Until), millis(h.Until), millis(s.Now())},
+		hold:  &h, set: set, args: []any{h.Reason, encodeHold(&h), millis(h.Until), millis(h.Until), millis(s.Now())},
 	})
 }
 
@@ -102,6 +108,7 @@ type templateSwitch struct {
 	appID, templateID string
 	where             string // further condition
 	whereArgs         []any
+	hold              *hongyan.Hold // what they are held under; nil = released
 	set               string
 	args              []any
 	limit             int
@@ -151,12 +158,14 @@ const (
 
 func (t *tx) switchRows(sw templateSwitch, seqs []int64) (int, error) {
 	n := 0
+	var moved []tally
 	query := "UPDATE messages SET " + sw.set + ", updated_at = ? WHERE seq = ? AND state = ?" + sw.where + " RETURNING kind"
 	for _, seq := range seqs {
 		args := append(append([]any(nil), sw.args...), t.now, seq, int64(sw.from))
 		err := t.query(func(r *row) error {
 			n++
 			t.writes++
+			moved = append(moved, tally{seq: seq, countKey: countKey{appID: sw.appID}})
 			t.moved(sw.appID, hongyan.MessageKind(r.text()), sw.from, sw.to, 1)
 			return nil
 		}, query, append(args, sw.whereArgs...)...)
@@ -164,5 +173,5 @@ func (t *tx) switchRows(sw templateSwitch, seqs []int64) (int, error) {
 			return n, err
 		}
 	}
-	return n, nil
+	return n, t.tellSwitched(store.NewsOfSwitch(sw.to, sw.hold), moved)
 }

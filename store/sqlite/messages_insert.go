@@ -132,6 +132,11 @@ func (b *insertBatch) add(n *store.NewMessage, out *store.Inserted) error {
 		return err
 	}
 	b.rows = append(b.rows, newRow{m, stream})
+	if m.State == hongyan.Held {
+		if err := b.t.tellMessage(m, hongyan.NewsHeld); err != nil {
+			return err
+		}
+	}
 	if m.CallerMsgID {
 		if b.clients == nil {
 			b.clients = make(map[clientKey]*hongyan.Message)

@@ -56,7 +56,8 @@ type Store struct {
 	closing chan struct{} // closed when no more reads may start
 	pool    chan *conn    // of length readers; nil = not opened yet
 	rates   rates
-	again   chan again // where Retain goes on; holds one
+	again   chan again    // where Retain goes on; holds one
+	told    chan struct{} // news were written; holds one
 }
 
 var _ store.Store = (*Store)(nil)
@@ -132,12 +133,12 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	s := &Store{path: path, keys: o.Keyring, queue: newQueue(), writer: c,
 		stopped: make(chan struct{}), closing: make(chan struct{}), pool: make(chan *conn, readers),
-		again: make(chan again, 1), rates: rates{buckets: make(map[string]*rateBucket)}}
+		again: make(chan again, 1), told: make(chan struct{}, 1), rates: rates{buckets: make(map[string]*rateBucket)}}
 	for range readers {
 		s.pool <- nil
 	}
 	s.again <- again{}
-	w := &writer{c: c, queue: s.queue, memory: memory, log: o.Logger, slow: o.SlowWait}
+	w := &writer{c: c, queue: s.queue, memory: memory, log: o.Logger, slow: o.SlowWait, told: s.told}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
@@ -170,10 +171,15 @@ func loadMemory(ctx context.Context, c *conn) (memory, error) {
 	if m.streams, err = loadStreams(ctx, c); err != nil {
 		return m, err
 	}
+	if m.accounts, err = loadAppIDs(ctx, c); err != nil {
+		return m, err
+	}
+	if m.news, err = loadNewsMemory(ctx, c); err != nil {
+		return m, err
+	}
 	if m.pending, err = loadPending(ctx, c); err != nil {
 		return m, err
 	}
-	m.accounts, err = loadAppIDs(ctx, c)
 	return m, err
 }
 

@@ -94,8 +94,8 @@ func (t *tx) receive(m *hongyan.Message, r hongyan.Receipt) (bool, error) {
 		return false, err
 	}
 	t.moved(m.AppID, m.Kind, m.State, to, 1)
-	m.State = to
-	return true, nil
+	m.State, m.Reason, m.Hold, m.Receipt = to, r.Reason(), nil, &r
+	return true, t.tellMessage(m, hongyan.MessageNews(to, true))
 }
 
 // ownerSQL finds the message a receipt names.
@@ -123,8 +123,10 @@ func (t *tx) arrive(r hongyan.Receipt) error {
 	n, err := t.exec(`INSERT INTO orphans (appid, msgid, touser, status, raw, at, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (msgid, appid) WHERE msgid <> 0 DO NOTHING`,
 		r.AppID, r.MsgID, r.ToUser, r.Status, r.Raw, millis(r.At), t.now)
-	t.orphans += int64(n)
-	return err
+	if t.orphans += int64(n); err != nil || n == 0 {
+		return err
+	}
+	return t.tell(hongyan.NewsReceiptUnmatched, r.AppID, 0, func() any { return hongyan.NewReceiptChange(&r, true) })
 }
 
 // orphanColumns are the columns collectOrphans reads.

@@ -101,11 +101,34 @@ func (s *Store) DeleteTemplate(ctx context.Context, appID, templateID string) er
 // SetTemplateStatus marks one template; NotFound when there is none.
 func (s *Store) SetTemplateStatus(ctx context.Context, appID, templateID, status, reason string) error {
 	return s.write(ctx, func(t *tx) error {
+		if err := t.tellTemplate(appID, templateID, status, reason); err != nil {
+			return err
+		}
 		n, err := t.exec("UPDATE templates SET status = ?, status_reason = ? WHERE appid = ? AND template_id = ?", status, reason, appID, templateID)
 		if err == nil && n == 0 {
 			err = unknownTemplate(appID, templateID)
 		}
 		return err
+	})
+}
+
+// tellTemplate tells that a template gets another status, when that is news. It comes
+// before the change.
+func (t *tx) tellTemplate(appID, templateID, status, reason string) error {
+	news := hongyan.TemplateNews(status)
+	if !t.wanted(news, appID) {
+		return nil
+	}
+	var was, title string
+	found, err := t.queryOne(func(r *row) error {
+		was, title = r.text(), r.text()
+		return nil
+	}, "SELECT status, title FROM templates WHERE appid = ? AND template_id = ?", appID, templateID)
+	if err != nil || !found || was == status {
+		return err
+	}
+	return t.tell(news, appID, 0, func() any {
+		return hongyan.TemplateChange{TemplateID: templateID, Title: title, Status: status, Reason: reason}
 	})
 }
 

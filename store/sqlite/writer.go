@@ -139,7 +139,8 @@ type writer struct {
 	memory memory
 	log    *slog.Logger
 	slow   time.Duration
-	roomAt time.Time // when it last looked for room on a full disk
+	told   chan<- struct{} // see Store.told
+	roomAt time.Time       // when it last looked for room on a full disk
 }
 
 // memory is what the writer knows without asking the database. Only the
@@ -153,6 +154,7 @@ type memory struct {
 	// accounts are the AppIDs there are. One that is reachable from a memory is
 	// never changed, but replaced.
 	accounts map[string]bool
+	news     newsMemory
 }
 
 // loop runs groups until the queue is closed and empty.
@@ -266,6 +268,12 @@ func (w *writer) transact(group []*op) (err error) {
 	}
 	pass(group, fault.AcceptAfter, fault.ResultAfter)
 	w.memory = t.memory
+	if t.told {
+		select {
+		case w.told <- struct{}{}:
+		default:
+		}
+	}
 	return nil
 }
 
@@ -294,6 +302,7 @@ type tx struct {
 	noted  []noted // what the present operation added to counts, while noting
 	noting bool    // inserts and results are done; they fail all together
 	usage  map[usageKey]int64
+	told   bool // news were written, or who wants them changed
 }
 
 // exec counts the changes, so that runAll knows whether an operation that

@@ -49,6 +49,8 @@ func Run(t *testing.T, open Open) {
 		{"own numbers", ownCases},
 		{"events", eventCases},
 		{"deliveries", deliveryCases},
+		{"news", newsCases},
+		{"webhooks", webhookCases},
 		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},

@@ -377,6 +377,28 @@ CREATE TABLE meta (
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE news (
+    id    INTEGER PRIMARY KEY,
+    at    INTEGER NOT NULL,
+    type  TEXT    NOT NULL,
+    appid TEXT    NOT NULL,
+    seq   INTEGER NOT NULL, -- the message's; 0 = about none
+    data  TEXT    NOT NULL  -- JSON
+) STRICT;
+
+CREATE TABLE news_once (
+    key TEXT    NOT NULL PRIMARY KEY,
+    at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE news_state (
+    one          INTEGER PRIMARY KEY CHECK (one = 1),
+    head         INTEGER NOT NULL, -- up to here news were spread to the endpoints
+    gone         INTEGER NOT NULL, -- up to here news were removed
+    listen_since INTEGER NOT NULL, -- somebody has been reading the log without a break since
+    listen_until INTEGER NOT NULL  -- until then everything is written
+) STRICT;
+
 CREATE TABLE nodes (
     epoch       INTEGER PRIMARY KEY AUTOINCREMENT,
     name        TEXT    NOT NULL,
@@ -530,3 +552,46 @@ CREATE TABLE user_days (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX user_days_day ON user_days (day);
+
+CREATE TABLE webhook_deliveries (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook     TEXT    NOT NULL,
+    news        INTEGER NOT NULL,
+    type        TEXT    NOT NULL,
+    appid       TEXT    NOT NULL,
+    seq         INTEGER NOT NULL,
+    state       INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL, -- while it is being tried, the end of the lease; 0 = ended
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    claimed_at  INTEGER NOT NULL DEFAULT 0, -- start of the attempt under way; 0 = none is
+    last_at     INTEGER NOT NULL DEFAULT 0, -- start of the latest attempt but that
+    last_status INTEGER NOT NULL DEFAULT 0,
+    last_error  TEXT    NOT NULL DEFAULT '',
+    last_answer TEXT    NOT NULL DEFAULT '',
+    last_took   INTEGER NOT NULL DEFAULT 0, -- milliseconds
+    created_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (news, webhook)
+) STRICT;
+
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook, due_at) WHERE state = 0;
+
+CREATE INDEX webhook_deliveries_seq ON webhook_deliveries (seq) WHERE seq > 0;
+
+CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook, state);
+
+CREATE TABLE webhooks (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    name        TEXT    NOT NULL UNIQUE,
+    kind        TEXT    NOT NULL,
+    url         BLOB, -- sealed: a robot's is its credential
+    secrets     BLOB, -- sealed JSON
+    events      TEXT    NOT NULL, -- JSON
+    appids      TEXT    NOT NULL, -- JSON
+    language    TEXT    NOT NULL,
+    paused      INTEGER NOT NULL,
+    disabled    TEXT    NOT NULL,
+    disabled_at INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,525 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hongyan"
+	"hongyan/store"
+)
+
+// newsWorld is a Herald in a world, and what its endpoints got.
+type newsWorld struct {
+	*world
+	herald *Herald
+
+	mu  sync.Mutex
+	got map[string][]received // by host
+}
+
+// received is one request to an endpoint.
+type received struct {
+	at     time.Time
+	header http.Header
+	query  string
+	body   string
+}
+
+// inNewsWorld runs f beside a Herald that runs.
+func inNewsWorld(t *testing.T, f func(t *testing.T, w *newsWorld)) {
+	t.Helper()
+	bubble(t, nil, func(t *testing.T, inner *world) {
+		w := &newsWorld{world: inner, got: map[string][]received{}}
+		w.herald = w.newHerald(w.store)
+		w.runHerald(w.herald)
+		f(t, w)
+	})
+}
+
+func (w *newsWorld) newHerald(s store.Store) *Herald {
+	return NewHerald(HeraldConfig{Store: s, HTTPClient: w.client, Logger: slog.New(slog.NewTextHandler(w.world, nil))})
+}
+
+func (w *newsWorld) runHerald(h *Herald) {
+	before := w.stop
+	ctx, cancel := context.WithCancel(w.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+		if before != nil {
+			before()
+		}
+	})
+}
+
+// endpoint serves a host that answers as answer says (nil = 204) and is told everything.
+func (w *newsWorld) endpoint(host string, answer http.HandlerFunc, change ...func(*hongyan.Webhook)) string {
+	w.t.Helper()
+	w.serve(host, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.mu.Lock()
+		w.got[host] = append(w.got[host], received{time.Now(), r.Header.Clone(), r.URL.RawQuery, string(body)})
+		w.mu.Unlock()
+		if answer == nil {
+			rw.WriteHeader(http.StatusNoContent)
+			return
+		}
+		answer(rw, r)
+	}))
+	hook := hongyan.Webhook{ID: hongyan.NewWebhookID(), Name: host, Kind: hongyan.WebhookStandard, URL: hongyan.Secret("http://" + host + "/hook?key=k"),
+		Secrets: []hongyan.WebhookSecret{{Secret: hongyan.NewWebhookSecret()}}}
+	for _, c := range change {
+		c(&hook)
+	}
+	if err := w.store.CreateWebhook(w.t.Context(), hook); err != nil {
+		w.t.Fatal(err)
+	}
+	w.herald.WebhooksChanged()
+	return hook.ID
+}
+
+func (w *newsWorld) put(types ...string) {
+	w.t.Helper()
+	for _, typ := range types {
+		if err := w.store.PutNews(w.t.Context(), []hongyan.News{{Type: typ, AppID: appID, Data: []byte(`{"name":"x"}`)}}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.herald.Wake()
+}
+
+func (w *newsWorld) at(host string) []received {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.got[host])
+}
+
+func (w *newsWorld) hook(id string) *hongyan.Webhook {
+	w.t.Helper()
+	hook, err := w.store.Webhook(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &hook
+}
+
+// delivery is the only delivery to an endpoint.
+func (w *newsWorld) delivery(id string) store.ClaimedNews {
+	w.t.Helper()
+	all, err := w.store.WebhookDeliveries(w.t.Context(), store.WebhookDeliveryFilter{WebhookID: id, Limit: 10})
+	if err != nil || len(all) != 1 {
+		w.t.Fatalf("%d deliveries (%v), want one", len(all), err)
+	}
+	return all[0]
+}
+
+func TestAnEventIsPostedSigned(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		id := w.endpoint("a", nil)
+		w.put(hongyan.NewsAccountStopped)
+		w.after(time.Second)
+		got := w.at("a")
+		if len(got) != 1 {
+			t.Fatalf("%d requests, want one", len(got))
+		}
+		h := got[0].header
+		want, err := SignWebhook(w.hook(id).Live(time.Now()), h.Get("webhook-id"), time.Now().Add(-time.Second), []byte(got[0].body))
+		if err != nil || h.Get("webhook-signature") != want || h.Get("Content-Type") != "application/json" {
+			t.Errorf("%v, want signature %s (%v)", h, want, err)
+		}
+		var body struct {
+			ID, Type, Timestamp string
+			Data                map[string]string
+		}
+		if err := json.Unmarshal([]byte(got[0].body), &body); err != nil {
+			t.Fatal(err)
+		}
+		if body.ID != h.Get("webhook-id") || body.Type != "account.stopped" || body.Data["appid"] != appID || body.Data["name"] != "x" || body.Timestamp == "" {
+			t.Errorf("body %s", got[0].body)
+		}
+		d := w.delivery(id)
+		if d.State != hongyan.DeliveryDone || d.LastStatus != 204 || d.Attempts != 1 {
+			t.Errorf("%+v, want one that was delivered", d.WebhookDelivery)
+		}
+		shown := ShowRequest(w.hook(id), &d)
+		if shown.Body != got[0].body || shown.Headers["webhook-id"] != body.ID || strings.Contains(fmt.Sprint(shown), strings.TrimPrefix(want, "v1,")) {
+			t.Errorf("shown %+v", shown)
+		}
+	})
+}
+
+// TestASignatureIsThatOfTheSpecification: the example of the Standard Webhooks document.
+func TestASignatureIsThatOfTheSpecification(t *testing.T) {
+	got, err := SignWebhook([]hongyan.Secret{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	if _, err := SignWebhook([]hongyan.Secret{"whsec_not base64!"}, "a", time.Now(), nil); err == nil || strings.Contains(err.Error(), "not base64!") {
+		t.Errorf("a broken secret: %v, want an error without it", err)
+	}
+}
+
+func TestTwoSecretsSignWhileOneReplacesTheOther(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		id := w.endpoint("a", nil, func(h *hongyan.Webhook) {
+			h.Secrets = []hongyan.WebhookSecret{{Secret: hongyan.NewWebhookSecret()}, {Secret: hongyan.NewWebhookSecret(), Until: time.Now().Add(time.Hour)}}
+		})
+		w.put(hongyan.NewsQuota)
+		w.after(time.Second)
+		w.after(time.Hour)
+		w.put(hongyan.NewsQuota)
+		w.after(time.Second)
+		got := w.at("a")
+		if n := len(strings.Fields(got[0].header.Get("webhook-signature"))); n != 2 {
+			t.Errorf("%d signatures, want two", n)
+		}
+		one, err := SignWebhook([]hongyan.Secret{w.hook(id).Secrets[0].Secret}, got[1].header.Get("webhook-id"), got[1].at, []byte(got[1].body))
+		if err != nil || got[1].header.Get("webhook-signature") != one {
+			t.Errorf("after the hour %s, want that of the new secret alone", got[1].header.Get("webhook-signature"))
+		}
+	})
+}
+
+func TestARefusedEventIsTriedForThreeDaysWithOneID(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		id := w.endpoint("a", func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "not today", 500) })
+		w.put(hongyan.NewsQuota)
+		w.after(80 * time.Hour)
+		got := w.at("a")
+		last := got[len(got)-1]
+		if len(got) < 30 || last.at.Sub(got[0].at) < 69*time.Hour || last.at.Sub(got[0].at) > 72*time.Hour {
+			t.Errorf("%d tries in %s, want more than 30 in three days", len(got), last.at.Sub(got[0].at))
+		}
+		if gap := got[1].at.Sub(got[0].at); gap < 5*time.Second || gap > 6*time.Second {
+			t.Errorf("the second try came after %s, want 5 s", gap)
+		}
+		for _, r := range got {
+			if r.header.Get("webhook-id") != got[0].header.Get("webhook-id") || r.body != got[0].body {
+				t.Fatalf("a try with another id or body: %v", r)
+			}
+		}
+		d := w.delivery(id)
+		if d.State != hongyan.DeliveryGaveUp || d.LastError != "answered 500" || !strings.HasPrefix(d.LastAnswer, "not today") {
+			t.Errorf("%+v, want it given up", d.WebhookDelivery)
+		}
+	})
+}
+
+func TestRetryAfterIsRespected(t *testing.T) {
+	for name, value := range map[string]func() string{
+		"seconds": func() string { return "600" },
+		"a date":  func() string { return time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+				busy := true
+				w.endpoint("a", func(rw http.ResponseWriter, _ *http.Request) {
+					if busy {
+						busy = false
+						rw.Header().Set("Retry-After", value())
+						rw.WriteHeader(http.StatusTooManyRequests)
+					}
+				})
+				w.put(hongyan.NewsQuota)
+				w.after(time.Second)
+				w.put(hongyan.NewsRuleFired) // others wait too
+				w.after(9 * time.Minute)
+				if n := len(w.at("a")); n != 1 {
+					t.Errorf("%d requests within the time it asked for, want one", n)
+				}
+				w.after(3 * time.Minute)
+				if n := len(w.at("a")); n != 3 {
+					t.Errorf("%d requests, want three", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAnEndpointThatIsGoneIsDisabledAndSaidToBe(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		gone := w.endpoint("gone", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusGone) })
+		w.endpoint("other", nil, func(h *hongyan.Webhook) { h.Events = []string{hongyan.NewsWebhookDisabled} })
+		w.put(hongyan.NewsQuota)
+		w.after(10 * time.Second)
+		w.put(hongyan.NewsQuota)
+		w.after(time.Hour)
+		if n := len(w.at("gone")); n != 1 {
+			t.Errorf("%d requests, want one", n)
+		}
+		if hook := w.hook(gone); hook.Disabled == "" || hook.DisabledAt.IsZero() {
+			t.Errorf("%+v, want it disabled", hook)
+		}
+		told := w.at("other")
+		if len(told) != 1 || !strings.Contains(told[0].body, gone) {
+			t.Errorf("the other endpoint was told %v, want one event with the id", told)
+		}
+		if d := w.delivery(gone); d.State != hongyan.DeliveryGaveUp {
+			t.Errorf("%+v, want it given up", d.WebhookDelivery)
+		}
+	})
+}
+
+func TestARedirectAndAHangAreFailuresAndHoldUpNobody(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		redirect := w.endpoint("redirect", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://169.254.169.254/latest/meta-data/", http.StatusFound)
+		})
+		hang := w.endpoint("hang", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		w.endpoint("good", nil)
+		for range 40 {
+			w.put(hongyan.NewsRuleFired)
+		}
+		w.after(time.Second)
+		if n := len(w.at("good")); n != 40 {
+			t.Errorf("the good endpoint has %d of 40 events after a second", n)
+		}
+		w.after(20 * time.Second)
+		for id, want := range map[string]string{redirect: "answered 302: redirects are not followed", hang: "no answer within 10s"} {
+			all, err := w.store.WebhookDeliveries(t.Context(), store.WebhookDeliveryFilter{WebhookID: id, Limit: 100})
+			if err != nil || !slices.ContainsFunc(all, func(c store.ClaimedNews) bool { return c.LastError == want }) {
+				t.Errorf("%s: %v, want %q", w.hook(id).Name, err, want)
+			}
+		}
+		if n := len(w.at("hang")); n > 2*hookWidth {
+			t.Errorf("%d requests to who hangs, want it probed one by one", n)
+		}
+	})
+}
+
+// TestADrippingBodyIsTaken: its status said all.
+func TestADrippingBodyIsTaken(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		id := w.endpoint("drip", func(rw http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				fmt.Fprint(rw, "x")
+				_ = http.NewResponseController(rw).Flush()
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+		w.put(hongyan.NewsQuota)
+		w.after(3 * time.Second)
+		d := w.delivery(id)
+		if d.State != hongyan.DeliveryDone || d.LastTook > 2*time.Second || len(d.LastAnswer) == 0 {
+			t.Errorf("%+v, want it delivered in a second", d.WebhookDelivery)
+		}
+	})
+}
+
+func TestAPausedEndpointGetsItsEventsWhenItIsResumed(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		id := w.endpoint("a", nil, func(h *hongyan.Webhook) { h.Paused = true })
+		w.put(hongyan.NewsQuota, hongyan.NewsRuleFired)
+		w.after(time.Hour)
+		if n := len(w.at("a")); n != 0 {
+			t.Fatalf("%d requests while it is paused", n)
+		}
+		if _, err := w.store.UpdateWebhook(t.Context(), id, func(h *hongyan.Webhook) error { h.Paused = false; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		w.herald.WebhooksChanged()
+		w.after(5 * time.Second)
+		if n := len(w.at("a")); n != 2 {
+			t.Errorf("%d requests after it was resumed, want two", n)
+		}
+	})
+}
+
+// deafStore records nothing once it is deaf, as after kill -9.
+type deafStore struct {
+	store.Store
+	deaf bool
+}
+
+func (d *deafStore) FinishNews(ctx context.Context, rs []store.NewsResult) error {
+	if d.deaf {
+		return errKilled
+	}
+	return d.Store.FinishNews(ctx, rs)
+}
+
+// TestAnEventWhoseOutcomeWasLostComesAgainWithItsID: at least once.
+func TestAnEventWhoseOutcomeWasLostComesAgainWithItsID(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, inner *world) {
+		w := &newsWorld{world: inner, got: map[string][]received{}}
+		deaf := &deafStore{Store: w.store, deaf: true}
+		w.herald = w.newHerald(deaf)
+		w.runHerald(w.herald)
+		id := w.endpoint("a", nil)
+		w.put(hongyan.NewsQuota)
+		w.after(10 * time.Second)
+		deaf.deaf = false
+		w.after(time.Minute)
+		got := w.at("a")
+		if len(got) != 2 || got[0].header.Get("webhook-id") != got[1].header.Get("webhook-id") {
+			t.Errorf("%d requests, want two with one id", len(got))
+		}
+		if d := w.delivery(id); d.State != hongyan.DeliveryDone || d.Attempts != 2 {
+			t.Errorf("%+v", d.WebhookDelivery)
+		}
+	})
+}
+
+func TestRobotsAreToldInWordsAndNotTooOften(t *testing.T) {
+	kinds := map[hongyan.WebhookKind]struct{ ok, tooMuch, text string }{
+		hongyan.WebhookWeCom:    {`{"errcode":0,"errmsg":"ok"}`, `{"errcode":45009,"errmsg":"api freq out of limit"}`, "content"},
+		hongyan.WebhookDingTalk: {`{"errcode":0,"errmsg":"ok"}`, `{"errcode":130101,"errmsg":"send too fast"}`, "content"},
+		hongyan.WebhookFeishu:   {`{"code":0,"msg":"success"}`, `{"code":11232,"msg":"frequency limited"}`, "text"},
+	}
+	for kind, say := range kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+				first := true
+				id := w.endpoint("robot", func(rw http.ResponseWriter, _ *http.Request) {
+					if answer := say.ok; first {
+						first = false
+						fmt.Fprint(rw, say.tooMuch)
+					} else {
+						fmt.Fprint(rw, answer)
+					}
+				}, func(h *hongyan.Webhook) {
+					h.Kind, h.Secrets, h.Events = kind, nil, hongyan.AlarmTypes()
+					if kind.Signs() {
+						h.Secrets = []hongyan.WebhookSecret{{Secret: "SECexample"}}
+					}
+				})
+				w.put(hongyan.NewsAccountStopped)
+				w.after(10 * time.Second)
+				for range 100 {
+					w.put(hongyan.NewsTokenDiedEarly)
+				}
+				w.after(45 * time.Second)
+				if n := len(w.at("robot")); n != 1 {
+					t.Errorf("%d messages within the minute after it said too much, want one", n)
+				}
+				w.after(20 * time.Minute)
+				got := w.at("robot")
+				if len(got) < 10 || len(got) > 20 {
+					t.Errorf("101 alarms came in %d messages, want about 12", len(got))
+				}
+				for i := 20; i < len(got); i++ {
+					if got[i].at.Sub(got[i-20].at) < time.Minute {
+						t.Errorf("more than 20 messages in a minute")
+					}
+				}
+				if body := got[1].body; !strings.Contains(body, "鸿雁") || !strings.Contains(body, appID) || !strings.Contains(body, `"`+say.text+`"`) {
+					t.Errorf("message %s", body)
+				}
+				counts, err := w.store.WebhookCounts(t.Context())
+				if err != nil || counts[id].Done != 101 {
+					t.Errorf("%+v, %v, want 101 delivered", counts[id], err)
+				}
+			})
+		})
+	}
+}
+
+// TestRobotsAreSignedAsTheirMakersSay: known answers.
+func TestRobotsAreSignedAsTheirMakersSay(t *testing.T) {
+	at := time.UnixMilli(1790000000123)
+	hook := hongyan.Webhook{Kind: hongyan.WebhookDingTalk, URL: "https://oapi.dingtalk.com/robot/send?access_token=t", Secrets: []hongyan.WebhookSecret{{Secret: "SECexample"}}}
+	req, err := robotRequest(&hook, []hongyan.News{{Type: hongyan.NewsWebhookTest}}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := req.URL.Query()
+	if want := hmacBase64("SECexample", "1790000000123\nSECexample"); q.Get("timestamp") != "1790000000123" || q.Get("sign") != want || q.Get("access_token") != "t" {
+		t.Errorf("query %v", q)
+	}
+	hook.Kind, hook.URL = hongyan.WebhookFeishu, "https://open.feishu.cn/open-apis/bot/v2/hook/h"
+	if req, err = robotRequest(&hook, []hongyan.News{{Type: hongyan.NewsWebhookTest}}, at); err != nil {
+		t.Fatal(err)
+	}
+	var body map[string]any
+	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	if body["timestamp"] != "1790000000" || body["sign"] != hmacBase64("1790000000\nSECexample", "") || req.URL.RawQuery != "" {
+		t.Errorf("body %v", body)
+	}
+}
+
+func TestEveryAlarmHasWordsInBothLanguages(t *testing.T) {
+	data := []byte(`{"errcode":40125,"detail":"d","release":"r","reason":"quota","until":"u","percent":80,"used":8,"limit":10,"period":"day","title":"订单","template_id":"tmpl","seconds_early":30,"name":"n","batch_id":"b"}`)
+	for _, typ := range hongyan.NewsTypes() {
+		n := hongyan.News{Type: typ, AppID: appID, At: time.Unix(1790000000, 0), Data: data}
+		zh, en, both := alarmWords("zh", &n), alarmWords("en", &n), alarmWords("", &n)
+		if !strings.Contains(zh, "鸿雁") || !strings.Contains(en, "Hongyan") || len(both) <= len(zh) {
+			t.Errorf("%s: %q, %q, %q", typ, zh, en, both)
+		}
+	}
+	if got := alarmWords("zh", &hongyan.News{Type: hongyan.NewsQuota, AppID: appID, At: time.Unix(1790000000, 0), Data: data}); got != "【鸿雁】账号 "+appID+" 的今日额度已用 80%：8 / 10（tmpl）\n2026-09-21 22:13:20" {
+		t.Errorf("got %q", got)
+	}
+	long := robotText("zh", slices.Repeat([]hongyan.News{{Type: hongyan.NewsAccountStopped, Data: []byte(`{"detail":"` + strings.Repeat("长", 90) + `"}`)}}, 20))
+	if len(long) > 2048 || !strings.Contains(long, "… +") {
+		t.Errorf("%d bytes: %q", len(long), long)
+	}
+}
+
+// realHerald is a Herald without a store, for single calls over real sockets.
+func realHerald(t *testing.T, allow ...string) *Herald {
+	t.Helper()
+	return NewHerald(HeraldConfig{Store: clock{}, HTTPClient: newRealSender(t, allow...).client})
+}
+
+func tryAt(t *testing.T, target string, allow ...string) HookTrial {
+	t.Helper()
+	return realHerald(t, allow...).Try(t.Context(), &hongyan.Webhook{ID: "whk_1", Kind: hongyan.WebhookStandard, URL: hongyan.Secret(target),
+		Secrets: []hongyan.WebhookSecret{{Secret: hongyan.NewWebhookSecret()}}})
+}
+
+// TestATrialReachesNoPrivateAddress, whatever its name, nor behind a redirect.
+func TestATrialReachesNoPrivateAddress(t *testing.T) {
+	hits := make(chan string, 10)
+	victim := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { hits <- r.URL.Path }))
+	defer victim.Close()
+	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "169.254.169.254"} {
+		_, port, _ := strings.Cut(victim.Listener.Addr().String(), ":")
+		got := tryAt(t, "http://"+host+":"+port+"/SEKRET")
+		if !strings.Contains(got.Error, "allow_private") || strings.Contains(got.Error, "SEKRET") {
+			t.Errorf("%s: %q, want a refusal that names allow_private", host, got.Error)
+		}
+	}
+	bent := httptest.NewServer(http.RedirectHandler(victim.URL, http.StatusTemporaryRedirect))
+	defer bent.Close()
+	if got := tryAt(t, bent.URL, "127.0.0.0/8"); got.Status != 307 || got.Error == "" {
+		t.Errorf("a redirect: %+v", got)
+	}
+	if len(hits) != 0 {
+		t.Errorf("called %s", <-hits)
+	}
+	if got := tryAt(t, victim.URL, "127.0.0.0/8"); got.Error != "" || got.Status != 200 || len(hits) != 1 {
+		t.Errorf("listed: %+v", got)
+	}
+}
+
+// TestAnEndlessAnswerOfAnEndpointIsCutOff: a kilobyte of it is kept.
+func TestAnEndlessAnswerOfAnEndpointIsCutOff(t *testing.T) {
+	wrote := make(chan int64, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		n, _ := io.CopyN(rw, zeros{}, 10<<30)
+		wrote <- n
+	}))
+	defer server.Close()
+	if got := tryAt(t, server.URL, "127.0.0.0/8"); got.Error != "" || len(got.Answer) > maxHookAnswer {
+		t.Errorf("%+v", got)
+	}
+	if n := <-wrote; n > 64<<20 {
+		t.Errorf("the server wrote %d bytes before the connection ended", n)
+	}
+}

@@ -1,0 +1,156 @@
+package deliver
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hongyan"
+)
+
+// robotRest is how long a robot that says it is told too much is left alone.
+const robotRest = time.Minute
+
+// maxRobotText bounds the words of one message, in bytes. 企业微信 takes 2048 of text.
+const maxRobotText = 2000
+
+// callRobot tells a chat some news in one message.
+func (h *Herald) callRobot(ctx context.Context, w *hongyan.Webhook, news []hongyan.News) hookAnswer {
+	req, err := robotRequest(w, news, h.store.Now())
+	if err != nil {
+		return hookAnswer{err: err}
+	}
+	a := h.post(ctx, req)
+	if a.err == nil {
+		a.err, a.retryAfter = robotRefusal(w.Kind, a.text)
+		a.outage = a.retryAfter > 0
+	}
+	return a
+}
+
+// robotRequest makes the signed request.
+func robotRequest(w *hongyan.Webhook, news []hongyan.News, now time.Time) (*http.Request, error) {
+	u, err := url.Parse(w.URL.Reveal())
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	body := robotMessage(w, news)
+	if live := w.Live(now); len(live) > 0 {
+		signRobot(w.Kind, live[0], now, u, body)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, u.String(), bytes.NewReader(jsonOf(body)))
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", hookUserAgent)
+	return req, nil
+}
+
+// signRobot puts timestamp and signature where the robot looks for them. 钉钉: HMAC of
+// "milliseconds\nsecret" under the secret, in the query
+// (https://open.dingtalk.com/document/robots/customize-robot-security-settings). 飞书: HMAC
+// of nothing under "seconds\nsecret", in the body
+// (https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot).
+func signRobot(kind hongyan.WebhookKind, secret hongyan.Secret, now time.Time, u *url.URL, body map[string]any) {
+	switch kind {
+	case hongyan.WebhookDingTalk:
+		at := strconv.FormatInt(now.UnixMilli(), 10)
+		q := u.Query()
+		q.Set("timestamp", at)
+		q.Set("sign", hmacBase64(secret.Reveal(), at+"\n"+secret.Reveal()))
+		u.RawQuery = q.Encode()
+	case hongyan.WebhookFeishu:
+		at := strconv.FormatInt(now.Unix(), 10)
+		body["timestamp"], body["sign"] = at, hmacBase64(at+"\n"+secret.Reveal(), "")
+	}
+}
+
+func hmacBase64(key, text string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// robotBody is the message without its signature.
+func robotBody(w *hongyan.Webhook, news []hongyan.News) []byte { return jsonOf(robotMessage(w, news)) }
+
+func robotMessage(w *hongyan.Webhook, news []hongyan.News) map[string]any {
+	text := robotText(w.Language, news)
+	if w.Kind == hongyan.WebhookFeishu {
+		return map[string]any{"msg_type": "text", "content": map[string]string{"text": text}}
+	}
+	return map[string]any{"msgtype": "text", "text": map[string]string{"content": text}}
+}
+
+// robotText puts the words of several news together, as many as there is room for.
+func robotText(language string, news []hongyan.News) string {
+	var b strings.Builder
+	for i := range news {
+		words := alarmWords(language, &news[i])
+		if b.Len()+len(words) > maxRobotText {
+			if i == 0 {
+				b.WriteString(clipBytes(words, maxRobotText))
+				i++
+			}
+			fmt.Fprintf(&b, "\n… +%d", len(news)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("\n\n")
+		}
+		b.WriteString(words)
+	}
+	return b.String()
+}
+
+// clipBytes cuts a text to so many bytes, at a character.
+func clipBytes(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// tooMuch are the codes with which robots say that they are told too much: 企业微信
+// 45009, 钉钉 130101 and 410100, 飞书 9499 and 11232.
+var tooMuch = map[hongyan.WebhookKind][]int{
+	hongyan.WebhookWeCom: {45009}, hongyan.WebhookDingTalk: {130101, 410100}, hongyan.WebhookFeishu: {9499, 11232},
+}
+
+// robotRefusal reads a robot's answer, which is 200 also when it refuses, and returns
+// why it does, and how long it wants to be left alone.
+func robotRefusal(kind hongyan.WebhookKind, text string) (error, time.Duration) {
+	var answer struct {
+		Errcode *int   `json:"errcode"`
+		Errmsg  string `json:"errmsg"`
+		Code    *int   `json:"code"` // 飞书
+		Msg     string `json:"msg"`
+	}
+	if json.Unmarshal([]byte(text), &answer) != nil || answer.Errcode == nil && answer.Code == nil {
+		return fmt.Errorf("the answer is not a robot's"), 0
+	}
+	code, msg := answer.Errcode, answer.Errmsg
+	if kind == hongyan.WebhookFeishu && answer.Code != nil {
+		code, msg = answer.Code, answer.Msg
+	}
+	switch {
+	case code == nil:
+		return fmt.Errorf("the answer is not a robot's"), 0
+	case *code == 0:
+		return nil, 0
+	case slices.Contains(tooMuch[kind], *code):
+		return fmt.Errorf("the robot is told too much: %d %s", *code, msg), robotRest
+	}
+	return fmt.Errorf("the robot refused: %d %s", *code, msg), 0
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"hongyan"
+)
+
+// storedSecret is a webhook's secret as it is sealed: a plain string, for a
+// hongyan.Secret encodes as "[redacted]". Until is Unix milliseconds, 0 = for good.
+type storedSecret struct {
+	Secret string `json:"secret"`
+	Until  int64  `json:"until,omitempty"`
+}
+
+// EncodeSecrets returns a webhook's secrets as they are sealed, "" when there are none.
+func EncodeSecrets(secrets []hongyan.WebhookSecret) string {
+	if len(secrets) == 0 {
+		return ""
+	}
+	all := make([]storedSecret, len(secrets))
+	for i, s := range secrets {
+		all[i].Secret = s.Secret.Reveal()
+		if !s.Until.IsZero() {
+			all[i].Until = s.Until.UnixMilli()
+		}
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic("encode secrets") // strings and numbers always encode
+	}
+	return string(text)
+}
+
+// DecodeSecrets reads what EncodeSecrets wrote. Its error quotes nothing.
+func DecodeSecrets(text string) ([]hongyan.WebhookSecret, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var all []storedSecret
+	if json.Unmarshal([]byte(text), &all) != nil {
+		return nil, errors.New("a webhook's secrets cannot be read")
+	}
+	secrets := make([]hongyan.WebhookSecret, len(all))
+	for i, s := range all {
+		secrets[i].Secret = hongyan.Secret(s.Secret)
+		if s.Until != 0 {
+			secrets[i].Until = time.UnixMilli(s.Until).UTC()
+		}
+	}
+	return secrets, nil
+}
+
+// WebhookAAD names the place of a webhook's secret column, to which it is sealed.
+func WebhookAAD(column, id string) string { return "webhooks." + column + ":" + id }
+
+// WebhookNameTaken is the Conflict of a name that another endpoint has.
+func WebhookNameTaken(name string) error {
+	return hongyan.Errorf(hongyan.Conflict, "webhook_exists", "there is a webhook named %q already", name)
+}
+
+// UnknownWebhook is the NotFound of an id that no endpoint has.
+func UnknownWebhook(id string) error {
+	return hongyan.Errorf(hongyan.NotFound, "unknown_webhook", "there is no webhook %q", id)
+}
