@@ -79,6 +79,11 @@ var exampleBodies = map[string][]example{
 		body: `{"items":[{"openid":"oUser00000000000000000000001","template_id":"SandboxSubscribe-Pickup-0000000000000000005","answer":"accept"}]}`}},
 	"convertTemplate": {{name: "old", text: "An old template / 旧模板",
 		body: `{"title":"预约成功通知","content":"预约项目：{{keyword1.DATA}}\n预约时间：{{keyword2.DATA}}","example":"预约项目：洗牙\n预约时间：2026-11-20 10:15"}`}},
+	"createWebhook": {{name: "orders", text: "What becomes of one account's messages / 一个账号的消息结果",
+		body: `{"name":"orders","url":"http://127.0.0.1:9000/hooks/hongyan","events":["message.delivered","message.undelivered","message.failed"],"appids":["wxa1a1a1a1a1a1a1a1"]}`}},
+	"updateWebhook":    {{name: "more", text: "Everything about messages / 所有消息事件", body: `{"events":["message.*"]}`}},
+	"rotateWebhook":    {{name: "hour", text: "Both secrets sign for an hour / 新旧密钥并用一小时", body: `{"keep_seconds":3600}`}},
+	"redeliverWebhook": {{name: "lost", text: "What it did not take / 重新投递失败的", body: `{"type":["message.*"],"state":["gave_up"]}`}},
 	"createKey": {
 		{name: "sender", text: "A key that sends for one account / 发送密钥", body: `{"name":"shop-backend","role":"sender","appids":["wxa1a1a1a1a1a1a1a1"]}`},
 		{name: "gateway", text: "A secret in place of the AppSecret / 替代 AppSecret 的密钥", body: `{"name":"shop-backend","kind":"gateway","appids":["wxa1a1a1a1a1a1a1a1"]}`},

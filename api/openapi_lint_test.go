@@ -63,7 +63,7 @@ var (
 	idForm      = regexp.MustCompile(`^[a-z][a-zA-Z]{3,}$`)
 	summaryForm = regexp.MustCompile(`^[^/]*[A-Za-z][^/]* / .*\p{Han}`)
 	pathParams  = regexp.MustCompile(`\{([^}]+)\}`)
-	streams     = []string{"application/x-ndjson", "text/csv", "text/event-stream"}
+	streamTypes = []string{"application/x-ndjson", "text/csv", "text/event-stream"}
 )
 
 func (l *linter) operation(op apidoc.Operation) {
@@ -143,7 +143,7 @@ func (l *linter) content(of string, content map[string]any, text string) {
 		schema := apidoc.Object(apidoc.Object(content[media])["schema"])
 		l.check(schema != nil, "%s: %s has no schema", of, media)
 		l.schema(of, schema, false)
-		if slices.Contains(streams, media) {
+		if slices.Contains(streamTypes, media) {
 			described := text + fmt.Sprint(schema["description"])
 			l.check(len(described) > 40, "%s: nothing says what %s holds, line by line", of, media)
 		}

@@ -266,7 +266,7 @@ func (c *Client) BatchFile(ctx context.Context, id, name string, w io.Writer) er
 	}
 	res, err := own.httpClient().Do(req)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", what.method, what.path, err)
+		return fmt.Errorf("%s %s: %w", what.method, what.path, unanswered{err})
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
@@ -277,7 +277,7 @@ func (c *Client) BatchFile(ctx context.Context, id, name string, w io.Writer) er
 		return notAGateway(res)
 	}
 	if _, err := io.Copy(w, res.Body); err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", what.method, what.path, err)
+		return fmt.Errorf("%s %s: read answer: %w", what.method, what.path, unanswered{err})
 	}
 	return nil
 }

@@ -283,7 +283,7 @@ func TestEveryListOfPagesHasAWalk(t *testing.T) {
 		if strings.HasPrefix(method.Name, "All") || last.Kind() != reflect.Struct {
 			continue
 		}
-		if _, paged := last.FieldByName("Cursor"); !paged {
+		if _, paged := last.FieldByName("Cursor"); !paged || method.Type.Out(0).Kind() != reflect.Struct {
 			continue
 		}
 		found++

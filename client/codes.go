@@ -146,17 +146,29 @@ const (
 	// CodeInvalidKeyRequest (HTTP 422): Name, kind, role or accounts of the new key break a rule.
 	CodeInvalidKeyRequest Code = "invalid_key_request"
 
+	// CodeInvalidRedelivery (HTTP 422): Types, times or states of the redelivery break a rule.
+	CodeInvalidRedelivery Code = "invalid_redelivery"
+
 	// CodeInvalidReplay (HTTP 422): from, until or events break a rule. Nothing is sent again.
 	CodeInvalidReplay Code = "invalid_replay"
 
 	// CodeInvalidRow (HTTP 422): The one entry that was sent breaks a rule; nothing is stored.
 	CodeInvalidRow Code = "invalid_row"
 
+	// CodeInvalidRule (HTTP 422): Trigger, filters, times or message of the rule break what rules may say.
+	CodeInvalidRule Code = "invalid_rule"
+
+	// CodeInvalidSuppression (HTTP 422): An openid, a time or a note cannot be put on the list; nothing was.
+	CodeInvalidSuppression Code = "invalid_suppression"
+
 	// CodeInvalidTemplate (HTTP 422): Id, title or content of the template break a rule.
 	CodeInvalidTemplate Code = "invalid_template"
 
 	// CodeInvalidToken (HTTP 422): access_token or expires_in break a rule. The token is not repeated.
 	CodeInvalidToken Code = "invalid_token"
+
+	// CodeInvalidWebhook (HTTP 422): Name, kind, url, events, accounts, secret or language of the webhook break a rule. A secret is never repeated.
+	CodeInvalidWebhook Code = "invalid_webhook"
 
 	// CodeKeyExists (HTTP 409): A key with this id exists.
 	CodeKeyExists Code = "key_exists"
@@ -191,6 +203,9 @@ const (
 	// CodeNoConsent (HTTP 422): It is known that the user has no send of this subscribe template left, and the account refuses such messages (mini.consent_check).
 	CodeNoConsent Code = "no_consent"
 
+	// CodeNoPush (HTTP 404): The account has had no push like this, or it has been removed since.
+	CodeNoPush Code = "no_push"
+
 	// CodeNoSlot (HTTP 503): Every slot is busy at the moment.
 	CodeNoSlot Code = "no_slot"
 
@@ -202,6 +217,12 @@ const (
 
 	// CodeNotFound (HTTP 404): What the path names does not exist, or is not for this key.
 	CodeNotFound Code = "not_found"
+
+	// CodeNotRotated (HTTP 409): The secret of a robot is made where the robot is.
+	CodeNotRotated Code = "not_rotated"
+
+	// CodeNotSuppressed (HTTP 404): The user is not on the account's suppression list, or not any more.
+	CodeNotSuppressed Code = "not_suppressed"
 
 	// CodeNothingToRetry (HTTP 409): No message of the batch is in one of the states, or its rows have been removed since.
 	CodeNothingToRetry Code = "nothing_to_retry"
@@ -226,6 +247,9 @@ const (
 
 	// CodeRowsGap (HTTP 409): The first row of the upload is not the next one of the batch.
 	CodeRowsGap Code = "rows_gap"
+
+	// CodeRuleExists (HTTP 409): The account has a rule of that name.
+	CodeRuleExists Code = "rule_exists"
 
 	// CodeSendAtTooLate (HTTP 422): send_at is more than 90 days ahead.
 	CodeSendAtTooLate Code = "send_at_too_late"
@@ -272,6 +296,15 @@ const (
 	// CodeTooManyRows (HTTP 422): A batch has at most 5,000,000 rows.
 	CodeTooManyRows Code = "too_many_rows"
 
+	// CodeTooManyRules (HTTP 409): Each rule is compared with every push; an account may have 100.
+	CodeTooManyRules Code = "too_many_rules"
+
+	// CodeTooManyStreams (HTTP 503): As many streams of events are open as one gateway process holds.
+	CodeTooManyStreams Code = "too_many_streams"
+
+	// CodeTooManyWebhooks (HTTP 409): There are as many webhooks as a gateway has at most.
+	CodeTooManyWebhooks Code = "too_many_webhooks"
+
 	// CodeTooManyWrongKeys (HTTP 429): This address sent 20 or more keys within a minute that are not valid, and must wait. Valid keys still work.
 	CodeTooManyWrongKeys Code = "too_many_wrong_keys"
 
@@ -293,8 +326,14 @@ const (
 	// CodeUnknownColumn (HTTP 422): A text of the batch names a column that the table does not have. Nothing was stored.
 	CodeUnknownColumn Code = "unknown_column"
 
+	// CodeUnknownDelivery (HTTP 404): The webhook has no such delivery, or it is forgotten: they are kept for 7 days.
+	CodeUnknownDelivery Code = "unknown_delivery"
+
 	// CodeUnknownDownstream (HTTP 404): The account has no downstream of this name.
 	CodeUnknownDownstream Code = "unknown_downstream"
+
+	// CodeUnknownErasure (HTTP 404): The account has no erasure of that id.
+	CodeUnknownErasure Code = "unknown_erasure"
 
 	// CodeUnknownField (HTTP 400): The body has a field this operation does not know. It is refused because a misspelt field would otherwise be lost silently.
 	CodeUnknownField Code = "unknown_field"
@@ -317,6 +356,9 @@ const (
 	// CodeUnknownRows (HTTP 404): The rows are not there, or were removed after their time.
 	CodeUnknownRows Code = "unknown_rows"
 
+	// CodeUnknownRule (HTTP 404): The account has no rule of that name.
+	CodeUnknownRule Code = "unknown_rule"
+
 	// CodeUnknownState (HTTP 422): state names something that is no state of a message.
 	CodeUnknownState Code = "unknown_state"
 
@@ -326,11 +368,23 @@ const (
 	// CodeUnknownToken (HTTP 404): This gateway never had this token, or has forgotten it.
 	CodeUnknownToken Code = "unknown_token"
 
+	// CodeUnknownWebhook (HTTP 404): There is no webhook with that id or name, or it is not for this key.
+	CodeUnknownWebhook Code = "unknown_webhook"
+
 	// CodeUnsupportedMediaType (HTTP 415): Content-Type names no format that is read here.
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 
 	// CodeURLTooLong (HTTP 422): url or page has more than 2,048 bytes.
 	CodeURLTooLong Code = "url_too_long"
+
+	// CodeUserHasWaiting (HTTP 409): A person is not erased while messages wait for them.
+	CodeUserHasWaiting Code = "user_has_waiting"
+
+	// CodeWebhookDisabled (HTTP 409): It answered 410, or an operator disabled it; nothing is sent to it.
+	CodeWebhookDisabled Code = "webhook_disabled"
+
+	// CodeWebhookExists (HTTP 409): Another webhook has that name.
+	CodeWebhookExists Code = "webhook_exists"
 
 	// CodeWeChatNoAnswer (HTTP 503): The call was sent and no usable answer came; it may have been carried out.
 	CodeWeChatNoAnswer Code = "wechat_no_answer"

@@ -41,8 +41,16 @@ func (c *Client) AllFormIDs(ctx context.Context, appID string, f ListFilter) ite
 	})
 }
 
-// AllEvents walks through every page of the log of events, in the order of Events. What
-// is missing from the log (EventList.Gap) is not told here.
+// AllPushes walks through what WeChat pushed, newest first.
+func (c *Client) AllPushes(ctx context.Context, f PushFilter) iter.Seq2[Push, error] {
+	return pages("list pushes", f.Cursor, func(cursor string) (List[Push], error) {
+		f.Cursor = cursor
+		return c.Pushes(ctx, f)
+	})
+}
+
+// AllEvents walks through the log of events: newest first, or with After oldest first. To
+// hear what happens from now on, see StreamEvents.
 func (c *Client) AllEvents(ctx context.Context, f EventFilter) iter.Seq2[Event, error] {
 	return pages("list events", f.Cursor, func(cursor string) (List[Event], error) {
 		f.Cursor = cursor
@@ -51,10 +59,10 @@ func (c *Client) AllEvents(ctx context.Context, f EventFilter) iter.Seq2[Event, 
 	})
 }
 
-// AllPushes walks through everything that WeChat pushed, newest first.
-func (c *Client) AllPushes(ctx context.Context, f PushFilter) iter.Seq2[Push, error] {
-	return pages("list pushes", f.Cursor, func(cursor string) (List[Push], error) {
+// AllWebhookDeliveries walks through an endpoint's deliveries, newest first.
+func (c *Client) AllWebhookDeliveries(ctx context.Context, id string, f WebhookDeliveryFilter) iter.Seq2[WebhookDelivery, error] {
+	return pages("list deliveries", f.Cursor, func(cursor string) (List[WebhookDelivery], error) {
 		f.Cursor = cursor
-		return c.Pushes(ctx, f)
+		return c.WebhookDeliveries(ctx, id, f)
 	})
 }

@@ -134,7 +134,7 @@ func (w *works) buildCallbacks() {
 	w.sender = deliver.New(deliver.Config{
 		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
 	})
-	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Logger: w.log.With("part", "rules"),
+	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Tell: w.tell, Logger: w.log.With("part", "rules"),
 		Check: func(ctx context.Context, o *rule.Outgoing) error {
 			r, err := requestOf(o)
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -39,14 +40,21 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 // caller makes the calls of a document.
 type caller struct {
 	*World
-	doc   apidoc.Document
-	admin *client.Client
+	doc      apidoc.Document
+	admin    *client.Client
+	endpoint *httptest.Server // of webhooks; nil = not needed yet
+	webhook  string           // the last one made
 }
 
 func newCaller(t *testing.T) *caller {
 	t.Helper()
 	w := New(t)
 	k := &caller{World: w, admin: client.New(w.URL, w.Key)}
+	t.Cleanup(func() {
+		if k.endpoint != nil {
+			k.endpoint.Close()
+		}
+	})
 	text := k.do(t, http.MethodGet, "/openapi.json", exampleCall{})
 	doc, err := apidoc.Read([]byte(text.body))
 	if err != nil {

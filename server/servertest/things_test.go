@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,8 @@ var things = map[string]func(*caller, *testing.T) string{
 	"/v1/batches/{id}":                               (*caller).makeBatch,
 	"/v1/keys/{id}":                                  (*caller).makeKey,
 	"/v1/messages/{id}":                              (*caller).makeMessage,
+	"/v1/webhooks/{id}":                              (*caller).makeWebhook,
+	"/v1/webhooks/{id}/deliveries/{delivery}":        (*caller).makeDelivery,
 }
 
 // ofMiniPrograms are operations that are about mini programs alone.
@@ -80,6 +83,40 @@ func (k *caller) makeMessage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return sent.ID
+}
+
+// makeWebhook makes an endpoint that takes everything, and remembers it.
+func (k *caller) makeWebhook(t *testing.T) string {
+	t.Helper()
+	if k.endpoint == nil {
+		k.endpoint = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	}
+	made, err := k.admin.CreateWebhook(t.Context(), client.WebhookRequest{Name: t.Name(), URL: k.endpoint.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.webhook = made.Webhook.ID
+	return k.webhook
+}
+
+// makeDelivery lets something happen that the endpoint made before is told.
+func (k *caller) makeDelivery(t *testing.T) string {
+	t.Helper()
+	if _, err := k.admin.Cancel(t.Context(), k.makeMessage(t)); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		page, err := k.admin.WebhookDeliveries(t.Context(), k.webhook, client.WebhookDeliveryFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Items) > 0 {
+			return page.Items[0].ID
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the endpoint was told nothing in ten seconds")
+	return ""
 }
 
 func (k *caller) makeKey(t *testing.T) string {
