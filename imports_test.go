@@ -70,6 +70,12 @@ var layers = []layer{
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
+	// For tests and examples of programs that speak to a gateway.
+	{folder: "server/servertest", imports: []string{"server", "client", "sandbox"}},
+	// Programs that show how to use the API; the folder itself has their tests.
+	{folder: "examples"},
+	{folder: "examples/go/send", imports: []string{"client"}},
+	{folder: "examples/go/receive", imports: []string{"client"}},
 	// A module of its own: the comparison with asynq and Redis, which the gateway does not depend on.
 	{folder: "bench/asynq"},
 	// Tests only: clients and callback servers that others wrote.

@@ -43,12 +43,12 @@ type Config struct {
 	// Deliveries sends pushes to downstreams again, and drops what waits for those
 	// that are gone; nil = nobody hands anything on.
 	Deliveries Deliveries
+	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
+	Herald *deliver.Herald
 	// Rules tries rules on past pushes; nil = nobody carries them out.
 	Rules *rule.Desk
 	// Care keeps the suppression lists and erases people; nil = nobody does.
 	Care *care.Desk
-	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
-	Herald *deliver.Herald
 	// Mini keeps form_ids and consents.
 	Mini *mini.Keeper
 	// Batches stages and feeds batches.

@@ -70,6 +70,7 @@ var actions = map[string]string{
 
 // readsByPost change nothing, though they are posted.
 var readsByPost = map[string]bool{
+	"POST /v1/accounts/{appid}/templates/{template_id}/convert": true,
 	"POST /v1/accounts/{appid}/templates/{template_id}/lint":    true,
 	"POST /v1/accounts/{appid}/templates/{template_id}/preview": true,
 }

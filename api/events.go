@@ -212,10 +212,7 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request, q eventQuery) {
 	}{Items: make([]json.RawMessage, len(page.Items)), Gap: q.gap(&page)}
 	hide := masks(r.Context())
 	for i := range page.Items {
-		if hide {
-			maskNews(&page.Items[i])
-		}
-		list.Items[i] = page.Items[i].Body()
+		list.Items[i] = newsBody(&page.Items[i], hide)
 	}
 	letter := "o"
 	if q.Newest {
@@ -319,13 +316,11 @@ func (s *stream) copy(ctx context.Context) error {
 			return err
 		}
 		var b strings.Builder
+		hide := masks(ctx)
 		for i := range page.Items {
 			n := &page.Items[i]
-			if masks(ctx) {
-				maskNews(n)
-			}
 			b.WriteString("id: " + n.EventID() + "\nevent: " + n.Type + "\ndata: ")
-			b.Write(n.Body())
+			b.Write(newsBody(n, hide))
 			b.WriteString("\n\n")
 		}
 		if b.Len() > 0 {

@@ -118,6 +118,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("GET /metrics", a.metricsPage) // a key off loopback
+	a.describeHealth(h)
 	a.docs = newDocuments(h.OpenAPI())
 	mux.HandleFunc("GET /openapi.json", a.docs.serveOpenAPI)
 	mux.HandleFunc("GET /docs", a.docs.servePage)

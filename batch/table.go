@@ -30,6 +30,9 @@ func badTable(err error) error {
 // Columns are the names in the head; a column without a name has "".
 func (t *Table) Columns() []string { return t.r.Header() }
 
+// Use says which columns the batch uses: what is wrong in another is nobody's problem.
+func (t *Table) Use(columns []string) { t.r.Use(columns) }
+
 // Encoding names what the table is written in.
 func (t *Table) Encoding() string { return t.r.Encoding() }
 

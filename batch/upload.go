@@ -166,13 +166,13 @@ func (s *staging) run(u Upload) error {
 	return errors.Join(<-done, readErr)
 }
 
-// errStop ends the reading when the other side has failed.
-var errStop = errors.New("staging ended")
-
 // read reads the upload and gives whole chunks away, the rest only when nothing is
 // missing behind it.
 func (s *staging) read(u Upload, give func([]Row) bool) error {
 	columns := u.Source.Columns()
+	if t, ok := u.Source.(interface{ Use(columns []string) }); ok {
+		t.Use(s.j.p.names)
+	}
 	var places []int
 	for _, name := range s.j.p.names {
 		places = append(places, slices.Index(columns, name))

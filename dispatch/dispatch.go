@@ -62,11 +62,11 @@ type Config struct {
 	// asked, at most every half minute, when a message names a template that is
 	// not known, and at most every ten minutes when WeChat refuses one. nil = never.
 	SyncTemplates func(ctx context.Context, appID string) error
-	// Care keeps messages from people who should get none; nil = nobody does.
-	Care Care
 	// Tell is told what happens to an account beyond its messages and holds: of parts of
 	// its limits that are used (QuotaThreshold). nil = nobody.
-	Tell       func(ctx context.Context, appID, typ string, data any)
+	Tell func(ctx context.Context, appID, typ string, data any)
+	// Care keeps messages from people who should get none; nil = nobody does.
+	Care       Care
 	Consents   Consents              // nil = nobody keeps them
 	Logger     *slog.Logger          // nil = discard
 	Registerer prometheus.Registerer // where metrics go; nil = nowhere

@@ -46,9 +46,9 @@ type Store interface {
 	Ready(ctx context.Context) error
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
-	// tokens replaced 30 days ago, firings and suppressions that ended as long ago, users' days
-	// before yesterday, form_ids that expired FormKeep ago, news older than NewsKept
-	// with their deliveries, and audit entries older than a year. It returns how many rows went.
+	// tokens replaced 30 days ago, form_ids that expired FormKeep ago, news older than NewsKept
+	// with their deliveries, firings and suppressions that ended 30 days ago, users' days before
+	// yesterday, and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
 	// Retain removes what has been kept long enough, in small transactions with pauses
 	// between them, so that others hardly notice. What ended soon after it was accepted

@@ -37,11 +37,17 @@ func draw(w io.Writer, s *screen, title string) {
 	for i, c := range []string{"#ff5f57", "#febc2e", "#28c840"} {
 		fmt.Fprintf(w, `<circle cx="%d" cy="16" r="5" fill="%s"/>`, margin+6+i*18, c)
 	}
-	fmt.Fprintf(w, "\n"+`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace" font-size="14" xml:space="preserve" style="white-space:pre">`+"\n")
+	fmt.Fprintf(w, "\n"+`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace" font-size="14">`+"\n")
 	for y := range rows {
 		drawRow(w, rows[y], bar+y*lineHeight+14)
 	}
 	fmt.Fprint(w, "</g>\n</svg>\n")
+}
+
+// gap reports whether two spaces or more stand at x: what comes behind is a run of its own,
+// because some programs make one space of many.
+func gap(row []cell, x int) bool {
+	return x+1 < len(row) && row[x].r == ' ' && row[x+1].r == ' '
 }
 
 // drawRow writes the runs of a row.
@@ -49,7 +55,7 @@ func drawRow(w io.Writer, row []cell, y int) {
 	for x := 0; x < len(row); {
 		first, from := row[x], x
 		var text strings.Builder
-		for x < len(row) && row[x].style == first.style && row[x].r != 0 && runewidth.RuneWidth(row[x].r) == runewidth.RuneWidth(first.r) {
+		for x < len(row) && row[x].style == first.style && row[x].r != 0 && runewidth.RuneWidth(row[x].r) == runewidth.RuneWidth(first.r) && (x == from || !gap(row, x)) {
 			text.WriteRune(row[x].r)
 			x += max(1, runewidth.RuneWidth(first.r))
 		}

@@ -17,11 +17,14 @@ type xlsxSheet struct {
 	part    io.ReadCloser
 	xml     *tokens
 	maxCell int
+	used    used
 	line    int    // of the row that was read last
 	text    []byte // of one cell
 }
 
 func (s *xlsxSheet) encoding() string { return XLSX }
+
+func (s *xlsxSheet) use(columns used) { s.used = columns }
 
 func (s *xlsxSheet) close() error {
 	return errors.Join(s.part.Close(), s.book.close())
@@ -101,7 +104,7 @@ func (s *xlsxSheet) row(e xml.StartElement) ([]string, problem, error) {
 			if err != nil {
 				return nil, p, err
 			}
-			if wrong != (trouble{}) && !p.found() {
+			if wrong != (trouble{}) && !p.found() && s.used.has(column) {
 				p = problem{rule: wrong.rule, column: column, text: wrong.text}
 			}
 			cells = put(cells, column, text)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,6 +22,7 @@ type csvFile struct {
 	split splitter
 	text  textDecoder
 	wide  string // the encoding, when the lines come from UTF-16
+	used  used
 }
 
 func openCSV(in *bufio.Reader, o Options) (*csvFile, error) {
@@ -89,6 +91,8 @@ func (f *csvFile) encoding() string {
 }
 
 func (f *csvFile) close() error { return nil }
+
+func (f *csvFile) use(columns used) { f.used = columns }
 
 func (f *csvFile) next() ([]string, int, problem, error) {
 	for {
@@ -159,7 +163,8 @@ func (f *csvFile) onlyFirst(lines []line, column int) problem {
 func (f *csvFile) cells() ([]string, problem) {
 	s := &f.split
 	if !ascii(s.text) {
-		return f.decoded()
+		cells, p := f.decoded()
+		return cells, f.shortened(cells, p)
 	}
 	// One allocation for all cells of the row.
 	all, cells, from := string(s.text), make([]string, len(s.ends)), 0
@@ -167,7 +172,24 @@ func (f *csvFile) cells() ([]string, problem) {
 		cells[i] = all[from:end]
 		from = end
 	}
-	return cells, problem{}
+	return cells, f.shortened(cells, problem{})
+}
+
+// exponent is how Excel writes a number of more than 11 digits into a CSV.
+var exponent = regexp.MustCompile(`^-?\d(\.\d+)?E\+\d\d+$`)
+
+// shortened adds to p, if that is nothing, that a cell was a long number once: digits of
+// it are lost.
+func (f *csvFile) shortened(cells []string, p problem) problem {
+	if p.found() || !bytes.Contains(f.split.text, []byte("E+")) {
+		return p
+	}
+	for i, c := range cells {
+		if f.used.has(i) && exponent.MatchString(c) {
+			return problem{rule: RuleNumber, column: i, text: fmt.Sprintf("the cell is a number that was shortened to %s: format the column as text and save the file anew", c)}
+		}
+	}
+	return p
 }
 
 func (f *csvFile) decoded() ([]string, problem) {
@@ -178,12 +200,12 @@ func (f *csvFile) decoded() ([]string, problem) {
 		raw := s.text[from:end]
 		from = end
 		cell, ok := f.text.decode(raw)
-		if !ok && !p.found() {
+		if !ok && !p.found() && f.used.has(i) {
 			p = problem{rule: RuleEncoding, column: i, text: f.text.complaint(raw, f.wide)}
 		}
 		if len(cell) > s.max {
 			cell = ""
-			if !p.found() {
+			if !p.found() && f.used.has(i) {
 				p = tooLong(i, s.max)
 			}
 		}

@@ -75,7 +75,7 @@ const (
 	RuleColumns  Rule = "columns"  // as many cells as the head has
 	RuleEncoding Rule = "encoding" // every byte is text in the file's encoding
 	RuleTooLong  Rule = "too_long" // cells and lines have a limit
-	RuleNumber   Rule = "number"   // a number of Excel's has 15 digits
+	RuleNumber   Rule = "number"   // a number of Excel's has 15 digits, and was not shortened to 1.2E+10
 	RuleDate     Rule = "date"     // a date is one day, a time one time of day
 	RuleFormula  Rule = "formula"  // a formula has a value, and no error
 	RuleHidden   Rule = "hidden"   // a row is not hidden
@@ -97,7 +97,14 @@ type source interface {
 	next() (cells []string, line int, p problem, err error)
 	encoding() string
 	close() error
+	// use says which columns' cells are held against the rules of cells; nil = all.
+	use(columns used)
 }
+
+// used are the columns that are used, by index; nil = all of them.
+type used []bool
+
+func (u used) has(column int) bool { return u == nil || column < len(u) && u[column] }
 
 // Reader reads a table. It is not for concurrent use.
 type Reader struct {
@@ -170,6 +177,16 @@ func formatOf(in *bufio.Reader, asked string) (string, error) {
 // Header returns the names of the columns, without spaces around them. A column
 // without a name has "".
 func (t *Reader) Header() []string { return t.header }
+
+// Use says which columns the caller uses: what is wrong with a cell of another is no
+// Problem of its row any more. It counts for the rows that come after.
+func (t *Reader) Use(columns []string) {
+	u := make(used, len(t.header))
+	for i, name := range t.header {
+		u[i] = slices.Contains(columns, name)
+	}
+	t.rows.use(u)
+}
 
 // Encoding names what the file is written in, as far as it was read: "utf-8",
 // "gb18030" (GBK and GB2312 are parts of it), "utf-16le", "utf-16be", or "xlsx".

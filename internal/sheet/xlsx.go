@@ -16,7 +16,7 @@ import (
 const (
 	maxDirectory = 4 << 20 // bytes read to find out which parts there are
 	maxPart      = 8 << 30 // bytes of one part, unpacked
-	freePart     = 64 << 20
+	freePart     = 16 << 20
 	maxRatio     = 200     // unpacked to packed, for parts larger than freePart. Sheets have 10 to 50.
 	maxStrings   = 2 << 30 // bytes of all shared strings
 )
