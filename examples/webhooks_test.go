@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hongyan/client"
+	"hongyan/sandbox"
+	"hongyan/server/servertest"
 )
 
 // secret is the key of an endpoint, and as it is shown.
@@ -135,5 +139,35 @@ func (l language) verifies(t *testing.T, name string, at time.Time, signature, b
 	said, err := cmd.CombinedOutput()
 	if (err == nil) != believed || strings.Contains(string(said), shownSecret) {
 		t.Errorf("%s: %v, %s; want it believed: %v", name, err, said, believed)
+	}
+}
+
+// TestEachHearsOfAMessage: what the gateway sends is believed, and says what became of a message.
+func TestEachHearsOfAMessage(t *testing.T) {
+	world := servertest.New(t)
+	c := client.New(world.URL, world.Key)
+	for i, l := range languages {
+		if l.receive == nil {
+			continue // curl has no server; what it verifies is tried above
+		}
+		t.Run(l.name, func(t *testing.T) {
+			r := l.start(t, shownSecret)
+			hook, err := c.CreateWebhook(t.Context(), client.WebhookRequest{
+				Name: l.name, URL: r.url + "/hooks", Secret: shownSecret, Events: []string{"message.delivered"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent, err := c.Send(t.Context(), client.NewMessage(servertest.Alias, sandbox.OpenID("", i+1), sandbox.SeedTemplateQueue,
+				client.Values{"thing1": "人民路店", "character_string2": "27", "time3": "10:15"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := <-r.lines, "webhook message.delivered "+sent.ID; got != want {
+				t.Errorf("it said %q, want %q", got, want)
+			}
+			if err := c.DeleteWebhook(t.Context(), hook.Webhook.ID); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
