@@ -133,15 +133,17 @@ func (s *Store) SuppressedAfter(ctx context.Context, after int64, limit int) (al
 
 const releaseUserSQL = `WITH held AS (SELECT seq AS held_seq FROM messages WHERE touser = $1 AND appid = $2 AND state = 1 AND reason = $3 ORDER BY seq FOR UPDATE)
 	UPDATE messages SET state = 0, reason = '', hold = NULL, due_at = greatest((SELECT hongyan_now()), -due_at), updated_at = (SELECT hongyan_now())
-	WHERE seq = ANY(ARRAY(SELECT held_seq FROM held)) RETURNING kind`
+	WHERE seq = ANY(ARRAY(SELECT held_seq FROM held)) RETURNING kind, seq`
 
 // ReleaseUser lets a user's held messages go; see store.Care.
 func (s *Store) ReleaseUser(ctx context.Context, appID, openID, reason string) (n int, err error) {
+	news := store.NewsOfSwitch(hongyan.Queued, nil)
 	err = s.write(ctx, func(t *tx) error {
 		n = 0
 		err := t.query(func(r *row) error {
 			n++
 			t.moved(appID, hongyan.MessageKind(r.text()), hongyan.Held, hongyan.Queued, 1)
+			t.tell(news.Type, appID, r.int64(), func() any { return news.Change })
 			return nil
 		}, releaseUserSQL, openID, appID, reason)
 		if n > 0 {

@@ -123,17 +123,23 @@ func (s *Store) SuppressedAfter(ctx context.Context, after int64, limit int) (al
 }
 
 const releaseUserSQL = `UPDATE messages INDEXED BY messages_touser SET state = 0, reason = '', hold = NULL, due_at = max(?, -due_at), updated_at = ?
-	WHERE touser = ? AND appid = ? AND state = 1 AND reason = ? RETURNING kind`
+	WHERE touser = ? AND appid = ? AND state = 1 AND reason = ? RETURNING kind, seq`
 
 // ReleaseUser lets a user's held messages go; see store.Care.
 func (s *Store) ReleaseUser(ctx context.Context, appID, openID, reason string) (n int, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		n = 0
-		return t.change(func(r *row) error {
+		var moved []tally
+		err := t.change(func(r *row) error {
 			n++
 			t.moved(appID, hongyan.MessageKind(r.text()), hongyan.Held, hongyan.Queued, 1)
+			moved = append(moved, tally{seq: r.int64(), countKey: countKey{appID: appID}})
 			return nil
 		}, releaseUserSQL, t.now, t.now, openID, appID, reason)
+		if err != nil {
+			return err
+		}
+		return t.tellSwitched(store.NewsOfSwitch(hongyan.Queued, nil), moved)
 	})
 	return n, err
 }

@@ -97,7 +97,7 @@ type erasing struct {
 // EraseUser makes one pass; see store.Care.
 func (s *Store) EraseUser(ctx context.Context, e hongyan.Erasure) (hongyan.Erased, error) {
 	x := &erasing{Store: s, ctx: ctx, e: e}
-	for _, step := range []func() error{x.messages, x.pushes, x.lists} {
+	for _, step := range []func() error{x.messages, x.pushes, x.news, x.lists} {
 		if err := step(); err != nil {
 			return x.n, err
 		}
