@@ -155,6 +155,12 @@ const (
 	// CodeInvalidRow (HTTP 422): The one entry that was sent breaks a rule; nothing is stored.
 	CodeInvalidRow Code = "invalid_row"
 
+	// CodeInvalidRule (HTTP 422): Trigger, filters, times or message of the rule break what rules may say.
+	CodeInvalidRule Code = "invalid_rule"
+
+	// CodeInvalidSuppression (HTTP 422): An openid, a time or a note cannot be put on the list; nothing was.
+	CodeInvalidSuppression Code = "invalid_suppression"
+
 	// CodeInvalidTemplate (HTTP 422): Id, title or content of the template break a rule.
 	CodeInvalidTemplate Code = "invalid_template"
 
@@ -197,6 +203,9 @@ const (
 	// CodeNoConsent (HTTP 422): It is known that the user has no send of this subscribe template left, and the account refuses such messages (mini.consent_check).
 	CodeNoConsent Code = "no_consent"
 
+	// CodeNoPush (HTTP 404): The account has had no push like this, or it has been removed since.
+	CodeNoPush Code = "no_push"
+
 	// CodeNoSlot (HTTP 503): Every slot is busy at the moment.
 	CodeNoSlot Code = "no_slot"
 
@@ -211,6 +220,9 @@ const (
 
 	// CodeNotRotated (HTTP 409): The secret of a robot is made where the robot is.
 	CodeNotRotated Code = "not_rotated"
+
+	// CodeNotSuppressed (HTTP 404): The user is not on the account's suppression list, or not any more.
+	CodeNotSuppressed Code = "not_suppressed"
 
 	// CodeNothingToRetry (HTTP 409): No message of the batch is in one of the states, or its rows have been removed since.
 	CodeNothingToRetry Code = "nothing_to_retry"
@@ -235,6 +247,9 @@ const (
 
 	// CodeRowsGap (HTTP 409): The first row of the upload is not the next one of the batch.
 	CodeRowsGap Code = "rows_gap"
+
+	// CodeRuleExists (HTTP 409): The account has a rule of that name.
+	CodeRuleExists Code = "rule_exists"
 
 	// CodeSendAtTooLate (HTTP 422): send_at is more than 90 days ahead.
 	CodeSendAtTooLate Code = "send_at_too_late"
@@ -281,6 +296,9 @@ const (
 	// CodeTooManyRows (HTTP 422): A batch has at most 5,000,000 rows.
 	CodeTooManyRows Code = "too_many_rows"
 
+	// CodeTooManyRules (HTTP 409): Each rule is compared with every push; an account may have 100.
+	CodeTooManyRules Code = "too_many_rules"
+
 	// CodeTooManyStreams (HTTP 503): As many streams of events are open as one gateway process holds.
 	CodeTooManyStreams Code = "too_many_streams"
 
@@ -314,6 +332,9 @@ const (
 	// CodeUnknownDownstream (HTTP 404): The account has no downstream of this name.
 	CodeUnknownDownstream Code = "unknown_downstream"
 
+	// CodeUnknownErasure (HTTP 404): The account has no erasure of that id.
+	CodeUnknownErasure Code = "unknown_erasure"
+
 	// CodeUnknownField (HTTP 400): The body has a field this operation does not know. It is refused because a misspelt field would otherwise be lost silently.
 	CodeUnknownField Code = "unknown_field"
 
@@ -335,6 +356,9 @@ const (
 	// CodeUnknownRows (HTTP 404): The rows are not there, or were removed after their time.
 	CodeUnknownRows Code = "unknown_rows"
 
+	// CodeUnknownRule (HTTP 404): The account has no rule of that name.
+	CodeUnknownRule Code = "unknown_rule"
+
 	// CodeUnknownState (HTTP 422): state names something that is no state of a message.
 	CodeUnknownState Code = "unknown_state"
 
@@ -352,6 +376,9 @@ const (
 
 	// CodeURLTooLong (HTTP 422): url or page has more than 2,048 bytes.
 	CodeURLTooLong Code = "url_too_long"
+
+	// CodeUserHasWaiting (HTTP 409): A person is not erased while messages wait for them.
+	CodeUserHasWaiting Code = "user_has_waiting"
 
 	// CodeWebhookDisabled (HTTP 409): It answered 410, or an operator disabled it; nothing is sent to it.
 	CodeWebhookDisabled Code = "webhook_disabled"

@@ -98,7 +98,7 @@ type Message struct {
 	ToUser      string  `json:"touser"`
 	TemplateID  string  `json:"template_id"`
 	State       string  `json:"state" enum:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered"`
-	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,next_form_id,prepay_not_ready,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
+	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,next_form_id,prepay_not_ready,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused,suppressed,user_cap,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
 	Final       bool    `json:"final" doc:"true: nothing more will happen to it."`
 	ClientMsgID string  `json:"client_msg_id" doc:"The caller's, or our id. kind template: what WeChat was given."`
 	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string; null while there is none. Those of kinds mini_template, notice and one_time get none."`
