@@ -67,7 +67,7 @@ func (c *Client) do(ctx context.Context, what call) (http.Header, error) {
 	lost := false // an answer, and so what was done is not known
 	for try := 1; ; try++ {
 		header, err := c.once(ctx, what)
-		if lost && what.method == http.MethodDelete && notFound(err) {
+		if lost && what.method == http.MethodDelete && what.result == nil && notFound(err) {
 			return header, nil // that was us
 		}
 		if err == nil || !what.repeatable() || ctx.Err() != nil {

@@ -66,3 +66,11 @@ func (c *Client) AllWebhookDeliveries(ctx context.Context, id string, f WebhookD
 		return c.WebhookDeliveries(ctx, id, f)
 	})
 }
+
+// AllSuppressions walks through an account's list of users who get nothing, newest first.
+func (c *Client) AllSuppressions(ctx context.Context, appID string, f SuppressionFilter) iter.Seq2[Suppression, error] {
+	return pages("list suppressions", f.Cursor, func(cursor string) (List[Suppression], error) {
+		f.Cursor = cursor
+		return c.Suppressions(ctx, appID, f)
+	})
+}

@@ -3,6 +3,7 @@ package servertest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,6 +19,7 @@ import (
 // mayFail are operations that read or have an example, and why they cannot succeed here.
 var mayFail = map[string]string{
 	"retryBatch": "no message of the batch has failed",
+	"testRule":   "nobody has followed",
 }
 
 // arrange makes what an operation is about, and returns its path with the names of it.
@@ -58,6 +60,10 @@ var things = map[string]func(*caller, *testing.T) string{
 	"/v1/accounts/{appid}/templates/aliases/{alias}": called("order_paid"),
 	"/v1/accounts/{appid}/templates/library/{tid}":   called("401"),
 	"/v1/accounts/{appid}/downstreams/{name}":        called("crm"),
+	"/v1/accounts/{appid}/rules/{name}":              (*caller).makeRule,
+	"/v1/accounts/{appid}/users/{openid}":            called(sandbox.OpenID("", 9)),
+	"/v1/accounts/{appid}/suppressions/{openid}":     (*caller).makeSuppression,
+	"/v1/accounts/{appid}/erasures/{id}":             (*caller).makeErasure,
 	"/v1/batches/{id}":                               (*caller).makeBatch,
 	"/v1/keys/{id}":                                  (*caller).makeKey,
 	"/v1/messages/{id}":                              (*caller).makeMessage,
@@ -126,6 +132,38 @@ func (k *caller) makeKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return made.ID
+}
+
+// makeRule makes the rule of the example under another name, once.
+func (k *caller) makeRule(t *testing.T) string {
+	t.Helper()
+	const name = "greeting"
+	rule := client.RuleRequest{Name: name, On: "follow", Message: client.RuleMessage{TemplateID: sandbox.SeedTemplateQueue,
+		Data: map[string]client.Field{"thing1": {Value: "欢迎"}, "character_string2": {Value: "1"}, "time3": {Value: "{{time}}"}}}}
+	if _, err := k.admin.Rule(t.Context(), Alias, name); errors.Is(err, client.CodeUnknownRule) {
+		if _, err := k.admin.CreateRule(t.Context(), Alias, rule); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return name
+}
+
+func (k *caller) makeSuppression(t *testing.T) string {
+	t.Helper()
+	openID := sandbox.OpenID("", 8)
+	if _, err := k.admin.PutSuppressions(t.Context(), Alias, client.SuppressionsPut{Items: []client.SuppressionInput{{OpenID: openID}}}); err != nil {
+		t.Fatal(err)
+	}
+	return openID
+}
+
+func (k *caller) makeErasure(t *testing.T) string {
+	t.Helper()
+	e, err := k.admin.EraseUser(t.Context(), Alias, sandbox.OpenID("", 10), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.ID
 }
 
 // makeBatch makes the batch of the example with, but for an upload, the example's rows.
