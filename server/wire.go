@@ -116,6 +116,9 @@ func (w *works) buildEngine() {
 		Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
 			return w.engine.ReleaseUser(ctx, appID, openID, reason)
 		},
+		EraseStaged: func(ctx context.Context, appID, openID string) (int, error) {
+			return w.batches.EraseUser(ctx, appID, openID)
+		},
 	})
 	w.engine = dispatch.New(dispatch.Config{
 		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,
