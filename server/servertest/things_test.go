@@ -3,6 +3,7 @@ package servertest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,6 +19,7 @@ import (
 // mayFail are operations that read or have an example, and why they cannot succeed here.
 var mayFail = map[string]string{
 	"retryBatch": "no message of the batch has failed",
+	"testRule":   "WeChat has pushed nothing yet",
 }
 
 // arrange makes what an operation is about, and returns its path with the names of it.
@@ -58,6 +60,10 @@ var things = map[string]func(*caller, *testing.T) string{
 	"/v1/accounts/{appid}/templates/aliases/{alias}": called("order_paid"),
 	"/v1/accounts/{appid}/templates/library/{tid}":   called("401"),
 	"/v1/accounts/{appid}/downstreams/{name}":        called("crm"),
+	"/v1/accounts/{appid}/rules/{name}":              (*caller).makeRule,
+	"/v1/accounts/{appid}/suppressions/{openid}":     (*caller).makeSuppression,
+	"/v1/accounts/{appid}/users/{openid}":            called(sandbox.OpenID("", 61)),
+	"/v1/accounts/{appid}/erasures/{id}":             (*caller).makeErasure,
 	"/v1/batches/{id}":                               (*caller).makeBatch,
 	"/v1/keys/{id}":                                  (*caller).makeKey,
 	"/v1/messages/{id}":                              (*caller).makeMessage,
@@ -83,6 +89,36 @@ func (k *caller) makeMessage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return sent.ID
+}
+
+// makeRule makes one that never fires: nobody here follows.
+func (k *caller) makeRule(t *testing.T) string {
+	t.Helper()
+	k.rules++
+	made, err := k.admin.CreateRule(t.Context(), Alias, client.RuleRequest{Name: fmt.Sprintf("rule-%d", k.rules), On: "follow",
+		Message: client.RuleMessage{TemplateID: sandbox.SeedTemplateQueue, Data: map[string]client.Field{"thing1": {Value: "{{openid}}"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Name
+}
+
+func (k *caller) makeSuppression(t *testing.T) string {
+	t.Helper()
+	user := sandbox.OpenID("", 62)
+	if _, err := k.admin.PutSuppressions(t.Context(), Alias, client.SuppressionsPut{Items: []client.SuppressionInput{{OpenID: user}}}); err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+func (k *caller) makeErasure(t *testing.T) string {
+	t.Helper()
+	begun, err := k.admin.EraseUser(t.Context(), Alias, sandbox.OpenID("", 63), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return begun.ID
 }
 
 // makeWebhook makes an endpoint that takes everything, and remembers it.
