@@ -46,7 +46,7 @@ func viewCare(c *hongyan.Care) client.CareStatus {
 type suppressionList struct {
 	AppID  string `path:"appid" doc:"appid or alias."`
 	OpenID string `query:"openid" doc:"One user."`
-	Reason string `query:"reason" enum:"user_block,not_following,blacklisted,user_frozen,invalid_openid,manual" doc:"Why they are on the list."`
+	Reason string `query:"reason" enum:"user_block,not_following,blacklisted,user_frozen,invalid_openid,manual" doc:"Why the user is on the list."`
 	Ended  bool   `query:"ended" doc:"true: also those that were lifted or are over, as far as they are remembered: 30 days."`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`

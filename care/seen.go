@@ -31,9 +31,7 @@ func (d *Desk) Seen(ctx context.Context, events []hongyan.Event, receipts [][]ho
 	for i := range events {
 		e := &events[i]
 		d.arrived(e.AppID, e.ReceivedAt)
-		for _, s := range d.putBy(e, receipts[i]) {
-			put = append(put, s)
-		}
+		put = append(put, d.putBy(e, receipts[i])...)
 		reasons := d.lifts(e, receipts[i])
 		if reasons == nil || !d.onList(put, e) {
 			continue
