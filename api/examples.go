@@ -95,12 +95,6 @@ var exampleBodies = map[string][]example{
 	"updateWebhook":    {{name: "more", text: "Everything about messages / 所有消息事件", body: `{"events":["message.*"]}`}},
 	"rotateWebhook":    {{name: "hour", text: "Both secrets sign for an hour / 新旧密钥并用一小时", body: `{"keep_seconds":3600}`}},
 	"redeliverWebhook": {{name: "lost", text: "What it did not take / 重新投递失败的", body: `{"type":["message.*"],"state":["gave_up"]}`}},
-	"createRule": {{name: "welcome", text: "Greet whoever follows, once in 30 days / 关注后问候，30 天一次",
-		body: `{"name":"welcome","on":"follow","once_per":"30d","message":{"template_id":"SandboxTyped-QueueNumber-000000000000000003",
-			"data":{"thing1":"欢迎关注","character_string2":"1","time3":"{{time}}"}}}`}},
-	"updateRule": {{name: "later", text: "A minute later / 延迟一分钟", body: `{"delay_seconds":60}`}},
-	"putSuppressions": {{name: "by_hand", text: "Send this user nothing / 不再发送给该用户",
-		body: `{"items":[{"openid":"oUser00000000000000000000008","note":"来电要求"}]}`}},
 	"createKey": {
 		{name: "sender", text: "A key that sends for one account / 发送密钥", body: `{"name":"shop-backend","role":"sender","appids":["wxa1a1a1a1a1a1a1a1"]}`},
 		{name: "gateway", text: "A secret in place of the AppSecret / 替代 AppSecret 的密钥", body: `{"name":"shop-backend","kind":"gateway","appids":["wxa1a1a1a1a1a1a1a1"]}`},
