@@ -121,7 +121,7 @@ type Erasure struct {
 type Erased struct {
 	Messages int64 // lost their values, metadata and openid
 	Events   int64 // pushes that lost their body and openid
-	Others   int64 // rows of lists, deliveries, receipts without an owner, firings
+	Others   int64 // rows of lists, deliveries, receipts without an owner, firings, staged rows of batches
 	Left     int64 // messages still being sent, or in doubt; of the latest pass
 	Awaiting int64 // messages whose event may still come; of the latest pass
 }

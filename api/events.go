@@ -212,7 +212,10 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request, q eventQuery) {
 	}{Items: make([]json.RawMessage, len(page.Items)), Gap: q.gap(&page)}
 	hide := masks(r.Context())
 	for i := range page.Items {
-		list.Items[i] = newsBody(&page.Items[i], hide)
+		if hide {
+			maskNews(&page.Items[i])
+		}
+		list.Items[i] = page.Items[i].Body()
 	}
 	letter := "o"
 	if q.Newest {
@@ -316,11 +319,13 @@ func (s *stream) copy(ctx context.Context) error {
 			return err
 		}
 		var b strings.Builder
-		hide := masks(ctx)
 		for i := range page.Items {
 			n := &page.Items[i]
+			if masks(ctx) {
+				maskNews(n)
+			}
 			b.WriteString("id: " + n.EventID() + "\nevent: " + n.Type + "\ndata: ")
-			b.Write(newsBody(n, hide))
+			b.Write(n.Body())
 			b.WriteString("\n\n")
 		}
 		if b.Len() > 0 {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	"hongyan"
 	"hongyan/access"
@@ -71,42 +70,38 @@ func maskPayload(raw json.RawMessage) json.RawMessage {
 // maskPush hides whom a push is about and what it says.
 func maskPush(e *client.Push) { e.OpenID, e.Body = maskOpenID(e.OpenID), masked }
 
-// newsBody is an event as a caller may see it: with hide, without whom it is about.
-func newsBody(n *hongyan.News, hide bool) json.RawMessage {
-	if !hide {
-		return n.Body()
+// maskNews hides whom news are about.
+func maskNews(n *hongyan.News) {
+	if m := n.Message; m != nil {
+		m.ToUser, m.Metadata = maskOpenID(m.ToUser), nil
+		if m.ClientMsgID != n.MessageID {
+			m.ClientMsgID = masked
+		}
 	}
-	var whole any
-	if json.Unmarshal(n.Body(), &whole) != nil {
-		return json.RawMessage("null")
+	var data any
+	if json.Unmarshal(n.Data, &data) != nil || !maskPeople(data) {
+		return
 	}
-	maskPeople(whole)
-	shown, err := json.Marshal(whole)
-	if err != nil {
-		return json.RawMessage("null")
+	if raw, err := json.Marshal(data); err == nil {
+		n.Data = raw
 	}
-	return shown
 }
 
-// maskPeople hides what names a user, wherever it stands, and what callers added.
-func maskPeople(v any) {
-	switch v := v.(type) {
+// maskPeople hides the openids inside a JSON value and reports whether there were any.
+func maskPeople(value any) (found bool) {
+	switch v := value.(type) {
 	case map[string]any:
-		for name, value := range v {
-			switch text, isText := value.(string); {
-			case isText && (name == "touser" || name == "openid"):
-				v[name] = maskOpenID(text)
-			case isText && name == "client_msg_id" && !strings.HasPrefix(text, hongyan.MessageIDPrefix):
-				v[name] = masked
-			case name == "metadata" && value != nil:
-				v[name] = nil
-			default:
-				maskPeople(value)
+		for name, inner := range v {
+			if text, ok := inner.(string); ok && (name == "touser" || name == "openid") {
+				v[name], found = maskOpenID(text), true
+				continue
 			}
+			found = maskPeople(inner) || found
 		}
 	case []any:
-		for _, value := range v {
-			maskPeople(value)
+		for _, inner := range v {
+			found = maskPeople(inner) || found
 		}
 	}
+	return found
 }

@@ -24,7 +24,10 @@ type Config struct {
 	Store store.Store
 	// Released lets a user's messages go that are held for a reason, and returns how many.
 	Released func(ctx context.Context, appID, openID, reason string) (int, error)
-	Logger   *slog.Logger // nil = discard
+	// EraseStaged takes a person out of what waits elsewhere to become messages, and
+	// returns how many rows those were; nil = nothing does.
+	EraseStaged func(ctx context.Context, appID, openID string) (int, error)
+	Logger      *slog.Logger // nil = discard
 }
 
 // Desk answers for the people. It is safe for concurrent use.

@@ -99,10 +99,18 @@ func (d *Desk) eraseDue(ctx context.Context) error {
 
 // erase makes one pass and says when the next is due.
 func (d *Desk) erase(ctx context.Context, e *hongyan.Erasure) error {
+	staged := 0
+	if d.cfg.EraseStaged != nil { // first: nothing of it may become a message afterwards
+		var err error
+		if staged, err = d.cfg.EraseStaged(ctx, e.AppID, e.OpenID); err != nil {
+			return err
+		}
+	}
 	n, err := d.cfg.Store.EraseUser(ctx, *e)
 	if err != nil {
 		return err
 	}
+	n.Others += int64(staged)
 	now := hongyan.Millis(d.cfg.Store.Now())
 	e.Messages, e.Events, e.Others, e.Left = e.Messages+n.Messages, e.Events+n.Events, e.Others+n.Others, n.Left
 	e.LookAgain = n.Awaiting > 0 || e.LookAgain && e.State == hongyan.ErasureRunning

@@ -171,7 +171,6 @@ func (d *Desk) later(f *hongyan.Firing, r *store.FiringResult, err error) {
 type Fired struct {
 	RuleID    string `json:"rule_id"`
 	EventID   int64  `json:"event_id"`
-	OpenID    string `json:"openid"`
 	MessageID string `json:"message_id,omitempty"`
 	Code      string `json:"code,omitempty"`
 	Refusal   string `json:"refusal,omitempty"`
@@ -186,6 +185,6 @@ func (d *Desk) tell(ctx context.Context, claimed []hongyan.Firing, results []sto
 		if r.State == hongyan.FiringRefused {
 			d.log.WarnContext(ctx, "a rule fired and sent nothing", "appid", f.AppID, "rule", f.RuleID, "event", f.EventID, "code", r.Code, "why", r.Refusal)
 		}
-		d.cfg.Tell(ctx, f.AppID, "rule.fired", Fired{RuleID: f.RuleID, EventID: f.EventID, OpenID: f.OpenID, MessageID: r.MessageID, Code: r.Code, Refusal: r.Refusal})
+		d.cfg.Tell(ctx, f.AppID, hongyan.NewsRuleFired, Fired{RuleID: f.RuleID, EventID: f.EventID, MessageID: r.MessageID, Code: r.Code, Refusal: r.Refusal})
 	}
 }

@@ -271,7 +271,7 @@ func aPersonIsErased(t *testing.T, config Config) {
 			t.Errorf("%s: %s to %s, %s, %v", id, m.State, m.ToUser, m.Payload, err)
 		}
 	}
-	events, err := g.client.Events(ctx, client.EventFilter{})
+	events, err := g.client.Pushes(ctx, client.PushFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestReadersSeeMasks(t *testing.T) {
 		if err != nil || len(list.Items) != 1 {
 			t.Fatalf("list: %d, %v", len(list.Items), err)
 		}
-		events, err := reader.Events(ctx, client.EventFilter{})
+		events, err := reader.Pushes(ctx, client.PushFilter{})
 		if err != nil || len(events.Items) == 0 {
 			t.Fatalf("events: %d, %v", len(events.Items), err)
 		}

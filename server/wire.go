@@ -116,6 +116,9 @@ func (w *works) buildEngine() {
 		Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
 			return w.engine.ReleaseUser(ctx, appID, openID, reason)
 		},
+		EraseStaged: func(ctx context.Context, appID, openID string) (int, error) {
+			return w.batches.EraseUser(ctx, appID, openID)
+		},
 	})
 	w.engine = dispatch.New(dispatch.Config{
 		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,
@@ -134,7 +137,7 @@ func (w *works) buildCallbacks() {
 	w.sender = deliver.New(deliver.Config{
 		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
 	})
-	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Logger: w.log.With("part", "rules"),
+	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Tell: w.tell, Logger: w.log.With("part", "rules"),
 		Check: func(ctx context.Context, o *rule.Outgoing) error {
 			r, err := requestOf(o)
 			if err != nil {

@@ -271,7 +271,7 @@ func newsRead(f *fixture) {
 		f.must(err)
 		var text strings.Builder
 		for _, n := range page.Items {
-			text.WriteString(strings.Trim(string(n.Data), `{"n":}`))
+			text.WriteString(strings.Trim(string(n.Data), `{}":n`))
 		}
 		return text.String()
 	}
