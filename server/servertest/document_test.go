@@ -44,7 +44,6 @@ type caller struct {
 	admin    *client.Client
 	endpoint *httptest.Server // of webhooks; nil = not needed yet
 	webhook  string           // the last one made
-	rules    int              // made so far
 }
 
 func newCaller(t *testing.T) *caller {
