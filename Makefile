@@ -14,8 +14,9 @@ ROWS     ?= 10000 100000 1000000 10000000
 
 # What the tests of PKG need besides the code: Node for clients that others wrote, a
 # browser for what the phone shows and for the whole seen through it, PostgreSQL for the
-# store of several processes and for them.
+# store of several processes and for them, and what the examples are written in.
 NEED = go gcc $(if $(filter ./... ./interop%,$(PKG)),node npm-clients) \
+	$(if $(filter ./... ./examples%,$(PKG)),curl python node java) \
 	$(if $(filter ./... ./sandbox/...% ./sandbox/phone% ./e2e%,$(PKG)),chromium) \
 	$(if $(filter ./... ./store/...% ./store/postgres% ./server%,$(PKG)),postgres)
 

@@ -62,6 +62,7 @@ type Account struct {
 	ExpireAfter     time.Duration // default life of a message after send_at; 0 = 24 h
 	QuietHours      QuietHours
 	CutValues       bool // true: over-long values are cut; false: they are refused
+	Care            Care
 	Mini            MiniRules
 	CreatedAt       time.Time
 	UpdatedAt       time.Time

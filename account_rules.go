@@ -24,6 +24,7 @@ const (
 	maxRate        = 100_000             // per second: above it there is no limit worth checking
 	maxQuota       = 1_000_000_000_000   // calls; keeps sums far from overflow
 	maxInFlight    = 1000                // connections to WeChat of one account
+	maxUserCap     = 10_000              // messages a user gets in a day: above it there is no cap worth counting
 	minExpireAfter = time.Minute         // shorter would expire messages in the queue
 	maxExpireAfter = 30 * 24 * time.Hour // older news is no news
 	minTokenLen    = 3                   // spec §5.2: WeChat takes 3 to 32 letters and digits
@@ -54,6 +55,10 @@ func (a *Account) Check() []FieldError {
 	c.downstreams(a)
 	c.mini(a.Mini)
 	oneOf(&c, "/kind", a.Kind, ServiceAccount, MiniProgram, SubscriptionAccount, TestAccount)
+	oneOf(&c, "/care/suppression", a.Care.Suppression, "", SuppressionOff)
+	if n := a.Care.UserCap; n < 0 || n > maxUserCap {
+		c.add("/care/user_cap", "%d is not between 0 (any number) and %d", n, maxUserCap)
+	}
 	oneOf(&c, "/uncertain_policy", a.UncertainPolicy, "", UncertainHold, UncertainResend, UncertainGiveUp)
 	slices.SortStableFunc(c, func(a, b FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })
 	return c

@@ -20,6 +20,7 @@ type Key struct {
 	Hint       string   // its first characters, to recognise it by
 	Role       string   // "admin", "sender", "reader"; a gateway secret has "sender": the token it gets is the account's, which knows no roles
 	AppIDs     []string // accounts it may act on; empty = all
+	Personal   bool     // a reader that sees openids and the values of messages; those with another role do anyway
 	CreatedAt  time.Time
 	RevokedAt  time.Time
 	LastUsedAt time.Time

@@ -34,6 +34,9 @@ func TestTheChineseEditionNamesTheSame(t *testing.T) {
 		"docs/migrate.md":   "docs/migrate.zh-CN.md",
 		"docs/compat.md":    "docs/compat.zh-CN.md",
 		"docs/callbacks.md": "docs/callbacks.zh-CN.md",
+
+		"examples/README.md": "examples/README.zh-CN.md",
+		"docs/webhooks.md":   "docs/webhooks.zh-CN.md",
 	} {
 		translated := codeSpans(readDocument(t, os.DirFS("."), edition))
 		for span := range codeSpans(readDocument(t, os.DirFS("."), original)) {

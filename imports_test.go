@@ -28,7 +28,7 @@ type layer struct {
 }
 
 // verbs decide; the edges above speak HTTP and call them.
-var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver", "doctor", "mini"}
+var verbs = []string{"access", "token", "dispatch", "template", "batch", "callback", "deliver", "doctor", "mini", "rule", "care"}
 
 // gateway is everything server puts together. The sandbox and the test suites
 // are not in it: the gateway must not depend on its own simulator.
@@ -59,6 +59,8 @@ var layers = []layer{
 	{folder: "batch", imports: []string{"", "store", "wechat"}},
 	{folder: "callback", imports: []string{"", "store", "wechat"}},
 	{folder: "deliver", imports: []string{"", "store", "wechat"}},
+	{folder: "rule", imports: []string{"", "store", "wechat"}},
+	{folder: "care", imports: []string{"", "store", "wechat"}},
 	{folder: "doctor", imports: []string{"", "store", "wechat"}},
 	{folder: "mini", imports: []string{"", "store", "wechat"}},
 	{folder: "api", imports: slices.Concat([]string{"", "store", "client", "wechat", "card"}, verbs)},
@@ -68,6 +70,12 @@ var layers = []layer{
 	{folder: "demo", imports: []string{"", "server", "client", "sandbox", "sandbox/phone", "store"}},
 	// Batches are fed to the engine inside the gateway's process, so bench names dispatch's requests.
 	{folder: "bench", imports: []string{"", "server", "client", "sandbox", "store", "dispatch", "wechat"}},
+	// For tests and examples of programs that speak to a gateway.
+	{folder: "server/servertest", imports: []string{"server", "client", "sandbox"}},
+	// Programs that show how to use the API; the folder itself has their tests.
+	{folder: "examples"},
+	{folder: "examples/go/send", imports: []string{"client"}},
+	{folder: "examples/go/receive", imports: []string{"client"}},
 	// A module of its own: the comparison with asynq and Redis, which the gateway does not depend on.
 	{folder: "bench/asynq"},
 	// Tests only: clients and callback servers that others wrote.

@@ -51,6 +51,8 @@ type Caller struct {
 	Kind   hongyan.KeyKind
 	Role   Role
 	AppIDs []string // accounts it may act on; empty = all
+	// Personal: a reader that sees openids and the values of messages.
+	Personal bool
 }
 
 // Covers reports whether the caller may act on an account.

@@ -99,7 +99,7 @@ func (k *keyCache) load(ctx context.Context, hash [32]byte) (*cachedKey, error) 
 	}
 	role, _ := ParseRole(key.Role) // a role of a newer version may do nothing here
 	fresh := &cachedKey{
-		caller: Caller{ID: key.ID, Name: key.Name, Kind: key.Kind, Role: role, AppIDs: key.AppIDs},
+		caller: Caller{ID: key.ID, Name: key.Name, Kind: key.Kind, Role: role, AppIDs: key.AppIDs, Personal: key.Personal},
 		until:  time.Now().Add(keyTTL),
 		usedAt: new(atomic.Int64),
 	}

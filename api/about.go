@@ -30,9 +30,14 @@ var apiTags = []*huma.Tag{
 	{Name: "consents", Description: "Consents to subscribe messages 订阅消息同意"},
 	{Name: "tokens", Description: "Access tokens 接口调用凭据"},
 	{Name: "quotas", Description: "Quotas 额度"},
+	{Name: "rules", Description: "Rules on events 事件规则"},
+	{Name: "suppressions", Description: "Suppressed users 免打扰名单"},
+	{Name: "users", Description: "Users 用户"},
+	{Name: "erasures", Description: "Erasures 个人信息删除"},
 	{Name: "keys", Description: "Keys 密钥"},
 	{Name: "audit", Description: "Audit log 审计日志"},
 	{Name: "doctor", Description: "Doctor 体检"},
+	{Name: "health", Description: "Health 健康检查"},
 }
 
 var aboutSend = about{
@@ -157,12 +162,19 @@ var aboutListAudit = about{
 	summary: "Read the audit log / 查看审计日志",
 	description: `Who changed what, and which logins were refused, newest first; kept for a year. Only for keys that cover all accounts.
 
-Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading and sending are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+Every change made through this API is an entry: ok, refused (the key's role or accounts do not reach) or failed. Reading, sending, and what is stored to send with (form_ids, consents) are none. detail names the fields that were given, never their values. Equal entries that are not ok come as one with their count for each minute.`,
+}
+
+var aboutHealth = about{summary: "Is the process alive / 进程是否存活", description: "Open to everybody."}
+
+var aboutReady = about{
+	summary:     "Can messages be taken and sent / 是否可以受理并发送",
+	description: "200 when it can, else 503 and why. Open to everybody.",
 }
 
 var aboutExamine = about{
 	summary: "Examine the gateway / 体检",
-	description: `Looks whether what the gateway needs is in order: clocks, database, disk and keys; of each account the name of base_url, the token, this machine's address at WeChat, who still uses the real AppSecret, the callback URL and whether pushes arrive, templates, quotas, holds and downstreams. Each finding that is not ok says what to do about it.
+	description: `Looks whether what the gateway needs is in order: clocks, database, disk, keys and webhooks; of each account the name of base_url, the token, this machine's address at WeChat, who still uses the real AppSecret, the callback URL and whether pushes arrive, templates, quotas, holds and downstreams. Each finding that is not ok says what to do about it.
 
 Nothing is changed. WeChat is asked at most five harmless questions for an account; each check has 10 s, all together 45 s. Findings about the gateway itself are for keys that cover all accounts.`,
 }

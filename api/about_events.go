@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -11,24 +10,26 @@ import (
 	"hongyan/client"
 )
 
-const aboutEvents = `What happened to messages, accounts, templates and quotas, for machines that want to know: a list, or with "Accept: text/event-stream" a stream.
+var aboutEvents = about{
+	summary: "List events, or stream them / 查询或订阅事件",
+	description: `What happened to messages, accounts, templates and quotas, for machines that want to know: a list, or with "Accept: text/event-stream" a stream.
 
 The list is newest first. With after, the id of an event, it is what came behind that one, oldest first; take the last item's id as the next after.
 
 The stream (server-sent events) brings what happens from now on; with since, from that time; with Last-Event-ID, what came behind that event. id is the event's id, event its type, data the event as JSON. A comment comes every 15 s. An event named gap says that events behind the one you named may be missing: the log keeps 7 days, and while no webhook and no reader wants events nothing is kept, from an hour after the last reader. Streams end when the gateway stops; begin again with Last-Event-ID.
 
-A message's event holds metadata and values that the caller gave it: keep them as safe as messages.`
+A message's event holds metadata and values that the caller gave it: keep them as safe as messages.`,
+}
 
 // describeEvents adds GET /v1/events to the documents; its handler is not huma's.
 func (a *API) describeEvents(h huma.API) {
-	registry := h.OpenAPI().Components.Schemas
 	text := func(name, doc string, examples ...any) *huma.Param {
 		return &huma.Param{Name: name, In: "query", Description: doc, Schema: &huma.Schema{Type: huma.TypeString, Examples: examples}}
 	}
 	least, most := 1.0, 1000.0
-	h.OpenAPI().AddOperation(&huma.Operation{
-		Method: http.MethodGet, Path: "/v1/events", OperationID: "get-events", Tags: []string{"events"},
-		Summary: "List events, or stream them / 查询或订阅事件", Description: sentenceRole(aboutEvents, reader),
+	registry := h.OpenAPI().Components.Schemas
+	plainly(h, reader, aboutEvents, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/events", OperationID: "listEvents",
 		Parameters: []*huma.Param{
 			text("appid", "An account, by appid or alias. Default: all that the key covers."),
 			text("type", "Types of event, such as message.delivered or message.*; several with commas. There are: "+strings.Join(hongyan.NewsTypes(), ", ")+".", "message.*"),
@@ -40,14 +41,24 @@ func (a *API) describeEvents(h huma.API) {
 			{Name: "Last-Event-ID", In: "header", Description: "Of a stream: the id of the last event that was read.", Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "OK", Content: map[string]*huma.MediaType{
-				"application/json":  {Schema: registry.Schema(reflect.TypeFor[client.EventList](), true, "")},
+			"200": {Description: "A page; or, of a stream, lines id, event and data for each event, where data is an Event.", Content: map[string]*huma.MediaType{
+				"application/json":  {Schema: schemaOf[client.EventList](registry)},
 				"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}},
 			}},
-			"default": {Description: "Error", Content: map[string]*huma.MediaType{
-				problemType: {Schema: registry.Schema(reflect.TypeFor[problem](), true, "")}}},
 		},
 	})
+	header := func(name, doc string) *huma.Param {
+		return &huma.Param{Name: name, In: "header", Required: true, Description: doc, Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	h.OpenAPI().Webhooks = map[string]*huma.PathItem{"event": {Post: &huma.Operation{
+		OperationID: "receiveEvent", Tags: []string{"webhooks"}, Summary: "What a webhook is sent / 推送给 Webhook 的请求",
+		Description: aboutCreateWebhook.description, Security: []map[string][]string{},
+		Parameters: []*huma.Param{header("webhook-id", "The event's id, the same at every try."), header("webhook-timestamp", "Seconds since 1970: when this try was made."),
+			header("webhook-signature", "v1, and the base64 of HMAC-SHA256 over id, timestamp and body, joined with dots; one for each secret, separated by spaces.")},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[client.Event](registry)}}},
+		Responses: map[string]*huma.Response{"2XX": {Description: "Taken."}, "410": {Description: "No longer wanted: the webhook is disabled."},
+			"default": {Description: "Try again later."}},
+	}}}
 }
 
 var aboutCreateWebhook = about{

@@ -40,6 +40,7 @@ func newAccount(in *client.AccountRequest) (*hongyan.Account, faults) {
 	setMini(&a.Mini, in.Mini)
 	setDownstreams(a, in.Downstreams)
 	setCallback(&a.Callback, in.Callback)
+	setCare(&a.Care, in.Care, &f)
 	if in.Rate != nil {
 		a.RatePerSecond = in.Rate.PerSecond
 	}
@@ -84,6 +85,7 @@ func patchAccount(a *hongyan.Account, p *client.AccountPatch) faults {
 		setExpireAfter(a, *p.ExpireAfterSeconds, &f)
 	}
 	set(&a.CutValues, p.CutValues)
+	setCare(&a.Care, p.Care, &f)
 	return f
 }
 

@@ -200,10 +200,10 @@ func viewAccount(a *hongyan.Account, holds []hongyan.Hold) *client.Account {
 		Paths: client.PathRules(a.Paths), Downstreams: []client.Downstream{},
 		QuietHours:  a.QuietHours.String(),
 		MaxInFlight: cmp.Or(a.MaxInFlight, hongyan.DefaultMaxInFlight),
-		CutValues:   a.CutValues,
-		Mini:        client.MiniRules{PrepaySends: a.Mini.Prepay(), ConsentCheck: a.Mini.Check(), ConsentLow: a.Mini.ConsentLow},
-		Holds:       []client.Hold{},
-		CreatedAt:   client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
+		CutValues:   a.CutValues, Care: viewCare(&a.Care),
+		Mini:      client.MiniRules{PrepaySends: a.Mini.Prepay(), ConsentCheck: a.Mini.Check(), ConsentLow: a.Mini.ConsentLow},
+		Holds:     []client.Hold{},
+		CreatedAt: client.Time{Time: a.CreatedAt}, UpdatedAt: client.Time{Time: a.UpdatedAt},
 	}
 	v.ExpireAfterSeconds = int64(cmp.Or(a.ExpireAfter, hongyan.DefaultExpireAfter) / time.Second)
 	for _, q := range a.EffectiveQuotas() {

@@ -23,7 +23,7 @@ func TestAccountLife(t *testing.T) {
 		AppID: "wx0f1e2d3c4b5a6978", Secret: testSecret, Name: "商城", Alias: "shop", BaseURL: "http://127.0.0.1:7900",
 		Callback: &client.CallbackInput{Token: new("token1"), AESKey: new(testAESKey), Mode: new("safe")},
 		Rate:     &client.Rate{PerSecond: 20}, Quotas: []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
-		QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true, TokenSource: "plain", UncertainPolicy: "resend",
+		QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true, Care: &client.Care{UserCap: new(3)}, TokenSource: "plain", UncertainPolicy: "resend",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestAccountLife(t *testing.T) {
 		Callback:        client.CallbackStatus{Mode: "safe", TokenSet: true, AESKeySet: true},
 		CallbackURLPath: "/callback/wx0f1e2d3c4b5a6978", Rate: client.Rate{PerSecond: 20},
 		Quotas:          []client.Quota{{Scope: "template", Period: "month", Limit: 10_000}},
-		UncertainPolicy: "resend", TokenSource: "plain", QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true,
+		UncertainPolicy: "resend", TokenSource: "plain", QuietHours: "23:00-07:00", MaxInFlight: 10, ExpireAfterSeconds: 3600, CutValues: true, Care: client.CareStatus{Suppression: "auto", UserCap: 3},
 		Mini:        client.MiniRules{PrepaySends: 1, ConsentCheck: "off"},
 		Downstreams: []client.Downstream{}, Holds: []client.Hold{}, CreatedAt: created.CreatedAt, UpdatedAt: created.UpdatedAt,
 	}

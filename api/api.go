@@ -17,10 +17,12 @@ import (
 
 	"hongyan/access"
 	"hongyan/batch"
+	"hongyan/care"
 	"hongyan/deliver"
 	"hongyan/dispatch"
 	"hongyan/doctor"
 	"hongyan/mini"
+	"hongyan/rule"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -43,6 +45,10 @@ type Config struct {
 	Deliveries Deliveries
 	// Herald takes events to webhooks, and tells of new ones; nil = nobody does.
 	Herald *deliver.Herald
+	// Rules tries rules on past pushes; nil = nobody carries them out.
+	Rules *rule.Desk
+	// Care keeps the suppression lists and erases people; nil = nobody does.
+	Care *care.Desk
 	// Mini keeps form_ids and consents.
 	Mini *mini.Keeper
 	// Batches stages and feeds batches.

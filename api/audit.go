@@ -61,12 +61,16 @@ var actions = map[string]string{
 	"POST /v1/batches/{id}/recipients":    "batch.upload",
 	"PUT /v1/accounts/{appid}/token":      "token.push",
 
+	"POST /v1/accounts/{appid}/suppressions":                "suppression.add",
+	"DELETE /v1/accounts/{appid}/suppressions/{openid}":     "suppression.remove",
+	"DELETE /v1/accounts/{appid}/users/{openid}":            "user.erase",
 	"PUT /v1/accounts/{appid}/templates/aliases/{alias}":    "template_alias.put",
 	"DELETE /v1/accounts/{appid}/templates/aliases/{alias}": "template_alias.delete",
 }
 
 // readsByPost change nothing, though they are posted.
 var readsByPost = map[string]bool{
+	"POST /v1/accounts/{appid}/templates/{template_id}/convert": true,
 	"POST /v1/accounts/{appid}/templates/{template_id}/lint":    true,
 	"POST /v1/accounts/{appid}/templates/{template_id}/preview": true,
 }
@@ -95,7 +99,9 @@ func newChange(action, path string, r *http.Request) change {
 		if !ok || action == "" {
 			continue
 		}
-		name = strings.TrimSuffix(name, "}")
+		if name = strings.TrimSuffix(name, "}"); name == "openid" {
+			continue // a person may be erased; the log is not changed then
+		}
 		if c.target == "" {
 			c.target = r.PathValue(name)
 		} else {

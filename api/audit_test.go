@@ -61,7 +61,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	want := []entry{
 		{"admin", "account.create", shop, "ok", "fields alias appid base_url secret"},
 		{"admin", "account.create", sandbox.SeedMiniAppID, "ok", "fields appid base_url kind secret"},
-		{"admin", "template.sync", shop, "ok", ""},
+		{"admin", "template.sync", shop, "ok", "3 added, 0 updated, 0 missing"},
 		{"admin", "account.update", shop, "ok", "fields callback.token name secret"},
 		{"admin", "key.create", k.ID, "ok", "api " + k.Hint + `, sender, "sender", ` + shop},
 		{k.ID, "message.cancel", sent.ID, "ok", ""},
@@ -258,7 +258,7 @@ func TestActionsAreNounAndVerb(t *testing.T) {
 	for path, item := range newSpec(t, newGateway(t)).Paths {
 		for method, there := range map[string]bool{"POST": item.Post != nil, "PUT": item.Put != nil, "PATCH": item.Patch != nil, "DELETE": item.Delete != nil} {
 			noun, verb, ok := strings.Cut(actionOf(method, path), ".")
-			if there && (!ok || noun == "" || verb == "" || strings.ContainsAny(noun+verb, "{}/")) {
+			if there && !readsByPost[method+" "+path] && (!ok || noun == "" || verb == "" || strings.ContainsAny(noun+verb, "{}/")) {
 				t.Errorf("%s %s is %q", method, path, actionOf(method, path))
 			}
 		}

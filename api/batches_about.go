@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,36 +43,32 @@ var aboutRetryBatch = about{
 
 // describeBatchStreams adds what is not huma's to the documents.
 func (a *API) describeBatchStreams(h huma.API) {
-	registry := h.OpenAPI().Components.Schemas
-	refusal := &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{
-		problemType: {Schema: registry.Schema(reflect.TypeFor[problem](), true, "")}}}
 	id := &huma.Param{Name: "id", In: "path", Required: true, Description: "The batch's id.", Schema: &huma.Schema{Type: huma.TypeString}}
-	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-	binary := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	one := 1.0
-	h.OpenAPI().AddOperation(&huma.Operation{
-		Method: http.MethodPost, Path: "/v1/batches/{id}/recipients", OperationID: "post-batches-id-recipients", Tags: []string{"batches"},
-		Summary: "Upload recipients / 上传接收者", Description: sentenceRole(uploadDescription, sender),
+	plainly(h, sender, aboutUpload, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/batches/{id}/recipients", OperationID: "uploadRecipients",
 		Parameters: []*huma.Param{id,
 			{Name: "from", In: "query", Description: "The number of the first row in this body. Default 1.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: &one}},
 			{Name: "dry_run", In: "query", Description: "true: judge the rows and store nothing.", Schema: &huma.Schema{Type: huma.TypeBoolean}},
 			{Name: "sheet", In: "query", Description: "The sheet of an XLSX. Default: the first visible one.", Schema: &huma.Schema{Type: huma.TypeString}}},
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{client.NDJSON: text, client.CSV: text, client.XLSX: binary}},
+		RequestBody: &huma.RequestBody{Description: "NDJSON: a JSON object a line. CSV and XLSX: a row of column names, then a recipient a row.",
+			Content: map[string]*huma.MediaType{client.NDJSON: streamOf(client.NDJSON), client.CSV: streamOf(client.CSV), client.XLSX: streamOf(client.XLSX)}},
 		Responses: map[string]*huma.Response{
 			"200": {Description: "Judged and, but for a dry run, stored.", Content: map[string]*huma.MediaType{
-				"application/json": {Schema: registry.Schema(reflect.TypeFor[client.BatchReport](), true, "")}}},
-			"default": refusal},
+				"application/json": {Schema: schemaOf[client.BatchReport](h.OpenAPI().Components.Schemas)}}},
+		},
 	})
 	for name, file := range batchFiles {
-		h.OpenAPI().AddOperation(&huma.Operation{
-			Method: http.MethodGet, Path: "/v1/batches/{id}/" + name, OperationID: "get-batches-id-" + file.id, Tags: []string{"batches"},
-			Summary: file.summary, Description: sentenceRole(file.description, reader), Parameters: []*huma.Param{id},
+		plainly(h, reader, about{summary: file.summary, description: file.description}, huma.Operation{
+			Method: http.MethodGet, Path: "/v1/batches/{id}/" + name, OperationID: "getBatch" + camel(file.id), Parameters: []*huma.Param{id},
 			Responses: map[string]*huma.Response{
-				"200":     {Description: "The file.", Content: map[string]*huma.MediaType{file.contentType: text}},
-				"default": refusal},
+				"200": {Description: "The file. " + file.description, Content: map[string]*huma.MediaType{file.contentType: streamOf(file.contentType)}},
+			},
 		})
 	}
 }
+
+var aboutUpload = about{summary: "Upload recipients / 上传接收者", description: uploadDescription}
 
 const uploadDescription = `Streams rows into an open batch: NDJSON (a JSON object a line with touser, data and other fields of a message, which go over the batch's, and columns for its {{column}}), CSV (UTF-8, UTF-16 or GBK/GB18030, found out by itself; comma, semicolon or tab) or XLSX. The first row of a table names the columns; rows are numbered from 1 below it.
 

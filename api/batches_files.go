@@ -92,7 +92,13 @@ var resultHead = []string{"row", "touser", "state", "state_zh", "reason", "errco
 
 func (a *API) writeResultsCSV(ctx context.Context, b *hongyan.Batch, to io.Writer) error {
 	return writeCSV(to, resultHead, func(w *csv.Writer) error {
-		return a.cfg.Batches.Results(ctx, b, func(r batch.Result) error { return w.Write(ResultCells(b, &r)) })
+		return a.cfg.Batches.Results(ctx, b, func(r batch.Result) error {
+			cells := ResultCells(b, &r)
+			if masks(ctx) {
+				cells[1] = maskOpenID(cells[1])
+			}
+			return w.Write(cells)
+		})
 	})
 }
 
@@ -104,6 +110,9 @@ func ResultCells(b *hongyan.Batch, r *batch.Result) []string {
 	cells := make([]string, len(resultHead))
 	cells[0], cells[1] = strconv.FormatInt(r.Row, 10), plainCell(r.ToUser)
 	m := r.Message
+	if m != nil {
+		cells[1] = plainCell(m.ToUser) // or what stands in its place: the person may have been erased
+	}
 	if m == nil {
 		cells[2], cells[3], cells[4], cells[6], cells[7] = unsent(b, r)
 		return cells

@@ -27,7 +27,7 @@ type codeInfo struct {
 }
 
 // problemCodes are the codes that problems may have, the eight kinds included.
-var problemCodes = joinCodes(kindCodes, jsonCodes, requestCodes, accessCodes, messageCodes, stateCodes, accountCodes, passingCodes, batchCodes, miniCodes)
+var problemCodes = joinCodes(kindCodes, jsonCodes, requestCodes, accessCodes, messageCodes, stateCodes, accountCodes, passingCodes, batchCodes, miniCodes, careCodes)
 
 func joinCodes(tables ...map[string]codeInfo) map[string]codeInfo {
 	all := map[string]codeInfo{}

@@ -34,9 +34,14 @@ func (a *API) listDeliveries(ctx context.Context, in *deliveryList) (*out[client
 	if err != nil {
 		return nil, err
 	}
+	hide := masks(ctx)
 	list := client.List[client.Delivery]{Items: make([]client.Delivery, 0, len(found))}
 	for i := range found {
-		list.Items = append(list.Items, viewDelivery(&found[i]))
+		v := viewDelivery(&found[i])
+		if hide && v.OpenID != "" {
+			v.OpenID = maskOpenID(v.OpenID)
+		}
+		list.Items = append(list.Items, v)
 	}
 	if len(found) == in.Limit {
 		list.NextCursor = cursorFor("d", found[len(found)-1].ID)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -29,8 +30,11 @@ type docsOperation struct {
 	Text                      []string
 	Parameters                []docsField
 	Request                   string // a schema's name, or ""
+	Examples                  []docsExample
 	Answers                   []docsAnswer
 }
+
+type docsExample struct{ Text, Body string }
 
 type docsAnswer struct{ Status, Text, Schema string }
 
@@ -77,7 +81,7 @@ func docsOperations(spec *huma.OpenAPI, tag string) []docsOperation {
 	for path, item := range spec.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op != nil && slices.Contains(op.Tags, tag) {
-				all = append(all, docsOperationOf(path, op))
+				all = append(all, docsOperationOf(spec, path, op))
 			}
 		}
 	}
@@ -87,7 +91,7 @@ func docsOperations(spec *huma.OpenAPI, tag string) []docsOperation {
 	return all
 }
 
-func docsOperationOf(path string, op *huma.Operation) docsOperation {
+func docsOperationOf(spec *huma.OpenAPI, path string, op *huma.Operation) docsOperation {
 	d := docsOperation{ID: op.OperationID, Method: op.Method, Path: path, Summary: op.Summary, Text: paragraphs(op.Description)}
 	for _, p := range op.Parameters {
 		kind, _ := docsType(p.Schema)
@@ -95,12 +99,32 @@ func docsOperationOf(path string, op *huma.Operation) docsOperation {
 	}
 	if op.RequestBody != nil {
 		d.Request = contentSchema(op.RequestBody.Content)
+		d.Examples = docsExamples(op.OperationID)
 	}
 	for status, answer := range op.Responses {
+		if shared := spec.Components.Responses[lastElement(answer.Ref)]; shared != nil {
+			answer = shared
+		}
 		d.Answers = append(d.Answers, docsAnswer{Status: status, Text: answer.Description, Schema: contentSchema(answer.Content)})
 	}
 	slices.SortFunc(d.Answers, func(a, b docsAnswer) int { return cmp.Compare(a.Status, b.Status) })
 	return d
+}
+
+// docsExamples are the bodies of an operation's examples, laid out for reading.
+func docsExamples(id string) (shown []docsExample) {
+	for _, e := range exampleBodies[id] {
+		if e.media != "" {
+			shown = append(shown, docsExample{e.text + " (" + e.media + ")", e.body})
+			continue
+		}
+		var body bytes.Buffer
+		if err := json.Indent(&body, []byte(e.body), "", "  "); err != nil {
+			panic("api: example " + id + " " + e.name + ": " + err.Error())
+		}
+		shown = append(shown, docsExample{e.text, body.String()})
+	}
+	return shown
 }
 
 func contentSchema(content map[string]*huma.MediaType) string {
@@ -112,10 +136,16 @@ func contentSchema(content map[string]*huma.MediaType) string {
 	return ""
 }
 
-func refName(s *huma.Schema) string { return s.Ref[strings.LastIndex(s.Ref, "/")+1:] }
+func refName(s *huma.Schema) string { return lastElement(s.Ref) }
+
+func lastElement(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
 
 func docsFields(s *huma.Schema) []docsField {
 	var fields []docsField
+	for _, form := range s.OneOf { // a schema that has several forms has no fields
+		kind, link := docsType(form)
+		fields = append(fields, docsField{Type: kind, Link: link})
+	}
 	for name, property := range s.Properties {
 		kind, link := docsType(property)
 		fields = append(fields, docsField{Name: name, Type: kind, Text: property.Description, Required: slices.Contains(s.Required, name), Link: link})
@@ -134,11 +164,11 @@ func docsType(s *huma.Schema) (words, link string) {
 	case len(s.AnyOf) > 0:
 		words, link = docsType(s.AnyOf[0])
 		return words + " or null", link
-	case len(s.OneOf) > 0:
-		return "string or object", ""
 	case s.Type == huma.TypeArray:
 		words, link = docsType(s.Items)
 		return "array of " + words, link
+	case s.Type == "" && s.AdditionalProperties == true:
+		return "object or null", ""
 	case s.Type == "":
 		return "any JSON", ""
 	}
@@ -150,8 +180,8 @@ func docsType(s *huma.Schema) (words, link string) {
 		words = docsEnum(s.Enum)
 	}
 	if values, ok := s.AdditionalProperties.(*huma.Schema); ok {
-		of, _ := docsType(values)
-		words = "object of " + of
+		words, link = docsType(values)
+		return "object of " + words, link
 	}
 	if s.Nullable {
 		words += " or null"
@@ -162,6 +192,9 @@ func docsType(s *huma.Schema) (words, link string) {
 func docsEnum(values []any) string {
 	var words []string
 	for _, v := range values {
+		if v == nil { // said by Nullable
+			continue
+		}
 		raw, err := json.Marshal(v)
 		if err != nil {
 			raw = []byte(fmt.Sprint(v))

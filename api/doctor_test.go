@@ -42,7 +42,9 @@ func TestTheDoctorTellsEveryFindingWithItsRemedy(t *testing.T) {
 	if !accounts[""] || !accounts[sandbox.SeedServiceAppID] || !accounts[sandbox.SeedMiniAppID] {
 		t.Errorf("looked at %v, want the gateway and both accounts", accounts)
 	}
-	missing := slices.IndexFunc(seen.Findings, func(f client.DoctorFinding) bool { return f.Code == "callback_url_missing" && f.AppID == sandbox.SeedServiceAppID })
+	missing := slices.IndexFunc(seen.Findings, func(f client.DoctorFinding) bool {
+		return f.Code == "callback_url_missing" && f.AppID == sandbox.SeedServiceAppID
+	})
 	if missing < 0 || seen.Worst != "problem" || seen.At.Time.IsZero() {
 		t.Errorf("worst %q; want problem, for the sandbox has no server URL: %+v", seen.Worst, seen.Findings)
 	}

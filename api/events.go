@@ -210,7 +210,11 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request, q eventQuery) {
 		NextCursor *string           `json:"next_cursor"`
 		Gap        *client.EventGap  `json:"gap,omitempty"`
 	}{Items: make([]json.RawMessage, len(page.Items)), Gap: q.gap(&page)}
+	hide := masks(r.Context())
 	for i := range page.Items {
+		if hide {
+			maskNews(&page.Items[i])
+		}
 		list.Items[i] = page.Items[i].Body()
 	}
 	letter := "o"
@@ -317,6 +321,9 @@ func (s *stream) copy(ctx context.Context) error {
 		var b strings.Builder
 		for i := range page.Items {
 			n := &page.Items[i]
+			if masks(ctx) {
+				maskNews(n)
+			}
 			b.WriteString("id: " + n.EventID() + "\nevent: " + n.Type + "\ndata: ")
 			b.Write(n.Body())
 			b.WriteString("\n\n")

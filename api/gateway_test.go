@@ -174,6 +174,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 func (g *gateway) client(key string) *client.Client {
 	c := client.New("http://gateway.test", key)
 	c.HTTPClient = &http.Client{Transport: direct{g.api.Handler()}}
+	c.Retries.Tries = 1 // a refusal is what is looked at
 	return c
 }
 
@@ -268,7 +269,9 @@ type batchEngine struct{ *dispatch.Engine }
 
 func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
 	r := requestOfRow(m)
-	return e.Engine.Check(ctx, &r)
+	err := e.Engine.Check(ctx, &r)
+	m.TemplateID = r.TemplateID
+	return err
 }
 
 func (e batchEngine) Feed(ctx context.Context, ms []batch.Message, commit func(context.Context, []store.NewMessage, []error) ([]store.Inserted, error)) error {

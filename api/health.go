@@ -14,9 +14,7 @@ import (
 )
 
 func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct {
-		Status string `json:"status"`
-	}{"ok"})
+	writeJSON(w, http.StatusOK, client.Health{Status: "ok"})
 }
 
 // readyFor is how long an answer of the store is believed: the check writes to

@@ -34,7 +34,7 @@ func (a *API) createKey(ctx context.Context, in *struct{ Body body[client.KeyReq
 	}
 	v := viewKey(key)
 	return &created[client.NewKey]{"/v1/keys/" + key.ID, client.NewKey{
-		ID: v.ID, Kind: v.Kind, Name: v.Name, Hint: v.Hint, Role: v.Role, AppIDs: v.AppIDs, CreatedAt: v.CreatedAt, Key: secret,
+		ID: v.ID, Kind: v.Kind, Name: v.Name, Hint: v.Hint, Role: v.Role, AppIDs: v.AppIDs, Personal: v.Personal, CreatedAt: v.CreatedAt, Key: secret,
 	}}, nil
 }
 
@@ -46,7 +46,7 @@ func (a *API) newKey(ctx context.Context, want *client.KeyRequest) (*hongyan.Key
 		f.add("/name", "must have 1 to %d characters, has %d", maxKeyName, n)
 	}
 	key := &hongyan.Key{ID: hongyan.NewKeyID(), Name: want.Name, Kind: hongyan.KeyKind(cmp.Or(want.Kind, string(hongyan.KeyAPI))),
-		Role: want.Role, CreatedAt: hongyan.Millis(a.cfg.Store.Now())}
+		Role: want.Role, Personal: want.Personal, CreatedAt: hongyan.Millis(a.cfg.Store.Now())}
 	checkKeyRole(key, &f)
 	for i, name := range want.AppIDs {
 		account, err := a.cfg.Store.Account(ctx, name)
@@ -121,7 +121,7 @@ func (a *API) revokeKey(ctx context.Context, in *keyPath) (*none, error) {
 
 func viewKey(k *hongyan.Key) client.Key {
 	return client.Key{
-		ID: k.ID, Kind: string(k.Kind), Name: k.Name, Hint: k.Hint, Role: k.Role, AppIDs: append([]string{}, k.AppIDs...),
+		ID: k.ID, Kind: string(k.Kind), Name: k.Name, Hint: k.Hint, Role: k.Role, AppIDs: append([]string{}, k.AppIDs...), Personal: k.Personal || k.Role != reader.String(),
 		CreatedAt: client.Time{Time: k.CreatedAt}, RevokedAt: client.At(k.RevokedAt), LastUsedAt: client.At(k.LastUsedAt),
 	}
 }

@@ -33,6 +33,9 @@ func (a *API) getMessage(ctx context.Context, in *messagePath) (*out[client.Mess
 	if v[0].Webhooks, err = a.webhooksOf(ctx, &m); err != nil {
 		return nil, err
 	}
+	if masks(ctx) {
+		maskMessage(&v[0])
+	}
 	return &out[client.Message]{v[0]}, nil
 }
 
@@ -68,10 +71,14 @@ func (a *API) listMessages(ctx context.Context, in *messageList) (*out[client.Li
 	if err != nil {
 		return nil, err
 	}
-	now := a.cfg.Store.Now()
+	now, hide := a.cfg.Store.Now(), masks(ctx)
 	list := client.List[client.Message]{Items: make([]client.Message, 0, len(page.Items)), NextCursor: cursorFor("m", page.Next)}
 	for i := range page.Items {
-		list.Items = append(list.Items, *viewMessage(&page.Items[i], now))
+		v := viewMessage(&page.Items[i], now)
+		if hide {
+			maskMessage(v)
+		}
+		list.Items = append(list.Items, *v)
 	}
 	if err := a.nameBatches(ctx, page.Items, list.Items); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -40,27 +39,22 @@ var aboutConvertTemplate = about{
 
 // describePlain adds an operation to the documents whose handler is not huma's: it
 // takes one T, a list of them or NDJSON, and answers an A.
-func describePlain[T, L, A any](a *API, h huma.API, path string, doc about) {
+func describePlain[T, L, A any](h huma.API, path, id string, doc about) {
 	registry := h.OpenAPI().Components.Schemas
-	one, list := registry.Schema(reflect.TypeFor[T](), true, ""), registry.Schema(reflect.TypeFor[L](), true, "")
 	content := func(s *huma.Schema) *huma.MediaType { return &huma.MediaType{Schema: s} }
-	h.OpenAPI().AddOperation(&huma.Operation{
-		Method: http.MethodPost, Path: path, OperationID: operationID(http.MethodPost, path), Tags: []string{tagOf(path)},
-		Summary: doc.summary, Description: sentenceRole(doc.description, sender),
+	plainly(h, sender, doc, huma.Operation{
+		Method: http.MethodPost, Path: path, OperationID: id,
 		Parameters: []*huma.Param{{Name: "appid", In: "path", Required: true, Description: "appid or alias.", Schema: &huma.Schema{Type: huma.TypeString}}},
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			"application/json": content(&huma.Schema{OneOf: []*huma.Schema{one, list}}), "application/x-ndjson": content(one)}},
+		RequestBody: &huma.RequestBody{Description: "One, a list of them, or NDJSON: one a line.", Content: map[string]*huma.MediaType{
+			"application/json": content(&huma.Schema{OneOf: []*huma.Schema{schemaOf[T](registry), schemaOf[L](registry)}}), client.NDJSON: content(schemaOf[T](registry))}},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "Stored, but for the bad ones.", Content: map[string]*huma.MediaType{
-				"application/json": content(registry.Schema(reflect.TypeFor[A](), true, ""))}},
-			"default": {Description: "Error", Content: map[string]*huma.MediaType{
-				problemType: content(registry.Schema(reflect.TypeFor[problem](), true, ""))}},
+			"200": {Description: "Stored, but for the bad ones.", Content: map[string]*huma.MediaType{"application/json": content(schemaOf[A](registry))}},
 		},
 	})
 }
 
 // describeMini documents the two.
 func (a *API) describeMini(h huma.API) {
-	describePlain[client.FormIDRequest, client.FormIDsRequest, client.FormIDsStored](a, h, "/v1/accounts/{appid}/form_ids", aboutAddForms)
-	describePlain[client.ConsentReport, client.ConsentReports, client.ConsentsStored](a, h, "/v1/accounts/{appid}/consents", aboutReportConsents)
+	describePlain[client.FormIDRequest, client.FormIDsRequest, client.FormIDsStored](h, "/v1/accounts/{appid}/form_ids", "addForms", aboutAddForms)
+	describePlain[client.ConsentReport, client.ConsentReports, client.ConsentsStored](h, "/v1/accounts/{appid}/consents", "reportConsents", aboutReportConsents)
 }

@@ -54,9 +54,14 @@ func (a *API) listConsents(ctx context.Context, in *consentList) (*out[client.Li
 	if err != nil {
 		return nil, err
 	}
+	hide := masks(ctx)
 	list := client.List[client.Consent]{Items: make([]client.Consent, 0, len(all))}
 	for i := range all {
-		list.Items = append(list.Items, viewConsent(&all[i]))
+		v := viewConsent(&all[i])
+		if hide {
+			v.OpenID = maskOpenID(v.OpenID)
+		}
+		list.Items = append(list.Items, v)
 	}
 	if len(all) == in.Limit {
 		list.NextCursor = cursorFor("c", all[len(all)-1].ID)

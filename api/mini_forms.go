@@ -70,7 +70,11 @@ func (a *API) listForms(ctx context.Context, in *formList) (*out[client.FormIDs]
 		list.Waiting = &left.Waiting
 	}
 	for i := range left.Items {
-		list.Items = append(list.Items, a.viewForm(&left.Items[i]))
+		v := a.viewForm(&left.Items[i])
+		if masks(ctx) {
+			v.OpenID, v.FormID = maskOpenID(v.OpenID), masked
+		}
+		list.Items = append(list.Items, v)
 	}
 	if len(left.Items) == in.Limit {
 		list.NextCursor = cursorFor("f", left.Items[len(left.Items)-1].ID)

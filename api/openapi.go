@@ -4,53 +4,104 @@ import (
 	_ "embed"
 	"encoding/json"
 	"html/template"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"hongyan/access"
 	"hongyan/client"
 )
 
 // fieldSchema documents client.Field, which has two forms on the wire.
 type fieldSchema struct{}
 
-// Schema is a bare string, or an object with a colour.
-func (fieldSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{OneOf: []*huma.Schema{
-		{Type: huma.TypeString},
-		{Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{
-			"value": {Type: huma.TypeString},
-			"color": {Type: huma.TypeString, Examples: []any{"#173177"}},
-		}},
-	}}
+// Schema is a bare string, or an object with a colour. Both have names, for
+// programs that make code of the document.
+func (fieldSchema) Schema(r huma.Registry) *huma.Schema {
+	if r.Map()["Field"] == nil {
+		r.Map()["Field"] = &huma.Schema{Description: "The value of one key of the template: a bare string, or an object with a colour.",
+			OneOf: []*huma.Schema{{Type: huma.TypeString}, {Ref: schemaPrefix + "FieldObject"}}}
+		r.Map()["FieldObject"] = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Required: []string{"value"},
+			Properties: map[string]*huma.Schema{
+				"value": {Type: huma.TypeString},
+				"color": {Type: huma.TypeString, Description: "WeChat ignores it today.", Examples: []any{"#173177"}},
+			}}
+	}
+	return &huma.Schema{Ref: schemaPrefix + "Field"}
 }
 
-// describeSend adds POST /v1/messages to the documents; its handler is not huma's.
+// plainly documents an operation whose handler is not huma's: one that is built for
+// speed, or whose body is a stream. The operation has Method, Path and OperationID;
+// what can be derived from them, from the role and from the words is filled in.
+func plainly(h huma.API, need access.Role, words about, op huma.Operation) {
+	op.Tags, op.Summary, op.Description = []string{tagOf(op.Path)}, words.summary, sentenceRole(words.description, need)
+	if op.RequestBody != nil {
+		op.RequestBody.Required = !words.optionalBody
+	}
+	h.OpenAPI().AddOperation(&op)
+}
+
+// streamOf documents a body that is read or written as it comes: text, or bytes where it is
+// not text.
+func streamOf(contentType string) *huma.MediaType {
+	schema := &huma.Schema{Type: huma.TypeString}
+	if !strings.HasPrefix(contentType, "text/") && contentType != client.NDJSON {
+		schema.Format = "binary"
+	}
+	return &huma.MediaType{Schema: schema}
+}
+
+// camel makes ResultsCsv of results-csv.
+func camel(words string) (name string) {
+	for word := range strings.SplitSeq(words, "-") {
+		name += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return name
+}
+
+// describeSend adds POST /v1/messages to the documents.
 func (a *API) describeSend(h huma.API) {
 	registry := h.OpenAPI().Components.Schemas
-	of := func(t reflect.Type) map[string]*huma.MediaType {
-		return map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(t, true, "")}}
-	}
 	answer := func(text string) *huma.Response {
-		return &huma.Response{Description: text, Content: of(reflect.TypeFor[client.Message]()), Headers: map[string]*huma.Param{
-			"Location":             {Schema: &huma.Schema{Type: huma.TypeString}},
-			"Idempotency-Replayed": {Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}},
-		}}
+		return &huma.Response{Description: text, Headers: map[string]*huma.Param{
+			"Location":             {Description: "The message's path.", Schema: &huma.Schema{Type: huma.TypeString}},
+			"Idempotency-Replayed": {Description: "true when the key's first message was answered.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"true"}}},
+		}, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[client.Message](registry)}}}
 	}
 	longest := maxIdempotencyKey
-	h.OpenAPI().AddOperation(&huma.Operation{
-		Method: http.MethodPost, Path: "/v1/messages", OperationID: "post-messages", Tags: []string{"messages"},
-		Summary: aboutSend.summary, Description: sentenceRole(aboutSend.description, sender),
+	plainly(h, sender, aboutSend, huma.Operation{
+		Method: http.MethodPost, Path: "/v1/messages", OperationID: "sendMessage",
 		Parameters: []*huma.Param{{Name: "Idempotency-Key", In: "header", Description: "Makes repeating the request safe for 24 hours.",
-			Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest, Examples: []any{"order-1001-paid"}}}},
-		RequestBody: &huma.RequestBody{Required: true, Content: of(reflect.TypeFor[client.MessageRequest]())},
+			Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest, Pattern: "^[!-~]+$", Examples: []any{"order-1001-paid"}}}},
+		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[client.MessageRequest](registry)}}},
 		Responses: map[string]*huma.Response{
 			"202": answer("Stored; it will be sent."),
 			"200": answer("An earlier message, answered again."),
-			"default": {Description: "Error", Content: map[string]*huma.MediaType{
-				problemType: {Schema: registry.Schema(reflect.TypeFor[problem](), true, "")}}},
+		},
+	})
+}
+
+// describeHealth adds the two paths that monitoring asks, open to everybody.
+func (a *API) describeHealth(h huma.API) {
+	registry := h.OpenAPI().Components.Schemas
+	of := func(s *huma.Schema) map[string]*huma.MediaType {
+		return map[string]*huma.MediaType{"application/json": {Schema: s}}
+	}
+	h.OpenAPI().AddOperation(&huma.Operation{
+		Method: http.MethodGet, Path: "/healthz", OperationID: "getHealth", Tags: []string{"health"}, Security: []map[string][]string{},
+		Summary: aboutHealth.summary, Description: aboutHealth.description,
+		Responses: map[string]*huma.Response{"200": {Description: "It answers.", Content: of(schemaOf[client.Health](registry))}},
+	})
+	h.OpenAPI().AddOperation(&huma.Operation{
+		Method: http.MethodGet, Path: "/readyz", OperationID: "getReadiness", Tags: []string{"health"}, Security: []map[string][]string{},
+		Summary: aboutReady.summary, Description: aboutReady.description,
+		Responses: map[string]*huma.Response{
+			"200": {Description: "Messages can be taken and sent.", Content: of(schemaOf[client.Readiness](registry))},
+			"503": {Description: "Not now; reason says why.", Content: of(schemaOf[client.Readiness](registry))},
 		},
 	})
 }
@@ -72,6 +123,9 @@ func markNullable(r huma.Registry) {
 			}
 			if property.Ref == "" {
 				property.Nullable = true
+				if property.Enum != nil {
+					property.Enum = append(property.Enum, nil) // enum is a list of all values, and null is one
+				}
 				continue
 			}
 			schema.Properties[field] = &huma.Schema{Description: property.Description,
@@ -95,24 +149,24 @@ func openAnswers(spec *huma.OpenAPI) {
 			follow(registry.Map()[name])
 		}
 		follow(s.Items)
-		for _, one := range s.OneOf {
-			follow(one)
-		}
-		for _, property := range s.Properties {
-			follow(property)
+		values, _ := s.AdditionalProperties.(*huma.Schema)
+		follow(values)
+		for _, part := range slices.Concat(slices.Collect(maps.Values(s.Properties)), s.OneOf, s.AnyOf, s.AllOf) {
+			follow(part)
 		}
 	}
 	for _, item := range spec.Paths {
-		for _, op := range []*huma.Operation{item.Post, item.Put, item.Patch} {
-			if op != nil && op.RequestBody != nil {
-				if asked := op.RequestBody.Content["application/json"]; asked != nil {
-					follow(asked.Schema)
-				}
+		for _, op := range operationsOf(item) {
+			if op.RequestBody == nil {
+				continue
+			}
+			for _, media := range op.RequestBody.Content {
+				follow(media.Schema)
 			}
 		}
 	}
 	for name, schema := range registry.Map() {
-		if !asked[name] {
+		if closed, is := schema.AdditionalProperties.(bool); is && !closed && !asked[name] {
 			schema.AdditionalProperties = nil
 		}
 	}
@@ -132,8 +186,7 @@ var docsTemplate = template.Must(template.New("docs").Parse(docsSource))
 // newDocuments prints both once. It panics when they cannot be printed: then
 // the program itself is wrong.
 func newDocuments(spec *huma.OpenAPI) documents {
-	markNullable(spec.Components.Schemas)
-	openAnswers(spec)
+	refine(spec)
 	raw, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		panic("api: print OpenAPI: " + err.Error())

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -108,7 +109,7 @@ func (a *API) newHuma(mux *http.ServeMux) huma.API {
 func handle[I, O any](a *API, h huma.API, pattern string, need access.Role, handler func(context.Context, *I) (*O, error), doc about) {
 	method, path, _ := strings.Cut(pattern, " ")
 	op := huma.Operation{
-		Method: method, Path: path, OperationID: operationID(method, path), Tags: []string{tagOf(path)},
+		Method: method, Path: path, OperationID: nameOf(handler), Tags: []string{tagOf(path)},
 		Summary: doc.summary, Description: sentenceRole(doc.description, need), DefaultStatus: doc.status,
 		SkipValidateBody: true, MaxBodyBytes: maxBody + 1,
 		BodyReadTimeout: -1, // the guard has read the body, under its own deadline
@@ -126,12 +127,9 @@ func handle[I, O any](a *API, h huma.API, pattern string, need access.Role, hand
 		}
 		return answer, nil
 	})
-	if doc.optionalBody {
-		item := h.OpenAPI().Paths[path]
-		for _, op := range []*huma.Operation{item.Post, item.Put, item.Patch} {
-			if op != nil && op.RequestBody != nil {
-				op.RequestBody.Required = false
-			}
+	for _, op := range operationsOf(h.OpenAPI().Paths[path]) {
+		if op.Method == method && op.RequestBody != nil {
+			op.RequestBody.Required = !doc.optionalBody
 		}
 	}
 }
@@ -173,10 +171,12 @@ func (a *API) guard(need access.Role, hasBody bool, action, path string) func(hu
 // errNoAnswer stands for what a handler that panicked would have said.
 var errNoAnswer = errors.New("no answer")
 
-// operationID makes "post-accounts-appid-pause" of POST /v1/accounts/{appid}/pause.
-func operationID(method, path string) string {
-	rest := strings.NewReplacer("/v1/", "", "{", "", "}", "", "/", "-", "_", "-").Replace(path)
-	return strings.ToLower(method) + "-" + rest
+// nameOf is the name of the method that handles an operation, "pauseAccount". It is the
+// operation's id in the document, and so the name of a function in clients that
+// are made from it: unique, because methods are.
+func nameOf(handler any) string {
+	full := runtime.FuncForPC(reflect.ValueOf(handler).Pointer()).Name() // hongyan/api.(*API).pauseAccount-fm
+	return strings.TrimSuffix(full[strings.LastIndexByte(full, '.')+1:], "-fm")
 }
 
 // tagOf groups operations by noun: what hangs below an account is a noun of its own.

@@ -29,9 +29,14 @@ func (a *API) listPushes(ctx context.Context, in *pushList) (*out[client.List[cl
 	if err != nil {
 		return nil, err
 	}
+	hide := masks(ctx)
 	list := client.List[client.Push]{Items: make([]client.Push, 0, len(events))}
 	for i := range events {
-		list.Items = append(list.Items, viewPush(&events[i]))
+		v := viewPush(&events[i])
+		if hide {
+			maskPush(&v)
+		}
+		list.Items = append(list.Items, v)
 	}
 	if len(events) == in.Limit {
 		list.NextCursor = cursorFor("e", events[len(events)-1].ID)

@@ -17,8 +17,8 @@ func TestPushesOfEveryAccountTheKeyCovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	both := g.client(g.key("reader", sandbox.SeedServiceAppID, sandbox.SeedMiniAppID).Key)
-	one := g.client(g.key("reader", sandbox.SeedMiniAppID).Key)
+	both := g.client(g.key("sender", sandbox.SeedServiceAppID, sandbox.SeedMiniAppID).Key)
+	one := g.client(g.key("sender", sandbox.SeedMiniAppID).Key)
 	for name, tt := range map[string]struct {
 		client *client.Client
 		filter client.PushFilter

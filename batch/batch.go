@@ -23,7 +23,8 @@ import (
 // Engine is what batches need of whoever sends messages.
 type Engine interface {
 	// Check says what is wrong with a message, as if it was posted alone; a
-	// *hongyan.Error of kind Invalid names the fields at fault.
+	// *hongyan.Error of kind Invalid names the fields at fault. In m an alias becomes the
+	// template_id that it stands for.
 	Check(ctx context.Context, m *Message) error
 	// Room returns how many messages of a kind of an account could leave now, and a
 	// channel that is closed when there is more room.

@@ -47,13 +47,16 @@ func (d *Desk) Create(ctx context.Context, in Draft) (hongyan.Batch, error) {
 		return hongyan.Batch{}, err
 	}
 	b := hongyan.Batch{
-		ID: hongyan.NewBatchID(), AppID: account.AppID, Name: in.Name, Kind: cmp.Or(in.Kind, account.Kind.MessageKind()), TemplateID: in.TemplateID,
+		ID: hongyan.NewBatchID(), AppID: account.AppID, Name: in.Name, Kind: in.Kind, TemplateID: in.TemplateID,
 		Priority: in.Priority, CallerID: in.CallerID, Metadata: in.Metadata, RatePerSecond: in.RatePerSecond,
 		QuietHours: in.QuietHours, ExpiresAfter: in.ExpiresAfter, SendAt: hongyan.Millis(in.SendAt),
 	}
 	sp := spec{Fields: in.Fields, Columns: in.Columns, Duplicates: in.Duplicates}
 	if err := d.checkDraft(ctx, &b, &sp); err != nil {
 		return hongyan.Batch{}, err
+	}
+	if b.Kind == "" {
+		b.Kind = d.kindOf(ctx, &b, &account)
 	}
 	if b.Spec, err = json.Marshal(sp); err != nil {
 		return hongyan.Batch{}, fmt.Errorf("write the spec of a batch: %w", err)
@@ -70,6 +73,16 @@ func (d *Desk) account(ctx context.Context, name string) (hongyan.Account, error
 		err = hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", clip(name))
 	}
 	return account, err
+}
+
+// kindOf is what the engine takes a batch's messages for that names no kind: what its
+// template is for, or else what the account sends.
+func (d *Desk) kindOf(ctx context.Context, b *hongyan.Batch, account *hongyan.Account) hongyan.MessageKind {
+	t, err := d.store.Template(ctx, b.AppID, b.TemplateID)
+	if err == nil && (t.Kind == hongyan.KindNotice || t.Kind == hongyan.KindSubscribe) {
+		return t.Kind
+	}
+	return account.Kind.MessageKind()
 }
 
 // faults collects broken rules.
@@ -146,12 +159,14 @@ func (f *faults) settings(b *hongyan.Batch) {
 const probeUser = "o000000000000000000000000000"
 
 // probe asks the engine about a message with the batch's own texts, and passes over
-// what rows are to bring: a recipient, columns, and the keys of data.
+// what rows are to bring: a recipient, columns, and the keys of data. An alias becomes
+// the template_id that it stands for now: what rows are judged by is what is sent.
 func (d *Desk) probe(ctx context.Context, b *hongyan.Batch, p *program) error {
 	f := p.resolve(make([]string, len(p.names)))
 	f.ToUser = probeUser
 	m := messageOf(b, f, 1, "", d.store.Now())
 	err := d.engine.Check(ctx, &m)
+	b.TemplateID = m.TemplateID
 	e, ok := errors.AsType[*hongyan.Error](err)
 	if !ok || e.Kind != hongyan.Invalid {
 		return err

@@ -70,6 +70,11 @@ func (t *tender) feed(ctx context.Context, b *hongyan.Batch) (time.Duration, err
 		if leads, err := t.lead(ctx, b); err != nil || !leads {
 			return 0, err
 		}
+		select {
+		case <-t.wake: // it was changed, or a second has passed
+			return 0, nil
+		default:
+		}
 	}
 	return 0, nil
 }
@@ -80,6 +85,9 @@ func (t *tender) stillMine(ctx context.Context, b *hongyan.Batch) (bool, error) 
 	fresh, err := t.desk.store.Batch(ctx, b.ID)
 	if err != nil || fresh.State != hongyan.BatchRunning {
 		return false, err
+	}
+	if fresh.Version != b.Version {
+		return false, nil // read it from the start
 	}
 	*b = fresh
 	return t.lead(ctx, b)

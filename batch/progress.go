@@ -28,7 +28,6 @@ type countCache struct {
 
 type counted struct {
 	at     time.Time
-	fed    int64
 	ended  bool
 	counts map[hongyan.State]int64
 }

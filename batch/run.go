@@ -78,6 +78,7 @@ type tender struct {
 	ledAt   time.Time // when the lead was asked for
 	freed   time.Time // when what a pause held was last let go
 	feeder  feeder
+	version int64  // of the batch as it was last read
 	trouble string // what was logged last
 }
 
@@ -110,6 +111,9 @@ func (t *tender) run(ctx context.Context) {
 		}
 		pause := lookEvery
 		if err == nil {
+			if t.version != b.Version { // its rows may have been rewritten
+				t.version, t.feeder.chunk = b.Version, nil
+			}
 			pause, err = t.turn(ctx, &b)
 		}
 		if ctx.Err() != nil {

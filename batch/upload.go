@@ -166,9 +166,6 @@ func (s *staging) run(u Upload) error {
 	return errors.Join(<-done, readErr)
 }
 
-// errStop ends the reading when the other side has failed.
-var errStop = errors.New("staging ended")
-
 // read reads the upload and gives whole chunks away, the rest only when nothing is
 // missing behind it.
 func (s *staging) read(u Upload, give func([]Row) bool) error {

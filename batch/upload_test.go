@@ -234,6 +234,22 @@ func (w *world) sync() {
 	w.create(draft()) // the engine asks for a template it does not know
 }
 
+// TestAnAliasIsWhatItStandsForNow: rows are judged by the template that is sent.
+func TestAnAliasIsWhatItStandsForNow(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.sync()
+		alias := hongyan.TemplateAlias{AppID: sandbox.SeedServiceAppID, Alias: "order_paid", TemplateID: sandbox.SeedTemplateOrder}
+		if err := w.store.PutTemplateAlias(t.Context(), alias); err != nil {
+			t.Fatal(err)
+		}
+		w.life.Load().engine.AccountChanged(sandbox.SeedServiceAppID)
+		b := w.create(draft(func(d *batch.Draft) { d.TemplateID = "order_paid" }))
+		if b.TemplateID != sandbox.SeedTemplateOrder || b.Kind != hongyan.KindTemplate {
+			t.Errorf("made: %+v", b)
+		}
+	})
+}
+
 func TestWhatABatchSaysForAllIsCheckedAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		for _, c := range []struct {
@@ -279,6 +295,37 @@ func TestWhatABatchSaysForAllIsCheckedAtOnce(t *testing.T) {
 		cancelled, err := w.desk().Cancel(t.Context(), b.ID)
 		if err != nil || cancelled.EndedAt.IsZero() {
 			t.Errorf("cancel of an open batch: got %+v, %v", cancelled, err)
+		}
+	})
+}
+
+func TestAPersonIsErasedFromStagedRows(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		b := w.staged(1200)
+		sent := w.staged(10)
+		w.begin(sent.ID)
+		w.until(sent.ID, time.Minute)
+		person := sandbox.OpenID("", 7)
+		before := w.calls()[person]
+		n, err := w.desk().EraseUser(t.Context(), sandbox.SeedServiceAppID, person)
+		if err != nil || n != 2 {
+			t.Fatalf("erased: got %d, %v, want 2 rows", n, err)
+		}
+		if n, err = w.desk().EraseUser(t.Context(), sandbox.SeedServiceAppID, person); err != nil || n != 0 {
+			t.Errorf("again: got %d, %v", n, err)
+		}
+		got := w.read(b.ID)
+		if got.Good != 1199 || w.rules(b.ID)[0] != "7  erased" {
+			t.Errorf("%d good, problems %v", got.Good, w.rules(b.ID))
+		}
+		if _, err := w.desk().Start(t.Context(), b.ID, time.Time{}, true); err != nil {
+			t.Fatal(err)
+		}
+		if done := w.until(b.ID, time.Minute); done.Fed != 1199 || done.Unfed() != 0 {
+			t.Errorf("fed %d, %d left", done.Fed, done.Unfed())
+		}
+		if n := w.calls()[person]; n != before {
+			t.Errorf("the person was sent %d messages after being erased", n-before)
 		}
 	})
 }

@@ -158,6 +158,7 @@ func startGateway(ctx context.Context, cfg Config, dir, upstream string, set gat
 		return nil, errors.Join(err, g.stop())
 	}
 	b.url, b.api = at.URL, client.New(at.URL, b.key)
+	b.api.Retries.Tries = 1
 	if err := b.addAccounts(ctx, set); err != nil {
 		return nil, errors.Join(err, g.stop())
 	}

@@ -39,6 +39,7 @@ func (u *upstream) do(_ context.Context, o order) (answer, error) {
 	mux.HandleFunc("/cgi-bin/token", token)
 	mux.HandleFunc("/cgi-bin/stable_token", token)
 	mux.HandleFunc("/cgi-bin/template/get_all_private_template", constant(templateList))
+	mux.HandleFunc("/wxaapi/newtmpl/gettemplate", constant(`{"errcode":0,"errmsg":"ok","data":[]}`))
 	mux.HandleFunc("/cgi-bin/message/template/send", u.send(o.Latency))
 	u.server = &http.Server{Handler: mux}
 	if o.Cert != "" {

@@ -54,6 +54,13 @@ type Config struct {
 	Reply func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	// Stored is called after deliveries have begun. It must not wait. nil = nobody.
 	Stored func()
+	// Seen is told of events before they are finished, in their order, with the receipts
+	// found in each; after a crash, or an error of anybody's, again. nil = nobody.
+	Seen func(ctx context.Context, events []hongyan.Event, receipts [][]hongyan.Receipt) error
+	// Rules says what an event sets off. nil = nothing.
+	Rules func(ctx context.Context, e *hongyan.Event) ([]store.NewFiring, error)
+	// Fired is called after firings have begun. It must not wait. nil = nobody.
+	Fired func()
 	// Consented is told what events said of users' consents, once that is stored. It
 	// must be quick. nil = nobody.
 	Consented func(ctx context.Context, changes []hongyan.ConsentChange)
@@ -78,6 +85,9 @@ type Callback struct {
 	observe     func(appID, eventType, result string)
 	reply       func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (Reply, error)
 	stored      func()
+	seen        func(ctx context.Context, events []hongyan.Event, receipts [][]hongyan.Receipt) error
+	rules       func(ctx context.Context, e *hongyan.Event) ([]store.NewFiring, error)
+	fired       func()
 	onConsents  func(ctx context.Context, changes []hongyan.ConsentChange)
 	leads       func(ctx context.Context, d time.Duration) (bool, error)
 	wake        chan struct{} // tells Run that an event was stored; holds one
@@ -97,6 +107,7 @@ func New(cfg Config) *Callback {
 	c := &Callback{
 		store: cfg.Store, log: cfg.Logger, orphanAfter: cfg.OrphanAfter, observe: cfg.Observe,
 		reply: cfg.Reply, stored: cfg.Stored, leads: cfg.Leads, onConsents: cfg.Consented,
+		seen: cfg.Seen, rules: cfg.Rules, fired: cfg.Fired,
 		wake: make(chan struct{}, 1), receivers: map[string]*receiver{}, asking: map[string]int{}, judgements: map[int64]time.Time{},
 		repeated: seldom.Teller{Every: tellEvery},
 	}
@@ -111,6 +122,15 @@ func New(cfg Config) *Callback {
 	}
 	if c.stored == nil {
 		c.stored = func() {}
+	}
+	if c.seen == nil {
+		c.seen = func(context.Context, []hongyan.Event, [][]hongyan.Receipt) error { return nil }
+	}
+	if c.rules == nil {
+		c.rules = func(context.Context, *hongyan.Event) ([]store.NewFiring, error) { return nil, nil }
+	}
+	if c.fired == nil {
+		c.fired = func() {}
 	}
 	if c.leads == nil {
 		c.leads = func(context.Context, time.Duration) (bool, error) { return true, nil }

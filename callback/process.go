@@ -64,7 +64,7 @@ func (c *Callback) processAll(ctx context.Context) {
 	}
 }
 
-// processOnce finishes one batch, receipts and deliveries in one transaction, and
+// processOnce finishes one batch, receipts, deliveries and firings in one transaction, and
 // returns how many events it had.
 func (c *Callback) processOnce(ctx context.Context) (int, error) {
 	events, err := c.store.PendingEvents(ctx, batch)
@@ -72,15 +72,23 @@ func (c *Callback) processOnce(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	done := make([]store.EventDone, len(events))
-	deliveries := 0
+	receipts := make([][]hongyan.Receipt, len(events))
+	deliveries, firings := 0, 0
 	var consents []hongyan.ConsentChange
 	for i := range events {
-		done[i] = store.EventDone{EventID: events[i].ID, Receipts: c.receiptsIn(ctx, &events[i]), Consents: consentsIn(&events[i])}
+		receipts[i] = c.receiptsIn(ctx, &events[i])
+		done[i] = store.EventDone{EventID: events[i].ID, Receipts: receipts[i], Consents: consentsIn(&events[i])}
 		consents = append(consents, done[i].Consents...)
 		if done[i].Deliveries, err = c.deliveriesOf(ctx, &events[i]); err != nil {
 			return 0, err
 		}
-		deliveries += len(done[i].Deliveries)
+		if done[i].Firings, err = c.rules(ctx, &events[i]); err != nil {
+			return 0, err
+		}
+		deliveries, firings = deliveries+len(done[i].Deliveries), firings+len(done[i].Firings)
+	}
+	if err := c.seen(ctx, events, receipts); err != nil {
+		return 0, err
 	}
 	if err := c.store.FinishEvents(ctx, done); err != nil {
 		return 0, err
@@ -88,6 +96,9 @@ func (c *Callback) processOnce(ctx context.Context) (int, error) {
 	c.consented(ctx, consents)
 	if deliveries > 0 {
 		c.stored()
+	}
+	if firings > 0 {
+		c.fired()
 	}
 	return len(events), nil
 }

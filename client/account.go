@@ -25,6 +25,7 @@ type AccountRequest struct {
 	QuietHours         string            `json:"quiet_hours,omitempty" doc:"Beijing hours in which what a released hold lets go is not sent unless urgent, or off. Default 22:00-08:00." example:"22:00-08:00"`
 	MaxInFlight        int               `json:"max_in_flight,omitempty" doc:"Calls to WeChat at once, 1 to 1000. Default 50."`
 	ExpireAfterSeconds int64             `json:"expire_after_seconds,omitempty" doc:"How long after send_at a message may still leave, 60 to 2592000. Default 86400."`
+	Care               *Care             `json:"care,omitempty" doc:"How people are spared."`
 	CutValues          bool              `json:"cut_values,omitempty" doc:"true cuts values that are too long; false refuses them."`
 	Mini               *MiniInput        `json:"mini,omitempty" doc:"Form_ids and consents."`
 }
@@ -77,6 +78,7 @@ type AccountPatch struct {
 	QuietHours         *string            `json:"quiet_hours,omitempty"`
 	MaxInFlight        *int               `json:"max_in_flight,omitempty"`
 	ExpireAfterSeconds *int64             `json:"expire_after_seconds,omitempty"`
+	Care               *Care              `json:"care,omitempty"`
 	CutValues          *bool              `json:"cut_values,omitempty"`
 	Mini               *MiniInput         `json:"mini,omitempty"`
 }
@@ -103,6 +105,7 @@ type Account struct {
 	QuietHours         string         `json:"quiet_hours"`
 	MaxInFlight        int            `json:"max_in_flight"`
 	ExpireAfterSeconds int64          `json:"expire_after_seconds"`
+	Care               CareStatus     `json:"care"`
 	CutValues          bool           `json:"cut_values"`
 	Mini               MiniRules      `json:"mini"`
 	Holds              []Hold         `json:"holds" nullable:"false" doc:"What keeps the account's messages from leaving at the moment."`

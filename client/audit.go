@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -47,4 +48,12 @@ func (c *Client) Audit(ctx context.Context, f AuditFilter) (List[AuditEntry], er
 		q.Set("limit", strconv.Itoa(f.Limit))
 	}
 	return one[List[AuditEntry]](ctx, c, call{method: http.MethodGet, path: "/v1/audit", query: q})
+}
+
+// AllAudit walks through every page of the audit log, newest first. It ends after an error.
+func (c *Client) AllAudit(ctx context.Context, f AuditFilter) iter.Seq2[AuditEntry, error] {
+	return pages("read audit log", f.Cursor, func(cursor string) (List[AuditEntry], error) {
+		f.Cursor = cursor
+		return c.Audit(ctx, f)
+	})
 }

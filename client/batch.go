@@ -47,7 +47,7 @@ type Batch struct {
 	ID         string `json:"id" example:"bat_0199f2f1c0de7abc8def0123456789ab"`
 	AppID      string `json:"appid"`
 	Name       string `json:"name"`
-	Kind       string `json:"kind"`
+	Kind       string `json:"kind" enum:"template,mini_template,subscribe,notice,one_time"`
 	TemplateID string `json:"template_id"`
 	State      string `json:"state" enum:"open,scheduled,running,paused,finished,cancelled"`
 	Reason     string `json:"reason" doc:"Why it is paused: batch_paused (somebody did), restored, or the code of what keeps all of its messages from being sent."`
@@ -264,9 +264,9 @@ func (c *Client) BatchFile(ctx context.Context, id, name string, w io.Writer) er
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", what.method, what.path, err)
 	}
-	res, err := own.HTTPClient.Do(req)
+	res, err := own.httpClient().Do(req)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", what.method, what.path, err)
+		return fmt.Errorf("%s %s: %w", what.method, what.path, unanswered{err})
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
@@ -277,7 +277,7 @@ func (c *Client) BatchFile(ctx context.Context, id, name string, w io.Writer) er
 		return notAGateway(res)
 	}
 	if _, err := io.Copy(w, res.Body); err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", what.method, what.path, err)
+		return fmt.Errorf("%s %s: read answer: %w", what.method, what.path, unanswered{err})
 	}
 	return nil
 }

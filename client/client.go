@@ -1,16 +1,10 @@
-// Package client is the Go client of Hongyan's HTTP API (/v1) and the JSON
-// types of that API. It needs the standard library alone, so it can be used by
-// any program; the gateway itself answers with the same types.
-//
-// Start with New and Client.Send; a refusal is a *Problem. What the fields of a
-// message mean is told beside Message and MessageRequest. The client never
-// tries a call twice by itself: give an idempotency key and repeat the call.
 package client
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,18 +24,58 @@ const defaultTimeout = 60 * time.Second
 // their payloads stay far below it.
 const maxAnswer = 64 << 20
 
-var defaultHTTPClient = &http.Client{Timeout: defaultTimeout}
+var defaultHTTPClient = &http.Client{Timeout: defaultTimeout, CheckRedirect: stay}
 
-// Client calls one gateway. It is safe for concurrent use as long as its
-// fields are not changed.
-type Client struct {
-	BaseURL string // scheme and host, e.g. "http://127.0.0.1:7800"
-	Key     string // API key, hyk_…; sent as a bearer token and nowhere else
-	// HTTPClient makes the calls; nil is a shared client with a timeout of 60 s.
-	HTTPClient *http.Client
+// stay follows no redirect: the answer that redirects is the answer.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func (c *Client) httpClient() *http.Client {
+	switch {
+	case c.HTTPClient == nil:
+		return defaultHTTPClient
+	case c.HTTPClient.CheckRedirect == nil:
+		staying := *c.HTTPClient
+		staying.CheckRedirect = stay
+		return &staying
+	default:
+		return c.HTTPClient
+	}
 }
 
-// New returns a Client of the gateway at baseURL; "" is DefaultBaseURL.
+// checkBaseURL refuses what is no base of URLs. The text is not repeated: a
+// password may stand anywhere in one that cannot be parsed.
+func (c *Client) checkBaseURL() error {
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("BaseURL must be an http or https URL such as " + DefaultBaseURL)
+	}
+	return nil
+}
+
+// A Client calls one gateway. It is safe for concurrent use by multiple
+// goroutines as long as its fields are not changed. Printing one does not show
+// its key.
+type Client struct {
+	// BaseURL is where the gateway is: scheme, host, and the path that something in
+	// front of it may have added, e.g. "https://hongyan.internal:7800".
+	BaseURL string
+
+	// Key is an API key, hyk_…. It is sent as a bearer token and nowhere else.
+	Key string `json:"-"`
+
+	// HTTPClient makes the calls. Its Timeout is of one try. Redirects are not
+	// followed unless its CheckRedirect says so: no gateway redirects, and a
+	// message or a secret is not for whoever does. If nil, a shared client with a
+	// timeout of 60 s is used.
+	HTTPClient *http.Client
+
+	// Retries says how often and how patiently calls are repeated. The zero value
+	// does so a few times; RetryPolicy{Tries: 1} never does.
+	Retries RetryPolicy
+}
+
+// New returns a Client of the gateway at baseURL, with every option at its
+// default. An empty baseURL is DefaultBaseURL.
 func New(baseURL, key string) *Client {
 	if baseURL == "" {
 		baseURL = DefaultBaseURL
@@ -49,11 +83,17 @@ func New(baseURL, key string) *Client {
 	return &Client{BaseURL: strings.TrimRight(baseURL, "/"), Key: key}
 }
 
-// List is one page of a list. NextCursor continues it; nil at the end.
-type List[T any] struct {
-	Items      []T     `json:"items" nullable:"false"`
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to get the next page. null at the end."`
+// String names the gateway, without the key or a password.
+func (c Client) String() string {
+	if c.checkBaseURL() != nil {
+		return "client of no gateway"
+	}
+	u, _ := url.Parse(c.BaseURL)
+	return "client of " + u.Redacted()
 }
+
+// GoString is String: the key is not for %#v either.
+func (c Client) GoString() string { return c.String() }
 
 // call is one request: body nil sends none, []byte is sent as it is, anything
 // else as JSON; result nil expects none.
@@ -79,25 +119,21 @@ func (what *call) expects(status int) bool {
 	}
 }
 
-// do performs c and decodes the answer. It returns the answer's header, and a
-// *Problem when the gateway refused or the answer is not a gateway's.
-func (c *Client) do(ctx context.Context, what call) (http.Header, error) {
+// once performs what a single time and decodes the answer. It returns the answer's
+// header, and a *Problem when the gateway refused or the answer is not a gateway's.
+func (c *Client) once(ctx context.Context, what call) (http.Header, error) {
 	req, err := c.request(ctx, what)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", what.method, what.path, err)
 	}
-	hc := c.HTTPClient
-	if hc == nil {
-		hc = defaultHTTPClient
-	}
-	res, err := hc.Do(req)
+	res, err := c.httpClient().Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", what.method, what.path, err)
+		return nil, fmt.Errorf("%s %s: %w", what.method, what.path, unanswered{err})
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: read answer: %w", what.method, what.path, err)
+		return nil, fmt.Errorf("%s %s: read answer: %w", what.method, what.path, unanswered{err})
 	}
 	if res.StatusCode >= http.StatusMultipleChoices && !what.expects(res.StatusCode) {
 		return res.Header, newProblem(res, body)
@@ -129,6 +165,9 @@ func (c *Client) request(ctx context.Context, what call) (*http.Request, error) 
 			}
 			body = bytes.NewReader(raw)
 		}
+	}
+	if err := c.checkBaseURL(); err != nil {
+		return nil, err
 	}
 	target := strings.TrimRight(c.BaseURL, "/") + what.path
 	if len(what.query) > 0 {

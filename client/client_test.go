@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,9 @@ func newTestServer(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return New(server.URL+"/", "hyk_test")
+	c := New(server.URL+"/", "hyk_test")
+	c.Retries.Tries = 1
+	return c
 }
 
 func TestSendSaysWhatItMeans(t *testing.T) {
@@ -268,5 +271,42 @@ func TestPathsAreEscaped(t *testing.T) {
 	}
 	if want := "/v1/accounts/shop/templates/a%2Fb%3Fc"; path != want {
 		t.Errorf("path %s, want %s", path, want)
+	}
+}
+
+// TestEveryListOfPagesHasAWalk: a method that reads one page at a cursor has one that
+// reads them all, with All before its name.
+func TestEveryListOfPagesHasAWalk(t *testing.T) {
+	found, methods := 0, reflect.TypeFor[*Client]()
+	for method := range methods.Methods() {
+		last := method.Type.In(method.Type.NumIn() - 1)
+		if strings.HasPrefix(method.Name, "All") || last.Kind() != reflect.Struct {
+			continue
+		}
+		if _, paged := last.FieldByName("Cursor"); !paged || method.Type.Out(0).Kind() != reflect.Struct {
+			continue
+		}
+		found++
+		all, ok := methods.MethodByName("All" + method.Name)
+		if !ok || !all.Type.Out(0).CanSeq2() {
+			t.Errorf("%s has no All%s that walks through its pages", method.Name, method.Name)
+		}
+	}
+	if found < 4 {
+		t.Errorf("%d lists of pages found, want 4 or more", found)
+	}
+}
+
+// TestTheWordsAreThoseOfTheDocument compares the constants with the enums of the types.
+func TestTheWordsAreThoseOfTheDocument(t *testing.T) {
+	for field, want := range map[string][]string{
+		"State":    {StateQueued, StateHeld, StateSending, StateUncertain, StateAccepted, StateFailed, StateCancelled, StateExpired, StateDelivered, StateUndelivered},
+		"Kind":     {KindTemplate, KindMiniTemplate, KindSubscribe, KindNotice, KindOneTime},
+		"Priority": {PriorityUrgent, PriorityNormal, PriorityBulk},
+	} {
+		f, _ := reflect.TypeFor[Message]().FieldByName(field)
+		if diff := cmp.Diff(want, strings.Split(f.Tag.Get("enum"), ",")); diff != "" {
+			t.Errorf("%s (-constants +enum):\n%s", field, diff)
+		}
 	}
 }

@@ -16,7 +16,7 @@ type Examination struct {
 
 // DoctorFinding is one thing that was looked at, and how it is.
 type DoctorFinding struct {
-	Check string `json:"check" doc:"What was looked at: clock, database, disk, keys, events; of an account dns, token, egress, clock, appsecret, callback, pushes, templates, quota, holds, downstreams."`
+	Check string `json:"check" doc:"What was looked at: clock, database, disk, keys, events, webhooks; of an account dns, token, egress, clock, appsecret, callback, pushes, templates, quota, holds, downstreams."`
 	AppID string `json:"appid" doc:"Empty: it concerns the gateway itself."`
 	Level string `json:"level" enum:"ok,note,warning,problem" doc:"note: worth knowing. warning: works, and will not for ever. problem: something does not work."`
 	Code  string `json:"code" doc:"A stable word, such as ip_not_whitelisted; ok when all is well." example:"ip_not_whitelisted"`

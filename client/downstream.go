@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -129,4 +130,13 @@ func (c *Client) Deliveries(ctx context.Context, appID string, f DeliveryFilter)
 		q.Set("limit", strconv.Itoa(f.Limit))
 	}
 	return one[List[Delivery]](ctx, c, call{method: http.MethodGet, path: accountPath(appID, "/deliveries"), query: q})
+}
+
+// AllDeliveries walks through every page of an account's deliveries, newest first. It
+// ends after an error.
+func (c *Client) AllDeliveries(ctx context.Context, appID string, f DeliveryFilter) iter.Seq2[Delivery, error] {
+	return pages("list deliveries", f.Cursor, func(cursor string) (List[Delivery], error) {
+		f.Cursor = cursor
+		return c.Deliveries(ctx, appID, f)
+	})
 }

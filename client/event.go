@@ -96,14 +96,9 @@ func (c *Client) StreamEvents(ctx context.Context, f EventFilter) (*EventStream,
 	if err != nil {
 		return nil, fmt.Errorf("GET /v1/events: %w", err)
 	}
-	hc := http.Client{} // without a time limit: a stream lasts
-	if c.HTTPClient != nil {
-		hc = *c.HTTPClient
-		hc.Timeout = 0
-	}
-	res, err := hc.Do(req)
+	res, err := c.patient().httpClient().Do(req) // without a time limit: a stream lasts
 	if err != nil {
-		return nil, fmt.Errorf("GET /v1/events: %w", err)
+		return nil, fmt.Errorf("GET /v1/events: %w", unanswered{err})
 	}
 	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		defer res.Body.Close()

@@ -13,6 +13,11 @@ type Readiness struct {
 	Engine string `json:"engine" doc:"ok, or what is wrong."`
 }
 
+// Health is the answer of a gateway's process that lives.
+type Health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
 // Health checks that the gateway's process answers.
 func (c *Client) Health(ctx context.Context) error {
 	_, err := c.do(ctx, call{method: http.MethodGet, path: "/healthz", want: []int{http.StatusOK}})

@@ -11,6 +11,8 @@ type KeyRequest struct {
 	Kind   string   `json:"kind,omitempty" enum:"api,gateway" doc:"api: a key of this API, hyk_…. gateway: a secret that takes the place of the AppSecret with WeChat's own API, hys_…. Default api."`
 	Role   string   `json:"role,omitempty" enum:"admin,sender,reader" doc:"reader reads, sender also sends and acts on messages, admin does everything. Required for kind api; a gateway secret is a sender."`
 	AppIDs []string `json:"appids,omitempty" nullable:"false" doc:"Accounts it may act on. Empty = all."`
+	// Personal is for readers.
+	Personal bool `json:"personal,omitempty" doc:"true: a reader sees openids, values of messages and bodies of pushes; else they are masked. Senders and admins see them anyway."`
 }
 
 // Key is a key without its secret.
@@ -21,6 +23,7 @@ type Key struct {
 	Hint       string   `json:"hint" doc:"Its first characters."`
 	Role       string   `json:"role" enum:"admin,sender,reader"`
 	AppIDs     []string `json:"appids" nullable:"false"`
+	Personal   bool     `json:"personal" doc:"It sees openids and what messages say."`
 	CreatedAt  Time     `json:"created_at"`
 	RevokedAt  *Time    `json:"revoked_at"`
 	LastUsedAt *Time    `json:"last_used_at" doc:"To about half a minute."`
@@ -34,6 +37,7 @@ type NewKey struct {
 	Hint      string   `json:"hint"`
 	Role      string   `json:"role" enum:"admin,sender,reader"`
 	AppIDs    []string `json:"appids" nullable:"false"`
+	Personal  bool     `json:"personal" doc:"It sees openids and what messages say."`
 	CreatedAt Time     `json:"created_at"`
 	Key       string   `json:"key" doc:"The key itself. Shown this once; only its hash is kept."`
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -12,8 +11,9 @@ import (
 	"time"
 )
 
-// MessageRequest asks for one message: WeChat's own body, and a few fields of
-// ours. Zero fields are left out.
+// A MessageRequest asks for one message: WeChat's own body, and a few fields of
+// ours. Zero fields are left out. NewMessage makes one that has what every
+// message needs.
 type MessageRequest struct {
 	AppID            string           `json:"appid" doc:"The account, by appid or alias." example:"wx0f1e2d3c4b5a6978"`
 	ToUser           string           `json:"touser" doc:"The openid of the recipient."`
@@ -36,9 +36,24 @@ type MessageRequest struct {
 	ExpiresAt        time.Time        `json:"expires_at,omitzero" doc:"No attempt begins after this: a message not sent by then expires, or ends as uncertain when an attempt had no answer. Default: the account's setting, 24 h after send_at."`
 	Priority         string           `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default normal."`
 	Metadata         json.RawMessage  `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the message."`
-	// IdempotencyKey (1 to 255 visible characters) makes a repeated call answer
-	// the first message for 24 hours. "" = none. It travels as a header.
+	// IdempotencyKey (1 to 255 visible ASCII characters) makes a repeated call answer
+	// the first message for 24 hours. If empty, Send makes one for the call, unless
+	// it is not to repeat it. It travels as a header.
 	IdempotencyKey string `json:"-"`
+}
+
+// Values are the values of a template's keys, e.g. Values{"thing2": "巧克力"}.
+type Values map[string]string
+
+// NewMessage returns a request that sends a template (by its id, or by the alias the
+// account has for it) with the values to the user with that openid. The account
+// is named by appid or alias. Further fields may be set before it is sent.
+func NewMessage(appID, openID, template string, values Values) MessageRequest {
+	data := make(map[string]Field, len(values))
+	for key, value := range values {
+		data[key] = Field{Value: value}
+	}
+	return MessageRequest{AppID: appID, ToUser: openID, TemplateID: template, Data: data}
 }
 
 // MiniProgram is a jump into a mini program linked with the account.
@@ -83,7 +98,7 @@ type Message struct {
 	ToUser      string  `json:"touser"`
 	TemplateID  string  `json:"template_id"`
 	State       string  `json:"state" enum:"queued,held,sending,uncertain,accepted,failed,cancelled,expired,delivered,undelivered"`
-	Reason      string  `json:"reason" doc:"Why it is in that state, e.g. user_block, quota, no_answer; empty where none is needed."`
+	Reason      string  `json:"reason" enum:",errcode,http_status,no_answer,in_review,duplicate,retrying,next_form_id,prepay_not_ready,paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused,suppressed,user_cap,user_block,system_failed,freq_limit,other" doc:"Why it is in that state; empty where none is needed."`
 	Final       bool    `json:"final" doc:"true: nothing more will happen to it."`
 	ClientMsgID string  `json:"client_msg_id" doc:"The caller's, or our id. kind template: what WeChat was given."`
 	MsgID       *string `json:"msgid" doc:"WeChat's id, as a string; null while there is none. Those of kinds mini_template, notice and one_time get none."`
@@ -117,6 +132,12 @@ type Message struct {
 	Payload        json.RawMessage `json:"payload,omitempty" doc:"WeChat's own body. Only when one message is read."`
 	// Webhooks are the events of the message and what became of them.
 	Webhooks []MessageWebhook `json:"webhooks,omitempty" doc:"Which endpoints heard of it, oldest first. Only when one message is read."`
+}
+
+// Arrived reports whether the message reached the user, as far as WeChat tells: its event
+// said so, or it took a message of a kind about which it tells no more.
+func (m *Message) Arrived() bool {
+	return m.State == StateDelivered || m.State == StateAccepted && m.Final
 }
 
 // Attempt is one finished call to WeChat.
@@ -153,7 +174,7 @@ type Receipt struct {
 
 // Hold is why something waits.
 type Hold struct {
-	Reason  string `json:"reason" doc:"paused, quota, account_stopped, token, unreachable, template, openid_pacing, no_form_id, batch_paused."`
+	Reason  string `json:"reason" enum:"paused,quota,account_stopped,token,unreachable,template,openid_pacing,quiet_hours,restored,no_form_id,batch_paused,suppressed,user_cap"`
 	Since   Time   `json:"since"`
 	Until   *Time  `json:"until" doc:"When it ends by itself; null = when somebody acts."`
 	Release string `json:"release" doc:"What ends it, for people."`
@@ -168,21 +189,27 @@ type Sent struct {
 	Replayed bool
 }
 
-// Send posts a message. It returns once the gateway has stored it.
+// Send posts a message. It returns once the gateway has stored it, which is its
+// promise to send it; what became of it is in Message and Wait. A Problem says that
+// nothing was stored. After any other error the message may have been stored: the
+// same request with the same IdempotencyKey tells, and stores it once.
 func (c *Client) Send(ctx context.Context, m MessageRequest) (Sent, error) {
 	return c.send(ctx, m, m.IdempotencyKey)
 }
 
 // SendJSON posts a message that is JSON already, byte for byte: the gateway
-// judges it. idempotencyKey is as in MessageRequest; "" = none.
+// judges it. idempotencyKey is as in MessageRequest.
 func (c *Client) SendJSON(ctx context.Context, message []byte, idempotencyKey string) (Sent, error) {
 	return c.send(ctx, message, idempotencyKey)
 }
 
 func (c *Client) send(ctx context.Context, body any, idempotencyKey string) (Sent, error) {
 	what := call{method: http.MethodPost, path: "/v1/messages", body: body, want: []int{http.StatusAccepted, http.StatusOK}}
+	if idempotencyKey == "" && c.Retries.tries() > 1 {
+		idempotencyKey = newIdempotencyKey()
+	}
 	if idempotencyKey != "" {
-		what.header = http.Header{"Idempotency-Key": {idempotencyKey}}
+		what.header = http.Header{idempotencyHeader: {idempotencyKey}}
 	}
 	var sent Sent
 	what.result = &sent.Message
@@ -199,7 +226,7 @@ func (c *Client) Message(ctx context.Context, id string) (Message, error) {
 	return one[Message](ctx, c, call{method: http.MethodGet, path: "/v1/messages/" + segment(id)})
 }
 
-// MessageFilter selects messages; zero fields do not filter.
+// A MessageFilter selects messages. Zero fields do not filter.
 type MessageFilter struct {
 	AppID        string
 	ToUser       string
@@ -245,24 +272,10 @@ func (c *Client) Messages(ctx context.Context, f MessageFilter) (List[Message], 
 
 // AllMessages walks through every page, newest first. It ends after an error.
 func (c *Client) AllMessages(ctx context.Context, f MessageFilter) iter.Seq2[Message, error] {
-	return func(yield func(Message, error) bool) {
-		for {
-			page, err := c.Messages(ctx, f)
-			if err != nil {
-				yield(Message{}, fmt.Errorf("list messages: %w", err))
-				return
-			}
-			for _, m := range page.Items {
-				if !yield(m, nil) {
-					return
-				}
-			}
-			if page.NextCursor == nil {
-				return
-			}
-			f.Cursor = *page.NextCursor
-		}
-	}
+	return pages("list messages", f.Cursor, func(cursor string) (List[Message], error) {
+		f.Cursor = cursor
+		return c.Messages(ctx, f)
+	})
 }
 
 // Cancel withdraws a waiting message. A Problem with status 409 says that it

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,8 +11,16 @@ import (
 	"time"
 )
 
-// Problem is a refusal of the gateway (RFC 9457, application/problem+json).
-// As an error it says what is wrong in one line.
+// A Problem is a refusal of the gateway (RFC 9457, application/problem+json). As
+// an error it says what is wrong in one line. Get at it with errors.AsType:
+//
+//	if p, ok := errors.AsType[*client.Problem](err); ok {
+//		for _, f := range p.Errors {
+//			fmt.Println(f.Pointer, f.Detail)
+//		}
+//	}
+//
+// or ask for its code with errors.Is and one of the constants of type Code.
 type Problem struct {
 	Type      string       `json:"type" doc:"Path of a page that explains the code, e.g. /problems/unknown_template." example:"/problems/unknown_template"`
 	Title     string       `json:"title" doc:"The kind of problem in a few words; the same for every occurrence."`
@@ -22,7 +31,7 @@ type Problem struct {
 	RequestID string       `json:"request_id" doc:"Find the request in the gateway's log by this."`
 	Retryable bool         `json:"retryable" doc:"true: the same request may succeed later (see Retry-After)."`
 	// NextRow is the row that a batch wants next, in refusals of an upload.
-	NextRow int64 `json:"next_row,omitempty" doc:"Of a refused upload of recipients: the row that the batch wants next."`
+	NextRow int64 `json:"next_row,omitzero" doc:"Of a refused upload of recipients: the row that the batch wants next."`
 	// RetryAfter is how long the gateway asks to wait; 0 = it did not say.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -49,6 +58,59 @@ func (p *Problem) Error() string {
 	}
 	return b.String()
 }
+
+// Is reports whether target is the problem's Code, for errors.Is.
+func (p *Problem) Is(target error) bool {
+	code, ok := target.(Code)
+	return ok && string(code) == p.Code
+}
+
+// Field returns what is wrong with the field at an RFC 6901 pointer, e.g.
+// "/data/thing1"; "" when nothing is.
+func (p *Problem) Field(pointer string) string {
+	for _, f := range p.Errors {
+		if f.Pointer == pointer {
+			return f.Detail
+		}
+	}
+	return ""
+}
+
+// A Code is the stable word of a Problem. It is an error to be compared with, as
+// in errors.Is(err, CodeUnknownTemplate); no call returns one bare. WeChat's own
+// refusals have the code "wechat_" and the errcode: see WeChatCode.
+type Code string
+
+// Error returns the word.
+func (c Code) Error() string { return string(c) }
+
+// WeChatCode returns the code of a Problem that WeChat's errcode caused, such as
+// "wechat_40037".
+func WeChatCode(errcode int) Code { return Code("wechat_" + strconv.Itoa(errcode)) }
+
+// CodeOf returns the code of the Problem in err's chain, "" when there is none.
+func CodeOf(err error) Code {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return Code(p.Code)
+	}
+	return ""
+}
+
+// Retryable reports whether the same call may succeed later: there was no answer, or one
+// that says so. A call that sends must carry the same idempotency key again.
+func Retryable(err error) bool {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p.Retryable || p.Status == http.StatusTooManyRequests
+	}
+	_, ok := errors.AsType[unanswered](err)
+	return ok
+}
+
+// unanswered is a call that got no answer, or not all of it.
+type unanswered struct{ err error }
+
+func (u unanswered) Error() string { return u.err.Error() }
+func (u unanswered) Unwrap() error { return u.err }
 
 // What tells a gateway's answer from somebody else's. A local WeChat says what
 // it is, and WeChat's own answers begin with their errcode.
@@ -81,7 +143,8 @@ func notAGateway(res *http.Response) *Problem {
 }
 
 // newProblem reads a refusal. Something between us and the gateway may answer
-// without our JSON; then the code is "http_<status>".
+// without our JSON; then the code is "http_<status>", and nothing of what it said
+// is repeated.
 func newProblem(res *http.Response, body []byte) *Problem {
 	p := &Problem{}
 	if err := json.Unmarshal(body, p); err != nil || p.Code == "" {
@@ -90,14 +153,30 @@ func newProblem(res *http.Response, body []byte) *Problem {
 			Code:      "http_" + strconv.Itoa(res.StatusCode),
 			Detail:    "the answer is not from a Hongyan gateway; is the URL right, and what is in front of it?",
 			Retryable: res.StatusCode >= http.StatusInternalServerError,
+			Errors:    []FieldError{},
+		}
+		if to, err := res.Location(); err == nil {
+			p.Detail = fmt.Sprintf("the answer is a redirect to %s://%s, which is not followed; is that where the gateway is?", to.Scheme, to.Host)
 		}
 	}
 	p.Status = res.StatusCode
 	if p.RequestID == "" {
 		p.RequestID = res.Header.Get(requestIDHeader)
 	}
-	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
-		p.RetryAfter = time.Duration(s) * time.Second
-	}
+	p.RetryAfter = retryAfter(res.Header.Get("Retry-After"))
 	return p
+}
+
+// maxRetryAfter bounds a Retry-After that would overflow a Duration.
+const maxRetryAfter = 365 * 24 * time.Hour
+
+// retryAfter reads the header's two forms, seconds and a time; 0 for none.
+func retryAfter(text string) time.Duration {
+	if s, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Duration(min(max(s, 0), int64(maxRetryAfter/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(time.Until(at), 0), maxRetryAfter)
+	}
+	return 0
 }

@@ -43,7 +43,7 @@ type TemplateSync struct {
 type TemplateDifference struct {
 	TemplateID   string       `json:"template_id"`
 	Title        string       `json:"title"`
-	Kind         string       `json:"kind"`
+	Kind         string       `json:"kind" enum:"template,mini_template,subscribe,notice"`
 	Change       string       `json:"change" enum:"added,updated,missing"`
 	Fields       []FieldDiff  `json:"fields" nullable:"false"`
 	LinesAdded   []string     `json:"lines_added" nullable:"false" doc:"Of the content."`
@@ -126,7 +126,7 @@ type Finding struct {
 type LintReport struct {
 	TemplateID string           `json:"template_id"`
 	Title      string           `json:"title"`
-	Kind       string           `json:"kind"`
+	Kind       string           `json:"kind" enum:"template,mini_template,subscribe,notice"`
 	Known      bool             `json:"known" doc:"false: the gateway has not the template's text, and judges values by the rules that their keys name."`
 	OK         bool             `json:"ok" doc:"true: a message with this data would be accepted."`
 	Policy     string           `json:"policy" enum:"refuse,cut,split" doc:"What becomes of values that are too long, as it is in force."`

@@ -16,7 +16,7 @@ const maxSend = 1 << 20
 
 // callerID is who posted the messages that come this way. The token they come with
 // is the account's, the same for everybody.
-const callerID = "compat"
+const callerID = hongyan.CallerCompat
 
 // sendPath is one of the five paths whose messages go through the engine.
 type sendPath struct {

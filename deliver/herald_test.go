@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,11 +343,11 @@ func TestAPausedEndpointGetsItsEventsWhenItIsResumed(t *testing.T) {
 // deafStore records nothing once it is deaf, as after kill -9.
 type deafStore struct {
 	store.Store
-	deaf bool
+	deaf atomic.Bool
 }
 
 func (d *deafStore) FinishNews(ctx context.Context, rs []store.NewsResult) error {
-	if d.deaf {
+	if d.deaf.Load() {
 		return errKilled
 	}
 	return d.Store.FinishNews(ctx, rs)
@@ -356,13 +357,14 @@ func (d *deafStore) FinishNews(ctx context.Context, rs []store.NewsResult) error
 func TestAnEventWhoseOutcomeWasLostComesAgainWithItsID(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, inner *world) {
 		w := &newsWorld{world: inner, got: map[string][]received{}}
-		deaf := &deafStore{Store: w.store, deaf: true}
+		deaf := &deafStore{Store: w.store}
+		deaf.deaf.Store(true)
 		w.herald = w.newHerald(deaf)
 		w.runHerald(w.herald)
 		id := w.endpoint("a", nil)
 		w.put(hongyan.NewsQuota)
 		w.after(10 * time.Second)
-		deaf.deaf = false
+		deaf.deaf.Store(false)
 		w.after(time.Minute)
 		got := w.at("a")
 		if len(got) != 2 || got[0].header.Get("webhook-id") != got[1].header.Get("webhook-id") {

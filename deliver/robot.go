@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -32,7 +33,7 @@ func (h *Herald) callRobot(ctx context.Context, w *hongyan.Webhook, news []hongy
 	}
 	a := h.post(ctx, req)
 	if a.err == nil {
-		a.err, a.retryAfter = robotRefusal(w.Kind, a.text)
+		a.retryAfter, a.err = robotRefusal(w.Kind, a.text)
 		a.outage = a.retryAfter > 0
 	}
 	return a
@@ -128,9 +129,11 @@ var tooMuch = map[hongyan.WebhookKind][]int{
 	hongyan.WebhookWeCom: {45009}, hongyan.WebhookDingTalk: {130101, 410100}, hongyan.WebhookFeishu: {9499, 11232},
 }
 
+var errNoRobot = errors.New("the answer is not a robot's")
+
 // robotRefusal reads a robot's answer, which is 200 also when it refuses, and returns
-// why it does, and how long it wants to be left alone.
-func robotRefusal(kind hongyan.WebhookKind, text string) (error, time.Duration) {
+// how long it wants to be left alone, and why it refuses.
+func robotRefusal(kind hongyan.WebhookKind, text string) (rest time.Duration, err error) {
 	var answer struct {
 		Errcode *int   `json:"errcode"`
 		Errmsg  string `json:"errmsg"`
@@ -138,7 +141,7 @@ func robotRefusal(kind hongyan.WebhookKind, text string) (error, time.Duration) 
 		Msg     string `json:"msg"`
 	}
 	if json.Unmarshal([]byte(text), &answer) != nil || answer.Errcode == nil && answer.Code == nil {
-		return fmt.Errorf("the answer is not a robot's"), 0
+		return 0, errNoRobot
 	}
 	code, msg := answer.Errcode, answer.Errmsg
 	if kind == hongyan.WebhookFeishu && answer.Code != nil {
@@ -146,11 +149,11 @@ func robotRefusal(kind hongyan.WebhookKind, text string) (error, time.Duration) 
 	}
 	switch {
 	case code == nil:
-		return fmt.Errorf("the answer is not a robot's"), 0
+		return 0, errNoRobot
 	case *code == 0:
-		return nil, 0
+		return 0, nil
 	case slices.Contains(tooMuch[kind], *code):
-		return fmt.Errorf("the robot is told too much: %d %s", *code, msg), robotRest
+		return robotRest, fmt.Errorf("the robot is told too much: %d %s", *code, msg)
 	}
-	return fmt.Errorf("the robot refused: %d %s", *code, msg), 0
+	return 0, fmt.Errorf("the robot refused: %d %s", *code, msg)
 }

@@ -120,3 +120,33 @@ func TestAMessageWithoutAnEventIsSeenAMomentLater(t *testing.T) {
 		t.Errorf("got %s (%s), want it right", got.Got, got.Note)
 	}
 }
+
+// TestAFollowOnThePhoneBringsACard: the demo's rule greets who follows (S57), each time.
+func TestAFollowOnThePhoneBringsACard(t *testing.T) {
+	w := newTestWorld(t)
+	ctx, user := t.Context(), Follower()
+	for n := 1; n <= 2; n++ {
+		for _, follows := range []bool{false, true} {
+			if err := w.box.post(ctx, "/users/"+user, map[string]any{"appid": shop, "follows": follows}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for ctx, cancel := context.WithTimeout(ctx, settleWithin); ; {
+			seen, err := w.box.seen(ctx, user)
+			if err == nil && seen == n {
+				cancel()
+				break
+			}
+			if err == nil {
+				err = pause(ctx)
+			}
+			if err != nil {
+				t.Fatalf("the user saw %d cards, not %d: %v", seen, n, err)
+			}
+		}
+		// The platform tells two follows of a user apart by their second (spec §5.1).
+		if err := w.box.post(ctx, "/clock", map[string]string{"advance": "2s"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -34,6 +34,7 @@ func (w *World) furnish(ctx context.Context) error {
 		{"make the extra accounts in the sandbox", w.extraAccounts},
 		{"add the accounts to the gateway", w.addAccounts},
 		{"read the templates", w.templates},
+		{"make a rule for followers", w.welcome},
 		{"pause " + paused, func(ctx context.Context) error { _, err := w.api.PauseAccount(ctx, paused); return err }},
 	}
 	for _, s := range steps {

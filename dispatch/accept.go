@@ -76,6 +76,7 @@ func (e *Engine) prepare(ctx context.Context, r *Request) (prepared, error) {
 	if m.Payload, err = payload(r, &m); err != nil {
 		return prepared{}, hongyan.Errorf(hongyan.Internal, "", "write the body of a message: %w", err)
 	}
+	e.spareAtOnce(ctx, conf, &m, now)
 	return prepared{a, m, warning}, nil
 }
 
@@ -371,7 +372,7 @@ func (e *Engine) lease(a *account, m *hongyan.Message) *stream {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.streamOf(a, m.Kind)
-	busy := epoch == 0 || e.stopping || e.broken || !e.alive() || e.share(s) == 0
+	busy := m.State != hongyan.Queued || epoch == 0 || e.stopping || e.broken || !e.alive() || e.share(s) == 0
 	if busy || s.backlog || m.DueAt.After(now) || !s.open(now) || s.room() == 0 || a.rate.available(now) <= 0 || a.covering(m, now) != nil {
 		return s
 	}
@@ -409,7 +410,7 @@ func (e *Engine) inserted(rows []store.NewMessage, streams []*stream, ins []stor
 			e.reserve(s, -1)
 			s.account.rate.take(-1)
 		}
-		if fresh {
+		if fresh && !m.DueAt.IsZero() { // else it is held until somebody releases it
 			due := m.DueAt
 			if h := s.account.covering(m, now); h != nil && !h.Before.IsZero() {
 				due = latest(due, h.Until) // a claim would pass it over

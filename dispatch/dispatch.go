@@ -64,7 +64,9 @@ type Config struct {
 	SyncTemplates func(ctx context.Context, appID string) error
 	// Tell is told what happens to an account beyond its messages and holds: of parts of
 	// its limits that are used (QuotaThreshold). nil = nobody.
-	Tell       func(ctx context.Context, appID, typ string, data any)
+	Tell func(ctx context.Context, appID, typ string, data any)
+	// Care keeps messages from people who should get none; nil = nobody does.
+	Care       Care
 	Consents   Consents              // nil = nobody keeps them
 	Logger     *slog.Logger          // nil = discard
 	Registerer prometheus.Registerer // where metrics go; nil = nowhere

@@ -94,6 +94,10 @@ type outcome struct {
 func (e *Engine) attempt(j *job) outcome {
 	var o outcome
 	ctx, a, m := e.sendCtx, j.s.account, &j.m
+	if v, spared := e.spare(ctx, j); spared {
+		o.verdict = v
+		return o
+	}
 	for n := 0; ; n++ {
 		token, err := e.cfg.Tokens.AccessToken(ctx, a.AppID)
 		if err != nil {
@@ -343,6 +347,9 @@ func (s *stream) note(last hongyan.Attempt, ef effect, now time.Time) bool {
 // after does what an answer means beyond its own message.
 func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	ctx := context.WithoutCancel(e.sendCtx)
+	if n := len(o.attempts); n > 0 && e.cfg.Care != nil && o.attempts[n-1].Outcome == hongyan.Answered {
+		e.cfg.Care.Answered(m, o.attempts[n-1].Errcode)
+	}
 	err := e.noteConsent(ctx, m, &o)
 	switch ef := o.verdict.effect; {
 	case o.tokenErr != nil && o.tokenErr.Stopped:

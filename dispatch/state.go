@@ -44,11 +44,12 @@ var (
 // and a property test walks it.
 var transitions = []transition{
 	{ActAccept, nil, hongyan.Queued, "due now or at send_at"},
+	{ActAccept, nil, hongyan.Held, "its user is on the account's suppression list"},
 	{ActAccept, nil, hongyan.Sending, "a send slot was free: stored already leased"},
 	{ActLease, waiting, hongyan.Sending, "due, within rate and quota, account not held"},
 	{ActReturn, sending, hongyan.Queued, "stop, pause or outage before its call began"},
 	{ActLater, sending, hongyan.Queued, "-1, token trouble, not sent; no answer, where asking again cannot show it twice (see the kinds below); a stored form_id refused: the next one"},
-	{ActHold, sending, hongyan.Held, "43117, the template's quota, the template banned, no form_id of the user left, its batch paused"},
+	{ActHold, sending, hongyan.Held, "43117, the template's quota, the template banned, no form_id of the user left, its batch paused, the user suppressed or beyond the day's cap"},
 	{ActHold, []hongyan.State{hongyan.Queued}, hongyan.Held, "its template was banned or removed, or its batch is paused"},
 	{ActTaken, sending, hongyan.Accepted, "errcode 0, 40252 (in review), or proof that an earlier attempt arrived"},
 	{ActRefused, sending, hongyan.Failed, "any other errcode while no attempt is in doubt; in doubt, one about the body, or the policy give_up"},

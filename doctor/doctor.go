@@ -124,6 +124,7 @@ type Scope struct {
 func (d *Doctor) gatewayChecks() []check {
 	return []check{
 		{"clock", d.clock}, {"database", d.database}, {"disk", d.disk}, {"keys", d.keys}, {"events", d.events},
+		{"webhooks", d.webhooks},
 	}
 }
 

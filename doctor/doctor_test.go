@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,15 +66,48 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// emptyDatabase is a database with the schema and nothing in it. It is made once:
+// under the race detector the migrations take longer than most stories.
+func emptyDatabase(t *testing.T) []byte {
+	t.Helper()
+	database.once.Do(func() {
+		file := filepath.Join(t.TempDir(), "hongyan.db")
+		db, err := sqlite.Open(t.Context(), sqlite.Options{Path: file, Keyring: zeroKey(t)})
+		if err == nil {
+			err = db.Close()
+		}
+		if err == nil {
+			database.bytes, err = os.ReadFile(file)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	return database.bytes
+}
+
+var database struct {
+	once  sync.Once
+	bytes []byte
+}
+
+func zeroKey(t *testing.T) *store.Keyring {
+	t.Helper()
+	keys, err := store.NewKeyring(make([]byte, store.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
 // inWard runs a story with an account in which everything is in order.
 func inWard(t *testing.T, story func(w *ward)) {
 	t.Helper()
-	dir := t.TempDir()
+	dir, empty := t.TempDir(), emptyDatabase(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &ward{T: t, box: sandboxtest.NewInMemory(t), addrs: []netip.Addr{netip.MustParseAddr("203.0.113.11")}}
-		keys, err := store.NewKeyring(make([]byte, store.MasterKeySize))
-		w.must(err)
-		db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: keys})
+		w.must(os.WriteFile(filepath.Join(dir, "hongyan.db"), empty, 0o600))
+		db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: zeroKey(t)})
 		w.must(err)
 		t.Cleanup(func() { w.must(db.Close()) })
 		w.store = db
@@ -188,14 +222,6 @@ func named(found []doctor.Finding, check string) (words []string) {
 	return words
 }
 
-func find(found []doctor.Finding, code string) doctor.Finding {
-	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Code == code })
-	if i < 0 {
-		return doctor.Finding{}
-	}
-	return found[i]
-}
-
 func TestAHealthyGateway(t *testing.T) {
 	inWard(t, func(w *ward) {
 		before := len(w.box.Sandbox.Ledger(sandbox.LedgerFilter{}))
@@ -245,7 +271,9 @@ func TestTroubles(t *testing.T) {
 			w.change(func(a *hongyan.Account) { a.EgressProxy = "socks5://me:hunter2@proxy.internal:1080" })
 		}, "dns", []string{"ok ok"}, "the proxy socks5://proxy.internal:1080 looks"},
 
-		{"a wrong AppSecret", func(w *ward) { w.refreshWith(func(a *hongyan.Account) { a.Secret = hongyan.Secret(strings.Repeat("0", 32)) }) }, "token", []string{"problem token_stopped"}, "hongyan account rotate " + service + " --secret-file"},
+		{"a wrong AppSecret", func(w *ward) {
+			w.refreshWith(func(a *hongyan.Account) { a.Secret = hongyan.Secret(strings.Repeat("0", 32)) })
+		}, "token", []string{"problem token_stopped"}, "hongyan account rotate " + service + " --secret-file"},
 		{"an address outside of the whitelist", func(w *ward) {
 			w.must(w.box.Sandbox.UpdateAccount(service, sandbox.AccountSpec{IPWhitelist: &[]string{"192.0.2.1"}}))
 			w.refreshWith(func(*hongyan.Account) {})
@@ -329,6 +357,14 @@ func TestTroubles(t *testing.T) {
 		{"one that fails", func(w *ward) { w.downstream(nil, "connection refused") }, "downstreams", []string{"problem downstream_failing"}, "1 pushes wait for crm"},
 		{"one that takes", func(w *ward) { w.downstream(nil, "delivered") }, "downstreams", []string{"ok ok"}, "crm took 1 pushes, 0 wait"},
 		{"one that was given up", func(w *ward) { w.downstream(nil, "gave up") }, "downstreams", []string{"warning downstream_gave_up"}, "hongyan downstream replay " + service + " crm --from"},
+
+		{"a disabled webhook", func(w *ward) {
+			w.webhook(func(h *hongyan.Webhook) { h.Disabled, h.DisabledAt = "it answered 410", w.store.Now() }, "")
+		}, "webhooks", []string{"problem webhook_disabled"}, "hongyan webhook set crm --enable"},
+		{"a paused webhook", func(w *ward) { w.webhook(func(h *hongyan.Webhook) { h.Paused = true }, "") }, "webhooks", []string{"note webhook_paused"}, "hongyan webhook resume crm"},
+		{"a webhook that fails", func(w *ward) { w.webhook(nil, "connection refused") }, "webhooks", []string{"problem webhook_failing"}, "1 events wait for crm, the oldest since 2000-01-01 00:00:00Z: connection refused"},
+		{"a webhook that takes", func(w *ward) { w.webhook(nil, "delivered") }, "webhooks", []string{"ok ok"}, "crm took 1 events, 0 wait"},
+		{"a webhook that was given up", func(w *ward) { w.webhook(nil, "gave up") }, "webhooks", []string{"warning webhook_gave_up"}, "hongyan webhook redeliver crm"},
 
 		{"little disk", func(w *ward) { w.machine.FreeBytes = 1 << 30 }, "disk", []string{"warning disk_low"}, "1.0 GiB free on the disk of data"},
 		{"no disk", func(w *ward) { w.machine.FreeBytes = 100 << 20 }, "disk", []string{"problem disk_full"}, "100 MiB free"},
@@ -447,6 +483,32 @@ func (w *ward) downstream(how func(*hongyan.Downstream), outcome string) {
 		result.State = hongyan.DeliveryGaveUp
 	}
 	w.must(w.store.FinishDeliveries(w.Context(), []store.DeliveryResult{result}))
+}
+
+// webhook adds an endpoint, with an event for it of which outcome is told.
+func (w *ward) webhook(how func(*hongyan.Webhook), outcome string) {
+	w.Helper()
+	h := hongyan.Webhook{ID: hongyan.NewWebhookID(), Name: "crm", Kind: hongyan.WebhookStandard, URL: "https://crm.example.com/hook"}
+	if how != nil {
+		how(&h)
+	}
+	w.must(w.store.CreateWebhook(w.Context(), h))
+	if outcome == "" {
+		return
+	}
+	w.must(w.store.PutNews(w.Context(), []hongyan.News{{AppID: service, Type: "account.alarm", Data: []byte("{}")}}))
+	_, err := w.store.SpreadNews(w.Context(), 10)
+	w.must(err)
+	claimed, err := w.store.ClaimNews(w.Context(), store.NewsClaim{WebhookID: h.ID, Max: 1, Lease: time.Minute})
+	w.must(err)
+	result := store.NewsResult{ID: claimed[0].ID, Attempts: claimed[0].Attempts, State: hongyan.DeliveryPending, DueAt: w.store.Now().Add(time.Minute), Error: outcome}
+	switch outcome {
+	case "delivered":
+		result.State, result.Error, result.Status = hongyan.DeliveryDone, "", 200
+	case "gave up":
+		result.State = hongyan.DeliveryGaveUp
+	}
+	w.must(w.store.FinishNews(w.Context(), []store.NewsResult{result}))
 }
 
 // A clock that is wrong shows in WeChat's Date header.

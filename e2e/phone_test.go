@@ -22,6 +22,7 @@ func TestThePhone(t *testing.T) {
 		{"what is posted slides in, and what the user does reaches the gateway", testPostedAndHeard},
 		{"a payment lets a message through once its prepay_id works", testPayment},
 		{"a tap opens what the message names", testTap},
+		{"who follows is greeted", testGreeting},
 		{"a keyboard is enough", testKeyboard},
 		{"language and darkness are kept", testPreferences},
 	} {
@@ -132,6 +133,37 @@ func followStory(w *world, r *reader, user string) {
 	w.hears(r.t, "subscribe", user)
 	w.delivers(r.t, order(user, "A1005"))
 	r.awaits("#chat-" + shop + "[data-unread='1']")
+}
+
+// testGreeting follows on the phone: a rule of the gateway's sends the card (S57).
+func testGreeting(w *world, r *reader, user string) {
+	t := r.t
+	_, err := w.api.CreateRule(t.Context(), shop, client.RuleRequest{
+		Name: "welcome", On: "follow", OncePer: "ever",
+		Message: client.RuleMessage{TemplateID: sandbox.SeedTemplateOrder, Data: map[string]client.Field{
+			"character_string1": {Value: "WELCOME"}, "thing2": {Value: "欢迎关注"}, "amount3": {Value: "￥0.00"}, "time4": {Value: "{{time}}"},
+		}},
+	})
+	mustNil(t, err)
+	r.open(user, "")
+	r.presses("#follow-" + shop + "[data-action=unfollow]")
+	r.awaits("#follow-" + shop + "[data-action=follow]")
+	r.presses("#follow-" + shop + "[data-action=follow]")
+	r.awaits("#chat-" + shop + "[data-unread='1']")
+	var rule client.Rule
+	await(t, func() (bool, string) {
+		rule, err = w.api.Rule(t.Context(), shop, "welcome")
+		mustNil(t, err)
+		return rule.Fired > 0, "the rule never fired"
+	})
+	m := w.ends(t, rule.LastMessageID, "delivered", "")
+	if m.ToUser != user {
+		t.Errorf("the card is for %s, want %s", m.ToUser, user)
+	}
+	r.presses("#chat-" + shop)
+	r.sees("#card-" + *m.MsgID)
+	r.text("#title-"+*m.MsgID, "订单支付通知")
+	mustNil(t, w.api.DeleteRule(t.Context(), shop, "welcome"))
 }
 
 // testPayment sends before WeChat's message service knows the payment (spec §6.3).

@@ -52,7 +52,9 @@ func newWorld(t *testing.T) *world {
 	key, err := os.ReadFile(filepath.Join(data, "admin.key"))
 	mustNil(t, err)
 	w.api = client.New(w.gateway.url, strings.TrimSpace(string(key)))
-	w.addAccount(t, client.AccountRequest{AppID: shop, Secret: sandbox.SeedServiceSecret, Kind: "service"}, "safe")
+	// The stories are about what WeChat answers, also to messages that the gateway would hold.
+	tried := &client.Care{Suppression: new("off")}
+	w.addAccount(t, client.AccountRequest{AppID: shop, Secret: sandbox.SeedServiceSecret, Kind: "service", Care: tried}, "safe")
 	w.addAccount(t, client.AccountRequest{AppID: mini, Secret: sandbox.SeedMiniSecret, Kind: "mini_program"}, "plain")
 	_, err = w.api.SyncTemplates(t.Context(), shop)
 	mustNil(t, err)

@@ -73,7 +73,7 @@ func mustBeInstalled(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("Node is missing (%v); %s", err, cure)
 	}
-	for _, dir := range []string{folder, filepath.Join(folder, "lib")} {
+	for _, dir := range []string{folder, filepath.Join(folder, "lib"), filepath.Join(folder, "typed")} {
 		_, err := os.ReadDir(dir)
 		mustNil(t, err)
 	}

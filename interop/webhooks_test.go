@@ -4,10 +4,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"hongyan"
+	"hongyan/deliver"
 	"hongyan/sandbox"
 )
 
@@ -101,5 +107,122 @@ func TestAReceiverRefusesWhatWasChanged(t *testing.T) {
 	var h heard
 	if s.read(t, &h); resp.StatusCode != http.StatusBadRequest || h.Refused == "" {
 		t.Errorf("HTTP %d, %+v, want it refused", resp.StatusCode, h)
+	}
+}
+
+// programs make of the functions in docs/webhooks.md programs that print, for n = 0, 1 …
+// as long as there is an INTEROP_SECRETn, what verify says of it, the headers and the body.
+var programs = map[string]struct{ runner, file, head, tail string }{
+	"js": {"node", "verify.js", "", `
+for (let n = 0; process.env['INTEROP_SECRET' + n]; n++) {
+  const env = (name) => process.env['INTEROP_' + name + n];
+  const headers = { 'webhook-id': env('ID'), 'webhook-timestamp': env('AT'), 'webhook-signature': env('SIGNATURE') };
+  console.log(verify(env('SECRET'), headers, Buffer.from(env('BODY'))));
+}`},
+	"python": {"python3", "verify.py", "import os\n", `
+n = 0
+while f"INTEROP_SECRET{n}" in os.environ:
+    env = lambda name: os.environ[f"INTEROP_{name}{n}"]
+    headers = {"webhook-id": env("ID"), "webhook-timestamp": env("AT"), "webhook-signature": env("SIGNATURE")}
+    print(str(verify(env("SECRET"), headers, env("BODY").encode())).lower())
+    n += 1`},
+	"go": {"go", "verify.go", `package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+`, `
+func main() {
+	for n := 0; os.Getenv(fmt.Sprint("INTEROP_SECRET", n)) != ""; n++ {
+		env := func(name string) string { return os.Getenv(fmt.Sprint("INTEROP_", name, n)) }
+		h := http.Header{}
+		h.Set("webhook-id", env("ID"))
+		h.Set("webhook-timestamp", env("AT"))
+		h.Set("webhook-signature", env("SIGNATURE"))
+		fmt.Println(verify(env("SECRET"), h, []byte(env("BODY"))))
+	}
+}`},
+	"java": {"java", "Verify.java", `import java.nio.charset.StandardCharsets;
+import java.security.*;
+import java.util.*;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+class Verify {
+`, `
+    public static void main(String[] args) throws Exception {
+        Map<String, String> e = System.getenv();
+        for (int n = 0; e.containsKey("INTEROP_SECRET" + n); n++) {
+            Map<String, String> h = Map.of("webhook-id", e.get("INTEROP_ID" + n), "webhook-timestamp", e.get("INTEROP_AT" + n), "webhook-signature", e.get("INTEROP_SIGNATURE" + n));
+            System.out.println(verify(e.get("INTEROP_SECRET" + n), h, e.get("INTEROP_BODY" + n).getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+}`},
+}
+
+// TestTheCodeInTheDocumentationVerifies: a request of the gateway's, and not one with
+// another body, another secret, or of an hour ago. Node and Go are there; Python and Java
+// are run where they are.
+func TestTheCodeInTheDocumentationVerifies(t *testing.T) {
+	page, err := os.ReadFile("../docs/webhooks.md")
+	mustNil(t, err)
+	const id, body = "evt_000000000000000000000001", `{"type":"webhook.test","data":{"name":"巧克力"}}`
+	secrets := []hongyan.Secret{hongyan.Secret(secretOf("a")), hongyan.Secret(secretOf("b"))}
+	cases := []struct {
+		what, secret, body string
+		age                time.Duration
+		want               string
+	}{
+		{"ours", "a", body, 0, "true"}, {"with the second secret", "b", body, 0, "true"}, {"with another body", "a", body + " ", 0, "false"},
+		{"with a foreign secret", "c", body, 0, "false"}, {"of an hour ago", "a", body, time.Hour, "false"},
+	}
+	for language, p := range programs {
+		t.Run(language, func(t *testing.T) {
+			if _, err := exec.LookPath(p.runner); err != nil && language != "js" && language != "go" {
+				t.Skipf("%s is not installed", p.runner)
+			}
+			_, rest, found := strings.Cut(string(page), "```"+language+"\n")
+			code, _, closed := strings.Cut(rest, "```")
+			if !found || !closed {
+				t.Fatalf("docs/webhooks.md has no code in %s", language)
+			}
+			file := filepath.Join(t.TempDir(), p.file)
+			mustNil(t, os.WriteFile(file, []byte(p.head+code+p.tail), 0o600))
+			args := []string{file}
+			if language == "go" {
+				args = []string{"run", file}
+			}
+			cmd := exec.CommandContext(t.Context(), p.runner, args...)
+			cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+			for n, c := range cases {
+				at := time.Now().Add(-c.age)
+				signature, err := deliver.SignWebhook(secrets, id, at, []byte(body))
+				mustNil(t, err)
+				for name, value := range map[string]string{"ID": id, "AT": strconv.FormatInt(at.Unix(), 10), "SIGNATURE": signature, "SECRET": secretOf(c.secret), "BODY": c.body} {
+					cmd.Env = append(cmd.Env, "INTEROP_"+name+strconv.Itoa(n)+"="+value)
+				}
+			}
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			got := strings.Fields(string(out))
+			if len(got) != len(cases) {
+				t.Fatalf("it said %q, want %d words", out, len(cases))
+			}
+			for n, c := range cases {
+				if got[n] != c.want {
+					t.Errorf("%s: %s, want %s", c.what, got[n], c.want)
+				}
+			}
+		})
 	}
 }

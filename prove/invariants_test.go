@@ -216,3 +216,20 @@ func TestAMessageIsWhatItsSeedAndNumberSay(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEndNobodyToldIsSeen: the checker of test 17 sees a message's end that a webhook did
+// not hear of, or heard of as two events.
+func TestAnEndNobodyToldIsSeen(t *testing.T) {
+	books := &ledgers{rows: []client.Message{{ID: "msg_1", State: "delivered", Final: true}, {ID: "msg_2", State: "failed", Final: true}, {ID: "msg_3", State: "accepted"}}}
+	e := ears{got: map[string]map[string]*heard{"good": {
+		"evt_1": {kind: "message.delivered", message: "msg_1"}, "evt_2": {kind: "message.failed", message: "msg_2"},
+	}}}
+	if got := e.missing("good", books); len(got) != 0 {
+		t.Errorf("all are there, and %v is missing", got)
+	}
+	e.got["good"]["evt_9"] = &heard{kind: "message.failed", message: "msg_2"}
+	delete(e.got["good"], "evt_1")
+	if got := e.missing("good", books); len(got) != 2 {
+		t.Errorf("got %v, want one that is missing and one that came as two events", got)
+	}
+}

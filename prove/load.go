@@ -81,6 +81,7 @@ const burst = 8
 
 func (l *load) call(ctx context.Context) {
 	api := client.New("", l.r.key)
+	api.Retries.Tries = 1 // the callers repeat by themselves, and count
 	api.HTTPClient = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	for !l.stop.Load() && ctx.Err() == nil {
 		first := int(l.next.Add(burst)) - burst

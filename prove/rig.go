@@ -216,6 +216,7 @@ func (n *node) kill() { n.child().kill() }
 func (n *node) client() *client.Client {
 	c := client.New(n.url(), n.r.key)
 	c.HTTPClient = &http.Client{Timeout: 30 * time.Second}
+	c.Retries.Tries = 1
 	return c
 }
 

@@ -241,6 +241,7 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		ExpireAfter:     life,
 		QuietHours:      quiet,
 		CutValues:       c.CutValues,
+		Care:            c.Care.care(),
 		TokenURL:        given(c.TokenURL),
 		EgressProxy:     given(c.EgressProxy),
 		Paths:           hongyan.PathRules(c.Paths),
@@ -253,6 +254,15 @@ func (c *AccountConfig) account() (hongyan.Account, []hongyan.FieldError) {
 		a.Quotas = append(a.Quotas, hongyan.QuotaRule(q))
 	}
 	return a, broken
+}
+
+// care is what is stored of c: the default is not, should it change.
+func (c *CareSettings) care() hongyan.Care {
+	s := hongyan.Care{Suppression: c.Suppression, SuppressCompat: c.SuppressCompat, UserCap: c.UserCap}
+	if s.Suppression == "auto" {
+		s.Suppression = ""
+	}
+	return s
 }
 
 func (c *DownstreamConfig) downstream() hongyan.Downstream {

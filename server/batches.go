@@ -14,7 +14,9 @@ type batchEngine struct{ *dispatch.Engine }
 // Check asks the engine about a row.
 func (e batchEngine) Check(ctx context.Context, m *batch.Message) error {
 	r := requestOfRow(m)
-	return e.Engine.Check(ctx, &r)
+	err := e.Engine.Check(ctx, &r)
+	m.TemplateID = r.TemplateID
+	return err
 }
 
 // Feed hands rows to the engine.

@@ -236,6 +236,9 @@ type AccountConfig struct {
 	// urgent, such as 22:00-08:00, or off. Default 22:00-08:00.
 	QuietHours string `yaml:"quiet_hours"`
 
+	// How people are spared.
+	Care CareSettings `yaml:"care"`
+
 	// true cuts values that are too long for their type; false refuses them.
 	// Default false.
 	CutValues bool `yaml:"cut_values"`
@@ -256,6 +259,19 @@ type MiniConfig struct {
 	// Tell (event consent.low) when a user has fewer than so many sends of a
 	// template left. 0 stands for never.
 	ConsentLow int `yaml:"consent_low"`
+}
+
+// CareSettings says how an account spares the people it sends to.
+type CareSettings struct {
+	// auto: messages to who refuses them, left, or cannot be reached are held, while
+	// the account's callbacks arrive. off: everything leaves. Default auto.
+	Suppression string `yaml:"suppression"`
+
+	// true: messages that come by WeChat's own paths are held likewise. Default false.
+	SuppressCompat bool `yaml:"suppress_compat"`
+
+	// Messages a user gets in a Beijing day, urgent ones aside. 0 stands for any number.
+	UserCap int `yaml:"user_cap"`
 }
 
 // CallbackConfig is the account's server configuration (服务器配置) at WeChat.

@@ -36,7 +36,7 @@ func TestLoadAccounts(t *testing.T) {
     callback: {token: sandboxtoken, mode: plain}
     rate: {per_second: 20}
     quotas:
-      - {scope: account, period: day, limit: 3}
+      - {scope: account, period: day, limit: 3, urgent_reserve: 1}
     expire_after_seconds: 3600
     quiet_hours: off
 `)
@@ -51,8 +51,8 @@ func TestLoadAccounts(t *testing.T) {
 	if got, want := a.Secret.Reveal(), "12345678901234567890123456789012"; got != want {
 		t.Errorf("secret of digits alone: got %q, want %q", got, want)
 	}
-	got := []any{a.RatePerSecond, a.Quotas[0].Limit, a.ExpireAfter, a.QuietHours.Off, string(a.TokenSource), string(a.UncertainPolicy), a.Callback.Token.Reveal()}
-	want := []any{20.0, int64(3), time.Hour, true, "stable", "hold", "sandboxtoken"}
+	got := []any{a.RatePerSecond, a.Quotas[0].Limit, a.Quotas[0].UrgentReserve, a.ExpireAfter, a.QuietHours.Off, string(a.TokenSource), string(a.UncertainPolicy), a.Callback.Token.Reveal()}
+	want := []any{20.0, int64(3), int64(1), time.Hour, true, "stable", "hold", "sandboxtoken"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

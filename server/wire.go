@@ -15,10 +15,12 @@ import (
 	"hongyan/api"
 	"hongyan/batch"
 	"hongyan/callback"
+	"hongyan/care"
 	"hongyan/compat"
 	"hongyan/deliver"
 	"hongyan/dispatch"
 	"hongyan/mini"
+	"hongyan/rule"
 	"hongyan/store"
 	"hongyan/template"
 	"hongyan/token"
@@ -38,6 +40,8 @@ type works struct {
 	sender *deliver.Sender
 	herald *deliver.Herald
 	pushes *callback.Callback
+	rules  *rule.Desk
+	people *care.Desk
 	gate   *compat.Gate
 
 	batches *batch.Desk
@@ -72,7 +76,7 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 	})
 	edge := api.New(api.Config{
 		Store: st, Engine: s.engine, Tokens: w.tokens, Templates: w.shelf, Access: w.desk, Deliveries: w.sender, Herald: w.herald, Batches: w.batches,
-		Mini: w.mini, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
+		Mini: w.mini, Rules: w.rules, Care: w.people, Doctor: w.doctor(), Changed: w.changed, Version: version, Gatherer: w.metrics.registry, Logger: s.log.With("part", "api"),
 	})
 	s.handler, s.endStreams = w.routes(edge.Handler()), edge.EndStreams
 	// Started in this order, stopped in the reverse: requests end first, then nobody
@@ -85,6 +89,8 @@ func (s *Server) wire(st store.Store, adminKeyHash [32]byte, version string) {
 		{"deliver", w.sender.Run},
 		{"callback", w.pushes.Run},
 		{"dispatch", s.engine.Run},
+		{"rules", w.rules.Run},
+		{"care", w.people.Run},
 		{"batch", w.batches.Run},
 		{"access", w.desk.Run},
 		{"watch", newWatcher(w).run},
@@ -106,8 +112,17 @@ func (w *works) buildEngine() {
 			return w.engine.TemplateGone(ctx, t, why)
 		},
 	})
+	w.people = care.New(care.Config{Store: w.store, Logger: w.log.With("part", "care"),
+		Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
+			return w.engine.ReleaseUser(ctx, appID, openID, reason)
+		},
+		EraseStaged: func(ctx context.Context, appID, openID string) (int, error) {
+			return w.batches.EraseUser(ctx, appID, openID)
+		},
+	})
 	w.engine = dispatch.New(dispatch.Config{
 		Store: w.store, Tokens: w.tokens, ClientFor: w.egress.clientFor, Slots: w.config.Slots, Lease: w.config.Lease, StopGrace: w.config.StopGrace,
+		Care: w.people,
 		SyncTemplates: func(ctx context.Context, appID string) error {
 			_, err := w.shelf.Sync(ctx, appID)
 			return err
@@ -122,13 +137,22 @@ func (w *works) buildCallbacks() {
 	w.sender = deliver.New(deliver.Config{
 		Store: w.store, HTTPClient: w.egress.downstreams(), Observe: w.metrics.observeDelivery, Logger: w.log.With("part", "deliver"),
 	})
+	w.rules = rule.New(rule.Config{Store: w.store, Send: w.sendForRules, Tell: w.tell, Logger: w.log.With("part", "rules"),
+		Check: func(ctx context.Context, o *rule.Outgoing) error {
+			r, err := requestOf(o)
+			if err != nil {
+				return err
+			}
+			return w.engine.Check(ctx, &r)
+		},
+	})
 	w.pushes = callback.New(callback.Config{
 		Store: w.store, OrphanAfter: w.config.OrphanAfter, Observe: w.metrics.observePush, Logger: w.log.With("part", "callback"),
 		Reply: func(ctx context.Context, a *hongyan.Account, d *hongyan.Downstream, e *hongyan.Event) (callback.Reply, error) {
 			r, err := w.sender.Reply(ctx, a, d, e)
 			return callback.Reply(r), err
 		},
-		Stored: w.sender.Wake, Consented: w.mini.Changed,
+		Stored: w.sender.Wake, Consented: w.mini.Changed, Seen: w.people.Seen, Rules: w.rules.Firings, Fired: w.rules.Wake,
 		Leads: func(ctx context.Context, d time.Duration) (bool, error) {
 			return w.engine.Leads(ctx, "orphans", d)
 		},
@@ -142,6 +166,8 @@ func (w *works) changed(appID string) {
 	w.pushes.AccountChanged(appID)
 	w.sender.AccountChanged(appID)
 	w.gate.AccountChanged(appID)
+	w.rules.AccountChanged(appID)
+	w.people.AccountChanged(appID)
 	w.mini.AccountChanged(appID)
 }
 

@@ -36,6 +36,12 @@ type Batches interface {
 	// BadChunks returns up to limit chunks that end behind row after and have bad rows, in order.
 	BadChunks(ctx context.Context, batch, after int64, limit int) ([]Chunk, error)
 
+	// RewriteChunk replaces Bad, Hashes and Data of a chunk, and takes lost, which is how
+	// many of its rows were to be sent and no longer are, from the batch's Good; its Version
+	// grows. Conflict (batch_moved) when next is not 0 and the batch's Next is another;
+	// NotFound (unknown_rows) when the chunk is gone.
+	RewriteChunk(ctx context.Context, c Chunk, next int64, lost int) error
+
 	// Feed makes rows of a running batch into messages and moves its Next on, all in one
 	// transaction: it returns what InsertMessages would. Conflict (batch_moved) and
 	// nothing done when the batch is not running or its Next is not f.From: somebody

@@ -34,6 +34,8 @@ type Store interface {
 	News
 	Batches
 	Cluster
+	Rules
+	Care
 	Forms
 	Consents
 
@@ -45,7 +47,8 @@ type Store interface {
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
 	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
 	// tokens replaced 30 days ago, form_ids that expired FormKeep ago, news older than NewsKept
-	// with their deliveries, and audit entries older than a year. It returns how many rows went.
+	// with their deliveries, firings and suppressions that ended 30 days ago, users' days before
+	// yesterday, and audit entries older than a year. It returns how many rows went.
 	Sweep(ctx context.Context) (int, error)
 	// Retain removes what has been kept long enough, in small transactions with pauses
 	// between them, so that others hardly notice. What ended soon after it was accepted
@@ -397,8 +400,8 @@ type Events interface {
 	InsertEvent(ctx context.Context, e hongyan.Event) (id int64, isNew bool, err error)
 	// PendingEvents lists up to limit events not processed yet, oldest first.
 	PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, error)
-	// FinishEvents marks events processed, adds their deliveries and applies the
-	// receipts and consents found in them, in one transaction: a delivery that exists stays as it is,
+	// FinishEvents marks events processed, adds their deliveries, begins their firings
+	// (NewFiring) and applies the receipts and consents found in them, in one transaction: a delivery that exists stays as it is,
 	// and an account that is gone gets none; a receipt is stored by (AppID, MsgID), the first wins;
 	// the message that owns the msgid becomes delivered or undelivered if its
 	// rank is lower. Receipts without an owner stay orphans. Of two messages with one
@@ -427,11 +430,13 @@ type Events interface {
 	JoinOrphan(ctx context.Context, orphan int64, messageID string) (bool, error)
 }
 
-// EventDone is a processed event, the receipts in it, and whom it is to be handed on to.
+// EventDone is a processed event, the receipts in it, whom it is to be handed on to,
+// and which rules it set off.
 type EventDone struct {
 	EventID    int64
 	Receipts   []hongyan.Receipt
 	Deliveries []NewDelivery
+	Firings    []NewFiring
 	Consents   []hongyan.ConsentChange // ConsentSent changes what is known, and begins nothing
 }
 

@@ -131,6 +131,8 @@ func (c *demoCommand) afterwards(ctx context.Context, w *surroundings, world *de
 		out := w.out()
 		out.line("")
 		c.where(w, world)
+		out.line("a rule greets who follows: on the phone, let %s… leave 鸿雁商城 and follow again, and the card arrives", demo.Follower()[:12])
+		out.line("规则“关注即发”：在手机上让该用户取消关注再关注，卡片即到；hongyan rule show shop %s", demo.Rule)
 		out.next("HONGYAN_URL=%s HONGYAN_DATA=%s hongyan message list", world.GatewayURL, world.Dir)
 		out.line("%s", out.paint(grey, "Ctrl-C stops the demo and removes its folder"))
 	}

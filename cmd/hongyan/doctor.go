@@ -16,7 +16,7 @@ type doctorCommand struct {
 }
 
 func (doctorCommand) Help() string {
-	return "Looks at the gateway and its accounts: clocks, database, disk, keys; DNS, token, egress IP against WeChat's whitelist, who still uses the real AppSecret, callback URL (WeChat's callback/check) and whether pushes arrive, template drift, quota, holds, downstreams. " +
+	return "Looks at the gateway and its accounts: clocks, database, disk, keys, webhooks; DNS, token, egress IP against WeChat's whitelist, who still uses the real AppSecret, callback URL (WeChat's callback/check) and whether pushes arrive, template drift, quota, holds, downstreams. " +
 		"Nothing is changed; WeChat is asked at most five harmless questions for each account. Exit code 0 when nothing is broken, 1 when a finding is a problem."
 }
 

@@ -39,7 +39,9 @@ func (f *gatewayFlags) client(w *surroundings) (*client.Client, error) {
 	if key == "" && onThisMachine(base) {
 		key = localAdminKey(w)
 	}
-	return client.New(base, key), nil
+	c := client.New(base, key)
+	c.Retries.Tries = 1 // who types a command sees at once that it failed
+	return c, nil
 }
 
 // quotedURL shows what was given, without a password in it; "" when it is no URL at

@@ -19,6 +19,7 @@ type keyCreate struct {
 	NameFlag     string   `name:"name" placeholder:"NAME" help:"The same, as a flag."`
 	Kind         string   `default:"api" enum:"api,gateway" help:"api: a key of the gateway's own API. gateway: a secret in place of the AppSecret, for programs that speak WeChat's API; default ${default}."`
 	Role         string   `default:"sender" enum:"admin,sender,reader" help:"reader reads, sender also sends and acts on messages, admin does everything; default ${default}, and nothing else for kind gateway."`
+	Personal     bool     `help:"A reader that sees openids, values of messages and bodies of pushes; else they are masked."`
 	AppID        []string `name:"appid" aliases:"account" placeholder:"APPID" help:"An account it may act on; may be repeated; default all."`
 }
 
@@ -33,7 +34,7 @@ func (c *keyCreate) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	k, err := gateway.CreateKey(ctx, client.KeyRequest{Name: c.Name + c.NameFlag, Kind: c.Kind, Role: c.Role, AppIDs: c.AppID})
+	k, err := gateway.CreateKey(ctx, client.KeyRequest{Name: c.Name + c.NameFlag, Kind: c.Kind, Role: c.Role, AppIDs: c.AppID, Personal: c.Personal})
 	if err != nil {
 		return keyFlags.apiError(gateway, err)
 	}

@@ -97,6 +97,11 @@ func cutLast(s, sep string) (before, after string, found bool) {
 var codeCures = map[string]string{
 	"account_exists":         "give it new secrets with hongyan account rotate APPID; hongyan account list shows it",
 	"unknown_account":        "hongyan account list shows the accounts, hongyan account add adds one",
+	"unknown_rule":           "hongyan rule list APPID shows them",
+	"rule_exists":            "hongyan rule show APPID NAME shows it; delete it first, or choose another name",
+	"no_push":                "follow, scan or accept once, and try again; hongyan rule test --event ID takes an older push",
+	"not_suppressed":         "hongyan suppression list APPID shows who is",
+	"user_has_waiting":       "let them leave, or give --force to cancel them",
 	"unknown_message":        "ids begin with msg_; hongyan message list -q OPENID finds what a user was sent",
 	"unknown_key":            "hongyan key list shows the ids",
 	"wrong_state":            "hongyan message get ID shows what became of it",

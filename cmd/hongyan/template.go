@@ -14,7 +14,7 @@ type templateCommands struct {
 	Sync       templateSync          `cmd:"" help:"Ask WeChat for the account's templates, and show what is different."`
 	List       templateList          `cmd:"" help:"List the templates the gateway knows."`
 	Preview    templatePreview       `cmd:"" help:"Draw the card as the phone shows it, and say what it does not show."`
-	Lint       templateLint          `cmd:"" help:"Hold data against a template, as sending does."`
+	Lint       templateLint          `cmd:"" help:"Hold data against a template, as sending does; exit code 1 when it would be refused."`
 	Alias      templateAliasCommands `cmd:"" help:"Words that stand for templates, such as order_paid."`
 	Policy     templatePolicy        `cmd:"" help:"What becomes of values that are too long."`
 	Add        templateAdd           `cmd:"" help:"Add a template of WeChat's library to the account."`

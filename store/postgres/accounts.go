@@ -12,7 +12,7 @@ import (
 
 const accountColumns = `appid, kind, name, alias, base_url, secret, callback_token, callback_previous_token,
 	callback_aes_key, callback_previous_aes, token_url, egress_proxy, downstreams, paths, callback_mode, token_source, rate_per_second, max_in_flight, quotas,
-	uncertain_policy, expire_after, quiet_hours, cut_values, created_at, updated_at, mini`
+	uncertain_policy, expire_after, quiet_hours, cut_values, created_at, updated_at, mini, care`
 
 // sealedColumns are the account's secrets, in the order accountSecrets gives them.
 var sealedColumns = [...]string{"secret", "callback_token", "callback_previous_token", "callback_aes_key", "callback_previous_aes", "token_url", "egress_proxy"}
@@ -41,7 +41,7 @@ func accountArgs(keys *store.Keyring, a *hongyan.Account) []any {
 	}
 	downstreams := keys.Seal(encodeDownstreams(a.Downstreams), accountAAD("downstreams", a.AppID))
 	return append(args, downstreams, mustJSON(a.Paths), a.Callback.Mode, string(a.TokenSource), a.RatePerSecond, a.MaxInFlight, quotas,
-		string(a.UncertainPolicy), a.ExpireAfter.Milliseconds(), quiet, a.CutValues, millis(a.CreatedAt), millis(a.UpdatedAt), mustJSON(a.Mini))
+		string(a.UncertainPolicy), a.ExpireAfter.Milliseconds(), quiet, a.CutValues, millis(a.CreatedAt), millis(a.UpdatedAt), mustJSON(a.Mini), mustJSON(a.Care))
 }
 
 // scanAccount reads one row of accountColumns and opens its secrets.
@@ -66,6 +66,9 @@ func scanAccount(keys *store.Keyring, r *row) (a hongyan.Account, err error) {
 	a.CutValues, a.CreatedAt, a.UpdatedAt = r.bool(), r.time(), r.time()
 	if err = json.Unmarshal([]byte(r.text()), &a.Mini); err != nil {
 		return a, fmt.Errorf("account %s: read its settings of mini programs: %w", a.AppID, err)
+	}
+	if err = json.Unmarshal([]byte(r.text()), &a.Care); err != nil {
+		return a, fmt.Errorf("account %s: read how it spares people: %w", a.AppID, err)
 	}
 	if err = json.Unmarshal([]byte(paths), &a.Paths); err != nil {
 		return a, fmt.Errorf("account %s: read its paths: %w", a.AppID, err)
@@ -103,7 +106,7 @@ func (s *Store) CreateAccount(ctx context.Context, a hongyan.Account) error {
 }
 
 // accountPlaces are the placeholders of accountColumns.
-const accountPlaces = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26"
+const accountPlaces = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27"
 
 func stampAccount(a *hongyan.Account, now int64) {
 	if a.CreatedAt.IsZero() {
@@ -210,7 +213,8 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 		if _, err := t.exec("DELETE FROM form_takes WHERE form IN (SELECT id FROM form_ids WHERE appid = $1)", appID); err != nil {
 			return err
 		}
-		for _, table := range []string{"templates", "template_aliases", "tokens", "holds", "issued_tokens", "refreshes", "token_callers", "form_ids", "consents"} {
+		for _, table := range []string{"templates", "template_aliases", "tokens", "holds", "issued_tokens", "refreshes", "token_callers", "form_ids", "consents",
+			"rules", "firings", "rule_users", "suppressions", "user_days"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE appid = $1", appID); err != nil {
 				return err
 			}

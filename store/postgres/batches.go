@@ -180,7 +180,7 @@ func (s *Store) Chunk(ctx context.Context, batch, number int64) (k store.Chunk, 
 			return nil
 		}, chunkSQL+" AND batch_chunks.first <= $2 ORDER BY batch_chunks.first DESC LIMIT 1", batch, number)
 		if err == nil && (!found || number > k.Last()) {
-			err = hongyan.Errorf(hongyan.NotFound, "unknown_rows", "row %d of the batch is not stored here, or not any more", number)
+			err = unknownRows(number)
 		}
 		return err
 	})
@@ -209,6 +209,29 @@ func (s *Store) BadChunks(ctx context.Context, batch, after int64, limit int) (a
 		}, chunkSQL+" AND bad > 0 AND batch_chunks.first + n > $2 + 1 ORDER BY batch_chunks.first LIMIT $3", batch, after, limit)
 	})
 	return all, err
+}
+
+// RewriteChunk replaces what a chunk says; see store.Batches.
+func (s *Store) RewriteChunk(ctx context.Context, c store.Chunk, next int64, lost int) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE batches SET good = good - $1, version = version + 1 WHERE seq = $2 AND ($3::bigint = 0 OR next_row = $3::bigint)", lost, c.Batch, next)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return hongyan.Errorf(hongyan.Conflict, "batch_moved", "row %d of the batch is not the next one any more", next)
+		}
+		n, err = t.exec("UPDATE batch_chunks SET bad = $1, hashes = coalesce($2, ''::bytea), data = coalesce($3, ''::bytea) WHERE batch = $4 AND first = $5",
+			int32(c.Bad), c.Hashes, c.Data, c.Batch, c.First)
+		if err == nil && n == 0 {
+			err = unknownRows(c.First)
+		}
+		return err
+	})
+}
+
+func unknownRows(row int64) error {
+	return hongyan.Errorf(hongyan.NotFound, "unknown_rows", "row %d of the batch is not stored here, or not any more", row)
 }
 
 // ownersOfSQL finds the accounts of the latest messages to users.

@@ -120,7 +120,7 @@ func (s *Store) PendingEvents(ctx context.Context, limit int) (all []hongyan.Eve
 }
 
 // FinishEvents marks events processed, applies their receipts and begins their
-// deliveries; see store.Events. An event that was processed already changes
+// deliveries and firings; see store.Events. An event that was processed already changes
 // nothing again, and one of an account that is gone is handed on to nobody.
 func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error {
 	if len(done) == 0 {
@@ -128,7 +128,7 @@ func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error 
 	}
 	weight := len(done)
 	for _, d := range done {
-		weight += len(d.Receipts) + len(d.Deliveries) + len(d.Consents)
+		weight += len(d.Receipts) + len(d.Deliveries) + len(d.Consents) + len(d.Firings)
 	}
 	return s.finishes.submit(ctx, s, done, weight)
 }
@@ -165,6 +165,7 @@ func (t *tx) finishEvents(all []store.EventDone) error {
 	}
 	var receipts []hongyan.Receipt
 	var begun []beginning
+	var set []setOff
 	var consents []hongyan.ConsentChange
 	for _, d := range all {
 		e := events[d.EventID]
@@ -183,6 +184,9 @@ func (t *tx) finishEvents(all []store.EventDone) error {
 		for _, n := range d.Deliveries {
 			begun = append(begun, beginning{e, n})
 		}
+		for _, n := range d.Firings {
+			set = append(set, setOff{e, n})
+		}
 	}
 	if len(receipts) > 0 {
 		if err := t.arrive(receipts); err != nil {
@@ -192,11 +196,13 @@ func (t *tx) finishEvents(all []store.EventDone) error {
 	if err := t.applyConsents(consents, accounts); err != nil {
 		return err
 	}
-	_, err = t.deliver(begun)
-	return err
+	if _, err = t.deliver(begun); err != nil {
+		return err
+	}
+	return t.fire(set)
 }
 
-// markProcessed returns the events that were not processed yet: ID, AppID and Type.
+// markProcessed returns the events that were not processed yet: ID, AppID, Type and ReceivedAt.
 func (t *tx) markProcessed(all []store.EventDone) (map[int64]*hongyan.Event, error) {
 	ids := make([]int64, len(all))
 	for i := range all {
@@ -205,11 +211,11 @@ func (t *tx) markProcessed(all []store.EventDone) (map[int64]*hongyan.Event, err
 	slices.Sort(ids)
 	events := make(map[int64]*hongyan.Event, len(ids))
 	err := t.query(func(r *row) error {
-		e := &hongyan.Event{ID: r.int64(), AppID: r.text(), Type: r.text()}
+		e := &hongyan.Event{ID: r.int64(), AppID: r.text(), Type: r.text(), ReceivedAt: r.time()}
 		events[e.ID] = e
 		return nil
 	}, `WITH pending AS (SELECT id AS pending_id FROM events WHERE id = ANY($1) AND processed_at = 0 ORDER BY id FOR UPDATE)
-		UPDATE events SET processed_at = (SELECT hongyan_now()) WHERE id = ANY(ARRAY(SELECT pending_id FROM pending)) RETURNING id, appid, type`, ids)
+		UPDATE events SET processed_at = (SELECT hongyan_now()) WHERE id = ANY(ARRAY(SELECT pending_id FROM pending)) RETURNING id, appid, type, received_at`, ids)
 	return events, err
 }
 

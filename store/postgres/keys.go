@@ -13,12 +13,13 @@ import (
 	"hongyan/store"
 )
 
-const keyColumns = "id, kind, name, hash, hint, role, appids, created_at, revoked_at, last_used_at"
+const keyColumns = "id, kind, name, hash, hint, role, appids, personal, created_at, revoked_at, last_used_at"
 
 func collectKeys(all *[]hongyan.Key) func(*row) error {
 	return func(r *row) error {
 		k := hongyan.Key{ID: r.text(), Kind: hongyan.KeyKind(r.text()), Name: r.text(), Hash: r.bytes(), Hint: r.text(), Role: r.text()}
 		appIDs := r.text()
+		k.Personal = r.bool()
 		k.CreatedAt, k.RevokedAt, k.LastUsedAt = r.time(), r.time(), r.time()
 		if appIDs != "[]" {
 			if err := json.Unmarshal([]byte(appIDs), &k.AppIDs); err != nil {
@@ -43,8 +44,8 @@ func (s *Store) CreateKey(ctx context.Context, k hongyan.Key) error {
 		if len(k.AppIDs) > 0 {
 			appIDs = mustJSON(k.AppIDs)
 		}
-		n, err := t.exec("INSERT INTO keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-			k.ID, string(kind), k.Name, notNil(k.Hash), k.Hint, k.Role, appIDs, created, millis(k.RevokedAt), millis(k.LastUsedAt))
+		n, err := t.exec("INSERT INTO keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+			k.ID, string(kind), k.Name, notNil(k.Hash), k.Hint, k.Role, appIDs, k.Personal, created, millis(k.RevokedAt), millis(k.LastUsedAt))
 		t.notices.add(store.NoticeKeys, "")
 		if err == nil && n == 0 {
 			err = hongyan.Errorf(hongyan.Conflict, "key_exists", "the key %s exists already", k.ID)

@@ -43,10 +43,10 @@ func (st *statements) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.T
 func (*statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // growing are the tables that may have millions of rows.
-var growing = regexp.MustCompile(`Seq Scan on (messages|attempts|events|orphans|idempotency|usage|deliveries|issued_tokens|audit|counts)\b`)
+var growing = regexp.MustCompile(`Seq Scan on (messages|attempts|events|orphans|idempotency|usage|deliveries|issued_tokens|audit|counts|news|webhook_deliveries)\b`)
 
 // unbound is what stands before a condition on the index, if there is one.
-var unbound = regexp.MustCompile(`Index (Only )?Scan .*using (messages|attempts|events|orphans|idempotency|usage|deliveries|issued_tokens|audit)_`)
+var unbound = regexp.MustCompile(`Index (Only )?Scan .*using (messages|attempts|events|orphans|idempotency|usage|deliveries|issued_tokens|audit|news|webhook_deliveries)_`)
 
 // walks are statements that go through an index in its order and stop after a few rows.
 var walks = regexp.MustCompile(`LIMIT`)
@@ -68,6 +68,7 @@ func TestHotStatementsHaveOnePlan(t *testing.T) {
 		"known keys": knownKeysSQL, "earlier": earlierSQL, "insert": insertSQL, "claim": claimSQL, "accepted": acceptedSQL, "settle": settleSQL,
 		"record": recordSQL, "state": stateSQL, "keep last": keepLastSQL, "owners": ownersSQL, "receive": receiveSQL, "events": eventsSQL,
 		"begin": beginSQL, "block": blockSQL, "unblock": unblockSQL, "claim deliveries": claimDeliveriesSQL, "finish deliveries": finishSQL, "answered": answeredSQL,
+		"claim news": claimNewsSQL, "finish news": finishNewsSQL, "begin news": beginNewsSQL,
 	} {
 		lines := explainGeneric(t, p.Conn(), sql)
 		for i, line := range lines {

@@ -79,6 +79,7 @@ func (t *tx) receive(all []received) (int, error) {
 		if x.m.Receipt != nil || to.Rank() <= x.m.State.Rank() {
 			continue
 		}
+		x.r.ToUser = x.m.ToUser // or what stands in its place: the person may have been erased
 		seqs, states, reasons = append(seqs, x.m.Seq), append(states, int16(to)), append(reasons, x.r.Reason())
 		receipts, msgIDs = append(receipts, encodeReceipt(x.r)), append(msgIDs, x.r.MsgID)
 		t.moved(x.m.AppID, x.m.Kind, x.m.State, to, 1)

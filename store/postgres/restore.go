@@ -72,6 +72,9 @@ func markRestored(ctx context.Context, c *pgx.Conn, keys *store.Keyring, r *Rest
 	if err := t.settleRestored(r); err != nil {
 		return err
 	}
+	if err := t.refuseFirings(); err != nil {
+		return err
+	}
 	if err := t.flushCounts(); err != nil {
 		return err
 	}
@@ -155,6 +158,17 @@ func (t *tx) settleRestored(r *Restored) error {
 	return nil
 }
 
+// refuseFirings ends the firings that were pending, and keeps pushes that were not
+// processed from setting anything off: it may all have been sent since.
+func (t *tx) refuseFirings() error {
+	_, err := t.exec("UPDATE firings SET state = 2, code = $1, refusal = $2, message = NULL, ended_at = $3 WHERE state = 0",
+		hongyan.HoldRestored, "it was pending when the backup was taken, and may have been sent since", t.now)
+	if err != nil {
+		return err
+	}
+	return t.setNumber(restoredAt, t.now)
+}
+
 // pauseBatches keeps batches that were under way from going on by themselves: their
 // next rows may have been sent since.
 func (t *tx) pauseBatches() error {
@@ -171,7 +185,7 @@ func (t *tx) forgetProcesses() error {
 			return err
 		}
 	}
-	for _, column := range [][2]string{{"messages", "seq"}, {"events", "id"}, {"deliveries", "id"}, {"nodes", "epoch"}, {"batches", "seq"}} {
+	for _, column := range [][2]string{{"messages", "seq"}, {"events", "id"}, {"deliveries", "id"}, {"nodes", "epoch"}, {"batches", "seq"}, {"firings", "id"}, {"suppressions", "id"}} {
 		_, err := t.exec("SELECT setval(pg_get_serial_sequence($1, $2), nextval(pg_get_serial_sequence($1, $2)) + $3)", column[0], column[1], seqGap)
 		if err != nil {
 			return err

@@ -46,6 +46,14 @@ var sweeps = []struct {
 	{`DELETE FROM leaders WHERE role = ANY(ARRAY(SELECT role FROM leaders WHERE lease_until <= $1 ORDER BY role LIMIT $2 FOR UPDATE SKIP LOCKED))`, day},
 	{`DELETE FROM reserved WHERE ctid = ANY(ARRAY(SELECT ctid FROM reserved WHERE period_from <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, reservedKeep},
 	{`DELETE FROM news_once WHERE key = ANY(ARRAY(SELECT key FROM news_once WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.OnceKept},
+	{`DELETE FROM firings WHERE id = ANY(ARRAY(SELECT id FROM firings
+		WHERE state <> 0 AND ended_at <= $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.FiringKeep},
+	{`DELETE FROM rule_users WHERE ctid = ANY(ARRAY(SELECT ctid FROM rule_users WHERE until > 0 AND until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 0},
+	// The oldest entries only, as most end in the order they began.
+	{`DELETE FROM suppressions WHERE (until > 0 AND until <= $1 OR lifted_at > 0 AND lifted_at <= $1)
+		AND id = ANY(ARRAY(SELECT id FROM suppressions ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
+	// Yesterday is kept, for a message that was on its way at midnight.
+	{`DELETE FROM user_days WHERE ctid = ANY(ARRAY(SELECT ctid FROM user_days WHERE day <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 2 * day},
 	{`WITH gone AS (DELETE FROM form_ids WHERE id = ANY(ARRAY(SELECT id FROM form_ids
 		WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id),
 		takes AS (DELETE FROM form_takes WHERE form IN (SELECT id FROM gone)) SELECT id FROM gone`, store.FormKeep},

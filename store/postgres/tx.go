@@ -33,6 +33,7 @@ const (
 	lockDeliveries                           // by target: who changes which delivery goes first
 	lockReserved                             // by counter: who reserves calls
 	lockMigrations
+	lockUsers    // by account and user: who counts a user's messages of the day, or changes an entry about the user
 	lockFormIDs  // by user: who stores, takes and gives back form_ids
 	lockConsents // by user: who changes consents
 )

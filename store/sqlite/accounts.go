@@ -13,7 +13,7 @@ import (
 
 const accountColumns = `appid, kind, name, alias, base_url, secret, callback_token, callback_previous_token,
 	callback_aes_key, callback_previous_aes, token_url, egress_proxy, downstreams, paths, callback_mode, token_source, rate_per_second, max_in_flight, quotas,
-	uncertain_policy, expire_after, quiet_hours, cut_values, created_at, updated_at, mini`
+	uncertain_policy, expire_after, quiet_hours, cut_values, created_at, updated_at, mini, care`
 
 // sealedColumns are the account's secrets, in the order accountSecrets gives them.
 var sealedColumns = [...]string{"secret", "callback_token", "callback_previous_token", "callback_aes_key", "callback_previous_aes", "token_url", "egress_proxy"}
@@ -42,7 +42,7 @@ func accountArgs(keys *store.Keyring, a *hongyan.Account) []any {
 	}
 	downstreams := keys.Seal(encodeDownstreams(a.Downstreams), accountAAD("downstreams", a.AppID))
 	return append(args, downstreams, mustJSON(a.Paths), a.Callback.Mode, string(a.TokenSource), a.RatePerSecond, a.MaxInFlight, quotas,
-		string(a.UncertainPolicy), a.ExpireAfter.Milliseconds(), quiet, a.CutValues, millis(a.CreatedAt), millis(a.UpdatedAt), mustJSON(a.Mini))
+		string(a.UncertainPolicy), a.ExpireAfter.Milliseconds(), quiet, a.CutValues, millis(a.CreatedAt), millis(a.UpdatedAt), mustJSON(a.Mini), mustJSON(a.Care))
 }
 
 // scanAccount reads one row of accountColumns and opens its secrets.
@@ -67,6 +67,9 @@ func scanAccount(keys *store.Keyring, r *row) (a hongyan.Account, err error) {
 	a.CutValues, a.CreatedAt, a.UpdatedAt = r.bool(), r.time(), r.time()
 	if err = json.Unmarshal([]byte(r.text()), &a.Mini); err != nil {
 		return a, fmt.Errorf("account %s: read its settings of mini programs: %w", a.AppID, err)
+	}
+	if err = json.Unmarshal([]byte(r.text()), &a.Care); err != nil {
+		return a, fmt.Errorf("account %s: read how it spares people: %w", a.AppID, err)
 	}
 	if err = json.Unmarshal([]byte(paths), &a.Paths); err != nil {
 		return a, fmt.Errorf("account %s: read its paths: %w", a.AppID, err)
@@ -97,7 +100,7 @@ func (s *Store) CreateAccount(ctx context.Context, a hongyan.Account) error {
 		}
 		stamped := a
 		stampAccount(&stamped, t.now)
-		if _, err = t.exec("INSERT INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 25)+")", accountArgs(s.keys, &stamped)...); err != nil {
+		if _, err = t.exec("INSERT INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 26)+")", accountArgs(s.keys, &stamped)...); err != nil {
 			return err
 		}
 		t.accounts = maps.Clone(t.accounts) // the transaction may be undone
@@ -158,7 +161,7 @@ func (s *Store) UpdateAccount(ctx context.Context, a hongyan.Account) error {
 		if !found {
 			return unknownAccount(a.AppID)
 		}
-		_, err = t.exec("REPLACE INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 25)+")", accountArgs(s.keys, &updated)...)
+		_, err = t.exec("REPLACE INTO accounts ("+accountColumns+") VALUES (?"+repeat(", ?", 26)+")", accountArgs(s.keys, &updated)...)
 		return err
 	})
 }
@@ -212,7 +215,8 @@ func (s *Store) DeleteAccount(ctx context.Context, appID string) error {
 		if _, err := t.exec("DELETE FROM form_takes WHERE form IN (SELECT id FROM form_ids WHERE appid = ?)", appID); err != nil {
 			return err
 		}
-		for _, table := range []string{"templates", "template_aliases", "tokens", "holds", "issued_tokens", "refreshes", "token_callers", "form_ids", "consents"} {
+		for _, table := range []string{"templates", "template_aliases", "tokens", "holds", "issued_tokens", "refreshes", "token_callers", "form_ids", "consents",
+			"rules", "firings", "rule_users", "suppressions", "user_days"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE appid = ?", appID); err != nil {
 				return err
 			}

@@ -167,7 +167,7 @@ func (s *Store) Chunk(ctx context.Context, batch, row int64) (k store.Chunk, err
 	err = s.snapshot(ctx, func(c *conn) error {
 		found, err := c.queryOne(ctx, chunkInto(&k), chunkSQL+" AND batch_chunks.first <= ? ORDER BY batch_chunks.first DESC LIMIT 1", batch, row)
 		if err == nil && (!found || row > k.Last()) {
-			err = hongyan.Errorf(hongyan.NotFound, "unknown_rows", "row %d of the batch is not stored here, or not any more", row)
+			err = unknownRows(row)
 		}
 		return err
 	})
@@ -201,6 +201,29 @@ func (s *Store) BadChunks(ctx context.Context, batch, after int64, limit int) (a
 		}, chunkSQL+" AND bad > 0 AND batch_chunks.first + n > ? + 1 ORDER BY batch_chunks.first LIMIT ? + 0", batch, after, limit)
 	})
 	return all, err
+}
+
+// RewriteChunk replaces what a chunk says; see store.Batches.
+func (s *Store) RewriteChunk(ctx context.Context, c store.Chunk, next int64, lost int) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE batches SET good = good - ?, version = version + 1 WHERE seq = ? AND ? IN (0, next_row)", lost, c.Batch, next)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return hongyan.Errorf(hongyan.Conflict, "batch_moved", "row %d of the batch is not the next one any more", next)
+		}
+		n, err = t.exec("UPDATE batch_chunks SET bad = ?, hashes = coalesce(?, x''), data = coalesce(?, x'') WHERE batch = ? AND first = ?",
+			c.Bad, c.Hashes, c.Data, c.Batch, c.First)
+		if err == nil && n == 0 {
+			err = unknownRows(c.First)
+		}
+		return err
+	})
+}
+
+func unknownRows(row int64) error {
+	return hongyan.Errorf(hongyan.NotFound, "unknown_rows", "row %d of the batch is not stored here, or not any more", row)
 }
 
 // ownerOfSQL finds the account of the latest message to a user.

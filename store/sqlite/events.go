@@ -57,12 +57,12 @@ func (s *Store) PendingEvents(ctx context.Context, limit int) ([]hongyan.Event, 
 }
 
 // FinishEvents marks events processed, applies their receipts and begins their
-// deliveries; see store.Events. An event that was processed already changes
+// deliveries and firings; see store.Events. An event that was processed already changes
 // nothing again, and one of an account that is gone is handed on to nobody.
 func (s *Store) FinishEvents(ctx context.Context, done []store.EventDone) error {
 	weight := len(done)
 	for _, d := range done {
-		weight += len(d.Receipts) + len(d.Deliveries) + len(d.Consents)
+		weight += len(d.Receipts) + len(d.Deliveries) + len(d.Consents) + len(d.Firings)
 	}
 	return s.submit(ctx, &op{weight: weight, run: func(t *tx) error {
 		for _, d := range done {
@@ -78,9 +78,9 @@ func (t *tx) finishEvent(d store.EventDone) error {
 	e := hongyan.Event{ID: d.EventID}
 	finished := false
 	err := t.change(func(r *row) error {
-		e.AppID, e.Type, finished = r.text(), r.text(), true
+		e.AppID, e.Type, e.ReceivedAt, finished = r.text(), r.text(), r.time(), true
 		return nil
-	}, "UPDATE events SET processed_at = ? WHERE id = ? AND processed_at = 0 RETURNING appid, type", t.now, d.EventID)
+	}, "UPDATE events SET processed_at = ? WHERE id = ? AND processed_at = 0 RETURNING appid, type, received_at", t.now, d.EventID)
 	if err != nil || !finished {
 		return err
 	}
@@ -95,6 +95,11 @@ func (t *tx) finishEvent(d store.EventDone) error {
 	}
 	for _, n := range d.Deliveries {
 		if _, err := t.deliver(&e, n); err != nil {
+			return err
+		}
+	}
+	for _, n := range d.Firings {
+		if err := t.fire(&e, n); err != nil {
 			return err
 		}
 	}

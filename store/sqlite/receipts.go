@@ -86,6 +86,7 @@ func (t *tx) receive(m *hongyan.Message, r hongyan.Receipt) (bool, error) {
 	if m.Receipt != nil || to.Rank() <= m.State.Rank() {
 		return false, nil
 	}
+	r.ToUser = m.ToUser // or what stands in its place: the person may have been erased
 	err := t.execAll(1, `UPDATE messages SET state = ?, reason = ?, hold = NULL, receipt = ?, updated_at = ?,
 		msgid = CASE msgid WHEN 0 THEN ? ELSE msgid END WHERE seq = ?`,
 		int64(to), r.Reason(), encodeReceipt(r), t.now, r.MsgID, m.Seq)

@@ -159,7 +159,7 @@ func (t *tx) settleRestored(ctx context.Context, r *Restored) error {
 	if t.pending, err = loadPending(ctx, t.conn); err != nil {
 		return err
 	}
-	return errors.Join(t.flushCounters(), t.pauseBatches(), t.forgetProcesses(ctx))
+	return errors.Join(t.flushCounters(), t.refuseFirings(), t.pauseBatches(), t.forgetProcesses(ctx))
 }
 
 // pauseBatches keeps batches that were under way from going on by themselves: their
@@ -169,6 +169,14 @@ func (t *tx) pauseBatches() error {
 		int64(hongyan.BatchPaused), hongyan.HoldRestored, "it was under way when the backup was taken, and some of its rows may have been sent since",
 		t.now, int64(hongyan.BatchScheduled), int64(hongyan.BatchRunning))
 	return err
+}
+
+// refuseFirings ends the firings that were pending, and keeps pushes that were not
+// processed from setting anything off: it may all have been sent since.
+func (t *tx) refuseFirings() error {
+	_, err := t.exec("UPDATE firings SET state = 2, code = ?, refusal = ?, message = NULL, ended_at = ? WHERE state = 0",
+		hongyan.HoldRestored, "it was pending when the backup was taken, and may have been sent since", t.now)
+	return errors.Join(err, t.setNumber(restoredAt, t.now))
 }
 
 // forgetProcesses drops what was true of the processes of then.

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"time"
+
+	"hongyan/store"
 )
 
 const (
@@ -27,7 +29,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	total := 0
 	for _, part := range []func(*tx) (int, error){
 		(*tx).sweepKeys, (*tx).sweepOrphans, (*tx).sweepDeliveries, (*tx).sweepStrays, (*tx).sweepIssued, (*tx).sweepAudit,
-		(*tx).sweepNews, (*tx).sweepOnce,
+		(*tx).sweepNews, (*tx).sweepOnce, (*tx).sweepFirings, (*tx).sweepRuleUsers, (*tx).sweepSuppressions, (*tx).sweepUserDays,
 		(*tx).sweepForms,
 	} {
 		for {
@@ -88,4 +90,27 @@ func (t *tx) sweepIssued() (int, error) {
 func (t *tx) sweepAudit() (int, error) {
 	return t.exec(`DELETE FROM audit WHERE at <= ? AND id IN (SELECT id FROM audit WHERE id > 0 ORDER BY id LIMIT ? + 0)`,
 		t.before(auditKeep), sweepBatch)
+}
+
+func (t *tx) sweepFirings() (int, error) {
+	return t.exec(`DELETE FROM firings WHERE id IN (SELECT id
+		FROM firings INDEXED BY firings_ended WHERE state <> 0 AND ended_at <= ? LIMIT ? + 0)`, t.before(store.FiringKeep), sweepBatch)
+}
+
+func (t *tx) sweepRuleUsers() (int, error) {
+	return t.exec(`DELETE FROM rule_users WHERE (rule_id, openid) IN (SELECT rule_id, openid
+		FROM rule_users INDEXED BY rule_users_until WHERE until > 0 AND until <= ? LIMIT ? + 0)`, t.now, sweepBatch)
+}
+
+// sweepSuppressions looks at the oldest entries only, as most end in the order they began.
+func (t *tx) sweepSuppressions() (int, error) {
+	before := t.before(store.SuppressionKeep)
+	return t.exec(`DELETE FROM suppressions WHERE (until > 0 AND until <= ? OR lifted_at > 0 AND lifted_at <= ?)
+		AND id IN (SELECT id FROM suppressions ORDER BY id LIMIT ? + 0)`, before, before, sweepBatch)
+}
+
+// sweepUserDays keeps yesterday, for a message that was on its way at midnight.
+func (t *tx) sweepUserDays() (int, error) {
+	return t.exec(`DELETE FROM user_days WHERE (appid, openid, day, seq) IN (SELECT appid, openid, day, seq
+		FROM user_days INDEXED BY user_days_day WHERE day <= ? LIMIT ? + 0)`, t.before(2*day), sweepBatch)
 }

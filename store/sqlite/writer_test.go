@@ -131,7 +131,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	limit("80")
+	limit("160")
 	stored := 0
 	var err error
 	for err == nil && stored < 10_000 {

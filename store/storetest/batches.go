@@ -20,6 +20,7 @@ var batchCases = []testCase{
 	{name: "are not fed while they are paused, nor twice", run: batchesFeedOnce},
 	{name: "of two that feed at once one wins", run: batchesFeedRace},
 	{name: "remember what was refused late", run: batchesLate},
+	{name: "have their chunks rewritten", run: batchesRewrite},
 	{name: "are counted and listed by their messages", bubble: true, run: batchesCounts},
 	{name: "hold, release and cancel what waits", bubble: true, run: batchesHold},
 	{name: "keep their account from being deleted", run: batchesKeepAccount},
@@ -281,6 +282,24 @@ func batchesLate(f *fixture) {
 	if len(bad) != 1 || bad[0].Bad != 2 || string(bad[0].Data) != "with problems" || bad[0].FirstSeq == 0 {
 		f.Fatalf("rewritten: got %+v", bad)
 	}
+}
+
+func batchesRewrite(f *fixture) {
+	b := f.running(3)
+	c, err := f.s.Chunk(f.ctx, b.Seq, 2)
+	f.must(err)
+	c.Bad, c.Data, c.Hashes = 1, []byte("other"), slices.Repeat([]byte{9}, 24)
+	f.wantKind(f.s.RewriteChunk(f.ctx, c, 2, 1), hongyan.Conflict)
+	f.must(f.s.RewriteChunk(f.ctx, c, 1, 1))
+	got := f.readBatch(b.ID)
+	same(f, "counts", []int64{got.Rows, got.Good, got.Version}, []int64{3, 2, b.Version + 1})
+	read, err := f.s.Chunk(f.ctx, b.Seq, 1)
+	f.must(err)
+	same(f, "chunk", read, c)
+	f.must(f.s.RewriteChunk(f.ctx, c, 0, 0))
+	same(f, "good", f.readBatch(b.ID).Good, int64(2))
+	c.First = 7
+	f.wantKind(f.s.RewriteChunk(f.ctx, c, 0, 0), hongyan.NotFound)
 }
 
 func batchesCounts(f *fixture) {

@@ -26,6 +26,7 @@ var newsCases = []testCase{
 	{name: "are written for an hour after somebody listened", bubble: true, run: newsListen},
 	{name: "that an endpoint does not want are not written for it", run: newsFilter},
 	{name: "are read after one, or newest first, by type, account and time", bubble: true, run: newsRead},
+	{name: "that name a person are emptied with his erasure", bubble: true, run: newsErased},
 	{name: "are forgotten after a week, with their deliveries", bubble: true, run: newsForgotten},
 	{name: "keep their order, and none is passed over, while many write", run: newsRace},
 }
@@ -271,7 +272,7 @@ func newsRead(f *fixture) {
 		f.must(err)
 		var text strings.Builder
 		for _, n := range page.Items {
-			text.WriteString(strings.Trim(string(n.Data), `{"n":}`))
+			text.WriteString(strings.Trim(string(n.Data), `{}":n`))
 		}
 		return text.String()
 	}
@@ -287,6 +288,26 @@ func newsRead(f *fixture) {
 	page, err = f.s.ReadNews(f.ctx, store.NewsFilter{After: all[2].ID, Limit: 3})
 	f.must(err)
 	same(f, "last page", []any{len(page.Items), page.Last}, []any{2, int64(0)})
+}
+
+func newsErased(f *fixture) {
+	f.hook("all")
+	other := "oUserBBBBBBBBBBBBBBBBBBBBBBB"
+	f.receive(hongyan.Receipt{AppID: appA, MsgID: 5, ToUser: userA, Status: "success", Raw: "success", At: f.s.Now()})
+	f.receive(hongyan.Receipt{AppID: appA, MsgID: 6, ToUser: other, Status: "success", Raw: "success", At: f.s.Now()})
+	m := f.insert()
+	_, err := f.s.Cancel(f.ctx, m.ID)
+	f.must(err)
+	_, err = f.s.EraseUser(f.ctx, hongyan.Erasure{AppID: appA, OpenID: userA, Pseudonym: "erased-1"})
+	f.must(err)
+	all := f.news()
+	same(f, "types", typesOf(all), []string{hongyan.NewsReceiptUnmatched, hongyan.NewsReceiptUnmatched, hongyan.NewsCancelled})
+	for i, n := range all {
+		if strings.Contains(string(n.Body()), userA) {
+			f.Fatalf("news %d still name the person: %s", i, n.Body())
+		}
+	}
+	same(f, "another person's", strings.Contains(string(all[1].Data), other), true)
 }
 
 func newsForgotten(f *fixture) {

@@ -54,6 +54,8 @@ func Run(t *testing.T, open Open) {
 		{"batches", batchCases},
 		{"life", lifeCases},
 		{"retention", retentionCases},
+		{"rules", ruleCases},
+		{"care", careCases},
 		{"forms", formCases},
 		{"consents", consentCases},
 		{"model", modelCases},

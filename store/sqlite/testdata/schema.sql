@@ -20,7 +20,7 @@ CREATE TABLE accounts (
     cut_values              INTEGER NOT NULL,
     created_at              INTEGER NOT NULL,
     updated_at              INTEGER NOT NULL
-, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB, mini TEXT NOT NULL DEFAULT '{}') STRICT;
+, token_url BLOB, egress_proxy BLOB, paths TEXT NOT NULL DEFAULT '{}', downstreams BLOB, mini TEXT NOT NULL DEFAULT '{}', care TEXT NOT NULL DEFAULT '{}') STRICT;
 
 CREATE UNIQUE INDEX accounts_alias ON accounts (alias) WHERE alias <> '';
 
@@ -164,6 +164,25 @@ CREATE INDEX deliveries_order ON deliveries (target, order_key, event_id) WHERE 
 
 CREATE INDEX deliveries_target ON deliveries (target, state);
 
+CREATE TABLE erasures (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    appid        TEXT    NOT NULL,
+    openid       TEXT    NOT NULL, -- '' once it is done
+    pseudonym    TEXT    NOT NULL,
+    asked_by     TEXT    NOT NULL,
+    state        INTEGER NOT NULL,
+    requested_at INTEGER NOT NULL,
+    due_at       INTEGER NOT NULL,
+    finished_at  INTEGER NOT NULL,
+    look_again   INTEGER NOT NULL,
+    messages     INTEGER NOT NULL,
+    events       INTEGER NOT NULL,
+    others       INTEGER NOT NULL,
+    left_n       INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX erasures_open ON erasures (appid, openid) WHERE openid <> '';
+
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,
     appid        TEXT    NOT NULL,
@@ -184,6 +203,35 @@ CREATE INDEX events_appid ON events (appid);
 CREATE INDEX events_pending ON events (id) WHERE processed_at = 0;
 
 CREATE INDEX events_received ON events (appid, received_at);
+
+CREATE TABLE firings (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule_id    TEXT    NOT NULL,
+    appid      TEXT    NOT NULL,
+    event_id   INTEGER NOT NULL,
+    openid     TEXT    NOT NULL,
+    state      INTEGER NOT NULL,
+    message    BLOB,
+    at         INTEGER NOT NULL,
+    send_at    INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    due_at     INTEGER NOT NULL,
+    message_id TEXT    NOT NULL DEFAULT '',
+    code       TEXT    NOT NULL DEFAULT '',
+    refusal    TEXT    NOT NULL DEFAULT '',
+    created_at INTEGER NOT NULL,
+    ended_at   INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (rule_id, event_id)
+) STRICT;
+
+CREATE INDEX firings_due ON firings (due_at) WHERE state = 0;
+
+CREATE INDEX firings_ended ON firings (ended_at) WHERE state <> 0;
+
+CREATE INDEX firings_openid ON firings (openid);
+
+CREATE INDEX firings_rule ON firings (rule_id);
 
 CREATE TABLE form_ids (
     id          INTEGER PRIMARY KEY,
@@ -258,7 +306,7 @@ CREATE TABLE keys (
     created_at   INTEGER NOT NULL,
     revoked_at   INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL
-, kind TEXT NOT NULL DEFAULT 'api') STRICT;
+, kind TEXT NOT NULL DEFAULT 'api', personal INTEGER NOT NULL DEFAULT 1) STRICT;
 
 CREATE TABLE messages (
     seq             INTEGER PRIMARY KEY,
@@ -383,11 +431,60 @@ CREATE TABLE refreshes (
     lease_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE rule_users (
+    rule_id TEXT    NOT NULL,
+    openid  TEXT    NOT NULL,
+    appid   TEXT    NOT NULL,
+    until   INTEGER NOT NULL, -- 0 = for ever
+    firing  INTEGER NOT NULL,
+    PRIMARY KEY (rule_id, openid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX rule_users_openid ON rule_users (openid);
+
+CREATE INDEX rule_users_until ON rule_users (until) WHERE until > 0;
+
+CREATE TABLE rules (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    appid           TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    trigger_on      TEXT    NOT NULL,
+    filters         TEXT    NOT NULL, -- JSON array
+    delay           INTEGER NOT NULL, -- milliseconds
+    once            INTEGER NOT NULL, -- milliseconds; 0 = every push, -1 = ever
+    message         TEXT    NOT NULL, -- JSON
+    paused          INTEGER NOT NULL,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    fired           INTEGER NOT NULL DEFAULT 0,
+    refused         INTEGER NOT NULL DEFAULT 0,
+    last_fired_at   INTEGER NOT NULL DEFAULT 0,
+    last_message_id TEXT    NOT NULL DEFAULT '',
+    last_refused_at INTEGER NOT NULL DEFAULT 0,
+    last_refusal    TEXT    NOT NULL DEFAULT '',
+    UNIQUE (appid, name)
+) STRICT;
+
 CREATE TABLE streams (
     stream INTEGER PRIMARY KEY,
     appid  TEXT NOT NULL,
     kind   TEXT NOT NULL,
     UNIQUE (appid, kind)
+) STRICT;
+
+CREATE TABLE suppressions (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    appid     TEXT    NOT NULL,
+    openid    TEXT    NOT NULL,
+    reason    TEXT    NOT NULL,
+    errcode   INTEGER NOT NULL,
+    note      TEXT    NOT NULL,
+    put_by    TEXT    NOT NULL,
+    since     INTEGER NOT NULL,
+    until     INTEGER NOT NULL, -- 0 = until it is lifted
+    lifted_at INTEGER NOT NULL,
+    lifted_by TEXT    NOT NULL,
+    UNIQUE (appid, openid)
 ) STRICT;
 
 CREATE TABLE template_aliases (
@@ -445,6 +542,16 @@ CREATE TABLE usage (
     used        INTEGER NOT NULL,
     PRIMARY KEY (appid, period, period_from, scope)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE user_days (
+    appid  TEXT    NOT NULL,
+    openid TEXT    NOT NULL,
+    day    INTEGER NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (appid, openid, day, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX user_days_day ON user_days (day);
 
 CREATE TABLE webhook_deliveries (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"hongyan"
+)
+
+// Care keeps whom an account should not write to, how much each user got in a day,
+// and takes people out of what is stored.
+type Care interface {
+	// PutSuppressions puts users on lists and returns how many it changed. Of one that is
+	// there already the longer Until stays, and what a person put there is not
+	// changed by what WeChat says. One that was lifted at Since or later stays lifted:
+	// what is told late is no news. Accounts that are gone are passed over.
+	PutSuppressions(ctx context.Context, all []hongyan.Suppression) (int, error)
+	// LiftSuppressions ends what keeps users and returns how many entries that were.
+	LiftSuppressions(ctx context.Context, l Lift) (int, error)
+	// Suppressions lists newest first.
+	Suppressions(ctx context.Context, f SuppressionFilter) ([]hongyan.Suppression, error)
+	// SuppressedAfter lists active entries of all accounts by ID, those above after. A
+	// renewed entry keeps its ID; one that was lifted and begins anew gets another.
+	SuppressedAfter(ctx context.Context, after int64, limit int) ([]hongyan.Suppression, error)
+
+	// ReleaseUser makes the messages to a user that are held for a reason queued again,
+	// due now, or when they were scheduled for, and returns how many.
+	ReleaseUser(ctx context.Context, appID, openID, reason string) (int, error)
+
+	// CountUser sets one of a user's most messages of the Beijing day that begins at day
+	// aside for the message with that Seq, and reports whether there is one: there is for
+	// a message that has one already. Of calls that run at once no more than most succeed.
+	CountUser(ctx context.Context, u UserDay, seq int64, most int) (bool, error)
+	// UserCount returns how many are set aside.
+	UserCount(ctx context.Context, u UserDay) (int, error)
+
+	// BeginErasure stores an erasure, or returns the one of that person that has not
+	// ended, due now. NotFound when there is no account.
+	BeginErasure(ctx context.Context, e hongyan.Erasure) (hongyan.Erasure, error)
+	// DueErasures lists what is to be gone on with, oldest first, at most limit.
+	DueErasures(ctx context.Context, limit int) ([]hongyan.Erasure, error)
+	// Erasure finds by account and id; NotFound otherwise.
+	Erasure(ctx context.Context, appID, id string) (hongyan.Erasure, error)
+	// EraseUser makes one pass over everything stored about e's person, in small
+	// transactions with pauses between them: messages that wait without doubt are
+	// cancelled; those that left lose their values, metadata, client_msg_id and openid, in
+	// whose place the pseudonym stands; pushes lose body and openid, and are handed on
+	// to nobody; entries of lists go. Counts, states, times, attempts and the audit
+	// log stay. It may be repeated; it returns what this pass changed.
+	EraseUser(ctx context.Context, e hongyan.Erasure) (hongyan.Erased, error)
+	// SaveErasure writes State, DueAt, FinishedAt, LookAgain and the counts of an erasure; its
+	// OpenID is forgotten when it is done.
+	SaveErasure(ctx context.Context, e hongyan.Erasure) error
+}
+
+// UserDay is a user of an account on a Beijing day.
+type UserDay struct {
+	AppID  string
+	OpenID string
+	Day    time.Time // its beginning, hongyan.PeriodStart
+}
+
+// Lift ends entries of users on an account's list.
+type Lift struct {
+	AppID   string
+	OpenIDs []string
+	Reasons []string  // nil = any
+	By      string    // what lifted them: the type of an event, "success", a key
+	At      time.Time // when that happened: what WeChat said before is no news; zero = now
+}
+
+// SuppressionFilter selects entries. Zero fields do not filter.
+type SuppressionFilter struct {
+	AppID   string
+	OpenIDs []string
+	Reason  string
+	Ended   bool  // also those that were lifted or are over
+	Before  int64 // ID < Before; 0 = from the newest
+	Limit   int   // 1..1000
+}
+
+// SuppressionKeep is how long an entry that ended is remembered.
+const SuppressionKeep = 30 * 24 * time.Hour
+
+// PersonTables are the tables whose rows are about one person, by appid and openid,
+// and go when the person is erased.
+var PersonTables = []string{"suppressions", "user_days", "rule_users", "form_ids", "consents"}
+
+// AwaitsEvent reports whether WeChat may still push what became of m, which has left.
+func AwaitsEvent(m *hongyan.Message, now time.Time) bool {
+	open := m.State == hongyan.Accepted || m.State == hongyan.Uncertain || m.State == hongyan.Failed && !m.DoubtSince.IsZero()
+	return open && m.Receipt == nil && m.Kind.HasReceipt() && now.Sub(m.UpdatedAt) < hongyan.ReceiptOverdueAfter
+}

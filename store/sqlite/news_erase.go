@@ -1,0 +1,49 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// news takes the data of what was told that names the person: a receipt nobody owns, few
+// sends that are left. What was told of a message shows the message as it is now.
+func (x *erasing) news() error {
+	for after := int64(0); ; {
+		var named []int64
+		looked := 0
+		err := x.read(x.ctx, func(c *conn) error {
+			return c.query(x.ctx, func(r *row) error {
+				id, data := r.int64(), r.text()
+				looked, after = looked+1, id
+				if names(data, x.e.OpenID) {
+					named = append(named, id)
+				}
+				return nil
+			}, "SELECT id, data FROM news WHERE id > ? ORDER BY id LIMIT ? + 0", after, eraseLook)
+		})
+		for some := range slices.Chunk(named, eraseBatch) {
+			if err == nil {
+				err = x.gently(len(some), func(t *tx) error {
+					return t.execSeqs("UPDATE news SET data = '{}' WHERE id IN ", some)
+				})
+			}
+		}
+		if err != nil || looked < eraseLook {
+			return err
+		}
+	}
+}
+
+// names reports whether a JSON object has the text as a value of its own.
+func names(data, text string) bool {
+	var fields map[string]any
+	if json.Unmarshal([]byte(data), &fields) != nil {
+		return false
+	}
+	for _, v := range fields {
+		if v == text {
+			return true
+		}
+	}
+	return false
+}
