@@ -135,7 +135,10 @@ func (d *Desk) checkDraft(ctx context.Context, b *hongyan.Batch, sp *spec) error
 	if err := f.err(); err != nil {
 		return err
 	}
-	return d.probe(ctx, b, p)
+	if err := d.probe(ctx, b, p); err != nil {
+		return err
+	}
+	return sp.checkNames(d.keysOf(ctx, b)) // now that an alias is the template it stands for
 }
 
 // settings checks what an operator may change later, too.

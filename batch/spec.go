@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"hongyan"
-	"hongyan/internal/near"
 	"hongyan/wechat"
 )
 
@@ -105,6 +104,9 @@ var recipientColumns = []string{"touser", "openid"}
 // fields of their own. keys are those of the template, as far as they are known: a
 // column with a key's name, or data.KEY, is its value if nothing else is said.
 func (s *spec) compile(header, keys []string) (*program, error) {
+	if err := s.checkNames(keys); err != nil {
+		return nil, err
+	}
 	texts := s.texts()
 	p := &program{base: s.Fields}
 	adopt := func(field, column string) {
@@ -122,6 +124,11 @@ func (s *spec) compile(header, keys []string) (*program, error) {
 	for _, column := range header {
 		if strings.HasPrefix(column, dataPrefix) {
 			adopt(column, column)
+		}
+	}
+	if header != nil {
+		if err := checkHeader(header, keys, texts); err != nil {
+			return nil, err
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(texts)) {
@@ -203,17 +210,8 @@ func split(field, text string) (pieces []piece, err error) {
 }
 
 func unknownColumn(field, name string, header []string) error {
-	detail := fmt.Sprintf("there is no column %q; the columns are %s", clip(name), clip(strings.Join(header, ", ")))
-	best, distance := "", len(name)/3+2
-	for _, h := range header {
-		if d := near.Distance(strings.ToLower(name), strings.ToLower(h)); d < distance {
-			best, distance = h, d
-		}
-	}
-	if best != "" {
-		detail += fmt.Sprintf("; did you mean %q?", best)
-	}
-	return hongyan.InvalidField("unknown_column", pointerOf(field), "%s", detail)
+	return hongyan.InvalidField("unknown_column", pointerOf(field), "there is no column %q; the columns are %s%s",
+		clip(name), clip(strings.Join(header, ", ")), meant(name, header))
 }
 
 // pointerOf is the JSON pointer of a field's name.
@@ -222,8 +220,11 @@ func pointerOf(field string) string {
 	if !inside {
 		return "/" + field
 	}
-	return "/" + head + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(rest)
+	return "/" + head + "/" + escaped(rest)
 }
+
+// escaped is a name as a part of a JSON pointer.
+func escaped(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 // fieldOf is the field's name of a JSON pointer.
 func fieldOf(pointer string) string {
@@ -290,7 +291,7 @@ func (p *program) fields(r *Row) (Fields, []Problem) {
 	if own == nil {
 		own = new(RowJSON)
 		if err := json.Unmarshal(r.JSON, own); err != nil {
-			return Fields{}, []Problem{{Rule: "bad_json", Detail: "the line is not a JSON object with the fields of a message"}}
+			return Fields{}, []Problem{{Rule: "bad_json", Detail: "the line is not a JSON object with the fields of a message", DetailZH: "该行不是含消息字段的 JSON 对象"}}
 		}
 	}
 	cells := make([]string, len(p.names))
