@@ -275,7 +275,7 @@ func (c *batchRetry) Run(ctx context.Context, w *surroundings) error {
 // batchFlags name the fields of POST /v1/batches and its acts.
 var batchFlags = flagNames{
 	"/appid": "--appid", "/template_id": "--template", "/kind": "--kind", "/name": "--name", "/columns": "--map", "/data": "--default data",
-	"/url": "--default url", "/page": "--default page", "/miniprogram/appid": "--default miniprogram.appid", "/miniprogram/pagepath": "--default miniprogram.pagepath",
+	"/touser": "--map touser", "/url": "--default url", "/page": "--default page", "/miniprogram/appid": "--default miniprogram.appid", "/miniprogram/pagepath": "--default miniprogram.pagepath",
 	"/title": "--default title", "/scene": "--default scene", "/lang": "--default lang", "/rate_per_second": "--rate", "/quiet_hours": "--quiet-hours",
 	"/send_at": "--at", "/at": "--at", "/expires_after": "--expires-after", "/priority": "--priority", "/states": "--state", "/errcodes": "--errcode", "/query/sheet": "--sheet",
 }

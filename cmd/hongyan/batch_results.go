@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +29,9 @@ func (c *batchProblems) Run(ctx context.Context, w *surroundings) error {
 	gateway, err := c.client(w)
 	if err != nil {
 		return err
+	}
+	if c.Output == "-" && c.JSON {
+		return wrongUse("leave one of them out", "--output - writes CSV to where --json writes JSON")
 	}
 	if c.Output == "-" {
 		return batchFlags.apiError(gateway, gateway.BatchFile(ctx, c.ID, "problems.csv", w.stdout))
@@ -54,7 +61,7 @@ func (c *batchProblems) Run(ctx context.Context, w *surroundings) error {
 type batchResults struct {
 	gatewayFlags `embed:""`
 	ID           string `arg:"" help:"bat_…"`
-	Output       string `short:"o" default:"-" placeholder:"FILE" help:"A .csv or .xlsx file; - is CSV on standard output, the default."`
+	Output       string `short:"o" default:"-" placeholder:"FILE" help:"A .csv or .xlsx file; - is standard output, the default: CSV, or with --json an object for each row in items."`
 }
 
 func (c *batchResults) Run(ctx context.Context, w *surroundings) error {
@@ -62,10 +69,73 @@ func (c *batchResults) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
+	if c.Output == "-" && c.JSON {
+		return batchFlags.apiError(gateway, resultsJSON(ctx, gateway, c.ID, w.stdout))
+	}
 	if c.Output == "-" {
 		return batchFlags.apiError(gateway, gateway.BatchFile(ctx, c.ID, "results.csv", w.stdout))
 	}
-	return fetchFile(ctx, gateway, c.ID, c.Output, c.teller(w))
+	if err := fetchFile(ctx, gateway, c.ID, c.Output, c.teller(w)); err != nil || !c.JSON {
+		return err
+	}
+	return w.json(struct {
+		Batch string `json:"batch"`
+		File  string `json:"file"`
+	}{c.ID, c.Output})
+}
+
+// resultsJSON writes a batch's results as one JSON object: items has an object for each
+// row, with the names of the columns of the CSV. What is empty there is left out. Rows
+// are written as they come: a million are never in memory.
+func resultsJSON(ctx context.Context, gateway *client.Client, id string, to io.Writer) error {
+	in, out := io.Pipe()
+	defer in.Close()
+	go func() { out.CloseWithError(gateway.BatchFile(ctx, id, "results.csv", out)) }()
+	rows := csv.NewReader(in)
+	rows.ReuseRecord = true
+	first, err := rows.Read()
+	if err != nil {
+		return err
+	}
+	head := slices.Clone(first)
+	head[0] = strings.TrimPrefix(head[0], "\uFEFF")
+	buffered := bufio.NewWriter(to)
+	buffered.WriteString(`{"items":[`) // an error stays with the writer until Flush
+	for n := 0; ; n++ {
+		cells, err := rows.Read()
+		if err == io.EOF {
+			buffered.WriteString("]}\n")
+			return buffered.Flush()
+		}
+		if err != nil {
+			return errors.Join(err, buffered.Flush())
+		}
+		line, err := json.Marshal(resultOf(head, cells))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			buffered.WriteString(",\n")
+		}
+		if _, err := buffered.Write(line); err != nil {
+			return err
+		}
+	}
+}
+
+// resultOf is a line of results for programs: row and errcode are numbers.
+func resultOf(head, cells []string) map[string]any {
+	row := make(map[string]any, len(head))
+	for i, name := range head {
+		switch v := cells[i]; {
+		case v == "":
+		case name == "row" || name == "errcode":
+			row[name] = json.Number(v)
+		default:
+			row[name] = v
+		}
+	}
+	return row
 }
 
 // resultsFile is the name under which the gateway has results as a file's ending asks for.

@@ -101,10 +101,32 @@ func (c *batchSubmit) batch(ctx context.Context, w *surroundings, gateway *clien
 		}
 	}
 	b, err := gateway.CreateBatch(ctx, request)
+	names := c.flags()
 	if p, ok := errors.AsType[*client.Problem](err); ok && p.Code == "unknown_template" {
 		b, err = c.syncedBatch(ctx, w, gateway, request, err)
 	}
-	return b, batchFlags.apiError(gateway, err)
+	return b, names.apiError(gateway, err)
+}
+
+// flags name the fields of the batch: those that --map says come from a column by it.
+func (c *batchSubmit) flags() flagNames {
+	names := maps.Clone(batchFlags)
+	for _, pair := range c.Map {
+		field, _, _ := strings.Cut(pair, "=")
+		field = strings.TrimSpace(field)
+		flag := "--map " + field
+		head, key, inside := strings.Cut(field, ".")
+		switch {
+		case inside && (head == "data" || head == "miniprogram"):
+			names["/"+head+"/"+key] = flag
+		case batchFlags["/"+field] != "" || field == "touser":
+			names["/"+field] = flag
+		default:
+			names["/data/"+field] = flag
+		}
+		names["/columns/"+field] = flag
+	}
+	return names
 }
 
 // syncedBatch asks WeChat for the account's templates, and tries again if that brought any.
@@ -188,7 +210,7 @@ func (c *batchSubmit) submit(ctx context.Context, w *surroundings, gateway *clie
 	out := c.teller(w)
 	out.line("%s", b.ID)
 	out.line("%s", out.paint(grey, "  "+serviceOnly))
-	u := &upload{gateway: gateway, batch: b.ID, file: file, bar: &progressBar{out: out},
+	u := &upload{gateway: gateway, batch: b.ID, file: file, bar: &progressBar{out: out}, names: c.flags(),
 		what: client.Upload{ContentType: file.contentType, DryRun: c.DryRun, Sheet: c.Sheet}}
 	report, err := u.run(ctx)
 	if err != nil {
@@ -258,12 +280,23 @@ func (c *batchSubmit) dried(ctx context.Context, w *surroundings, gateway *clien
 		}
 	} else {
 		out.line("a dry run: nothing was kept, and nothing is sent")
-		out.next("the same without --dry-run, with --start%s", map[bool]string{true: " --skip-bad"}[report.Bad > 0])
+		out.next("%s", nextForDryRun(&report))
 	}
 	if report.Bad > 0 && !c.SkipBad {
 		return errSilent
 	}
 	return nil
+}
+
+// nextForDryRun is what can be done about a file that was only checked.
+func nextForDryRun(report *client.BatchReport) string {
+	switch {
+	case report.Good == 0:
+		return "mend the file: not one of its rows can be sent"
+	case report.Bad > 0:
+		return "the same without --dry-run, with --start --skip-bad"
+	}
+	return "the same without --dry-run, with --start"
 }
 
 // loaded ends a submission that starts nothing.
@@ -272,12 +305,15 @@ func (c *batchSubmit) loaded(w *surroundings, b client.Batch, report client.Batc
 		return w.json(submitted{b, report})
 	}
 	out := w.out()
-	start := "hongyan batch start " + b.ID
-	if b.Bad > 0 {
-		start += " --skip-bad"
+	next := "hongyan batch start " + b.ID
+	switch {
+	case b.Good == 0:
+		next = "mend the file and submit it anew: not one of its rows can be sent"
+	case b.Bad > 0:
+		next += " --skip-bad"
 	}
 	out.line("nothing is sent before it is started")
-	out.next("%s", start)
+	out.next("%s", next)
 	return nil
 }
 

@@ -133,6 +133,7 @@ type upload struct {
 	batch   string
 	file    *uploadFile
 	what    client.Upload
+	names   flagNames // of the fields of the batch
 	bar     *progressBar
 }
 
@@ -213,10 +214,10 @@ func megabytes(n float64) string { return fmt.Sprintf("%.1f MB", n/1e6) }
 func (u *upload) ended(ctx context.Context, err error) error {
 	u.bar.clear()
 	if u.what.DryRun {
-		return batchFlags.apiError(u.gateway, err)
+		return u.names.apiError(u.gateway, err)
 	}
 	if ctx.Err() == nil && !passing(err) {
-		return batchFlags.apiError(u.gateway, err)
+		return u.names.apiError(u.gateway, err)
 	}
 	what := "the upload broke off: " + shortly(err)
 	if ctx.Err() != nil {
