@@ -359,7 +359,7 @@ func (a *API) nameBatches(ctx context.Context, ms []hongyan.Message, views []cli
 
 // problemRow writes a problem as the API shows it.
 func problemRow(p batch.RowProblem) client.BatchProblem {
-	return client.BatchProblem{Row: p.Row, Column: p.Column, Rule: p.Rule, Detail: p.Detail, Value: p.Value}
+	return client.BatchProblem{Row: p.Row, Column: p.Column, Rule: p.Rule, Detail: p.Detail, DetailZH: p.DetailZH, Value: p.Value}
 }
 
 type batchProblems struct {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"io"
@@ -144,12 +145,11 @@ func ResultCells(b *hongyan.Batch, r *batch.Result) []string {
 func unsent(b *hongyan.Batch, r *batch.Result) (state, stateZH, reason, cause, causeZH string) {
 	if len(r.Problems) > 0 {
 		p := r.Problems[0]
-		words := make([]string, len(r.Problems))
+		words, wordsZH := make([]string, len(r.Problems)), make([]string, len(r.Problems))
 		for i, p := range r.Problems {
-			words[i] = p.Detail
+			words[i], wordsZH[i] = p.Detail, cmp.Or(p.DetailZH, p.Detail)
 		}
-		cause = plainCell(strings.Join(words, "; "))
-		return "bad", "有问题", p.Rule, cause, cause
+		return "bad", "有问题", p.Rule, plainCell(strings.Join(words, "; ")), plainCell(strings.Join(wordsZH, "；"))
 	}
 	if b.State == hongyan.BatchCancelled {
 		return "not_sent", "未发送", "batch_cancelled", "the batch was cancelled before its turn", "轮到该行之前批量已取消"
@@ -158,10 +158,10 @@ func unsent(b *hongyan.Batch, r *batch.Result) (state, stateZH, reason, cause, c
 }
 
 func (a *API) writeProblemsCSV(ctx context.Context, b *hongyan.Batch, to io.Writer) error {
-	return writeCSV(to, []string{"row", "column", "rule", "detail", "value"}, func(w *csv.Writer) error {
+	return writeCSV(to, []string{"row", "column", "rule", "detail", "detail_zh", "value"}, func(w *csv.Writer) error {
 		var failed error
 		err := a.cfg.Batches.Problems(ctx, b, 0, func(p batch.RowProblem) bool {
-			failed = w.Write([]string{strconv.FormatInt(p.Row, 10), plainCell(p.Column), p.Rule, plainCell(p.Detail), plainCell(p.Value)})
+			failed = w.Write([]string{strconv.FormatInt(p.Row, 10), plainCell(p.Column), p.Rule, plainCell(p.Detail), plainCell(p.DetailZH), plainCell(p.Value)})
 			return failed == nil
 		})
 		if err == nil {

@@ -31,7 +31,9 @@ type Problem struct {
 	Column string `json:"column"` // the column, or the field where there is none; "" = the whole row
 	Rule   string `json:"rule"`   // a stable word, e.g. malformed_openid
 	Detail string `json:"detail"`
-	Value  string `json:"value"` // what stood there, shortened
+	// DetailZH is Detail in Chinese; "" = there is none.
+	DetailZH string `json:"detail_zh,omitempty"`
+	Value    string `json:"value"` // what stood there, shortened
 }
 
 // RowJSON is a row of NDJSON: fields over the batch's, and columns for its {{column}}.

@@ -83,7 +83,7 @@ func (p *program) problems(e *hongyan.Error, f *Fields) []Problem {
 	all := make([]Problem, len(e.Fields))
 	for i, x := range e.Fields {
 		field := fieldOf(x.Pointer)
-		all[i] = Problem{Column: p.columnOf(field), Rule: rule, Detail: x.Detail, Value: clip(valueAt(f, field))}
+		all[i] = Problem{Column: p.columnOf(field), Rule: rule, Detail: x.Detail, DetailZH: x.DetailZH, Value: clip(valueAt(f, field))}
 	}
 	return all
 }
@@ -98,7 +98,8 @@ func (j *judge) owners(ctx context.Context, rows []Row, users []string) error {
 	for i := range rows {
 		if owner := owners[users[i]]; owner != "" && owner != j.b.AppID && len(rows[i].Problems) == 0 {
 			rows[i].Problems = []Problem{{Column: j.p.columnOf("touser"), Rule: "openid_of_another_account",
-				Detail: fmt.Sprintf("this openid is a user's of %s, not of %s: messages were sent to it from there", owner, j.b.AppID), Value: clip(users[i])}}
+				Detail:   fmt.Sprintf("this openid is a user's of %s, not of %s: messages were sent to it from there", owner, j.b.AppID),
+				DetailZH: fmt.Sprintf("该 openid 属于 %s，不属于 %s：曾从那里给它发过消息", owner, j.b.AppID), Value: clip(users[i])}}
 		}
 	}
 	return nil
@@ -111,7 +112,8 @@ func (j *judge) twice(rows []Row, hashes []uint64, users []string) {
 		r := &rows[i]
 		if first := j.seen.first(hashes[i]); first != 0 && !j.allowTwice {
 			r.Problems = append(r.Problems, Problem{Column: j.p.columnOf("touser"), Rule: "duplicate_openid",
-				Detail: fmt.Sprintf("row %d has this openid already", first), Value: clip(users[i])})
+				Detail:   fmt.Sprintf("row %d has this openid already", first),
+				DetailZH: fmt.Sprintf("第 %d 行已有该 openid", first), Value: clip(users[i])})
 		}
 		if len(r.Problems) > 0 && hashes[i] != 0 {
 			hashes[i] |= isBad

@@ -110,7 +110,9 @@ type BatchProblem struct {
 	Column string `json:"column" doc:"The column, or the field where there is none; empty for the row as a whole."`
 	Rule   string `json:"rule" doc:"Stable word for programs: the code that a single message would be refused with, or one of duplicate_openid, openid_of_another_account, unknown_column, bad_json, and the rules of tables: quotes, columns, encoding, too_long, number, date, formula, hidden."`
 	Detail string `json:"detail"`
-	Value  string `json:"value" doc:"What stood there, at most 60 characters of it."`
+	// DetailZH is Detail in Chinese, "" where there is none.
+	DetailZH string `json:"detail_zh,omitempty" doc:"detail in Chinese, where there is one."`
+	Value    string `json:"value" doc:"What stood there, at most 60 characters of it."`
 }
 
 // BatchStart lets a batch go.
