@@ -20,7 +20,11 @@ func (a *API) reportConsents(w http.ResponseWriter, r *http.Request) error {
 	b := bulk[client.ConsentReport]{store: func(ctx context.Context, rows []client.ConsentReport) ([]placed, error) {
 		reports := make([]mini.Report, len(rows))
 		for i, c := range rows {
-			reports[i] = mini.Report{OpenID: c.OpenID, TemplateID: c.TemplateID, Answer: c.Answer, Times: c.Times, Always: c.Always, At: c.At}
+			id, err := a.cfg.Engine.TemplateID(ctx, account.AppID, c.TemplateID)
+			if err != nil {
+				return nil, err
+			}
+			reports[i] = mini.Report{OpenID: c.OpenID, TemplateID: id, Answer: c.Answer, Times: c.Times, Always: c.Always, At: c.At}
 		}
 		n, problems, err := a.cfg.Mini.AddReports(ctx, &account, reports)
 		done.Stored += n
@@ -36,7 +40,7 @@ func (a *API) reportConsents(w http.ResponseWriter, r *http.Request) error {
 type consentList struct {
 	AppID      string `path:"appid" doc:"appid or alias."`
 	OpenID     string `query:"openid" doc:"One user. Default: all."`
-	TemplateID string `query:"template_id" doc:"One template. Default: all."`
+	TemplateID string `query:"template_id" doc:"One template, by template_id or alias. Default: all."`
 	Cursor     string `query:"cursor" doc:"next_cursor of the page before."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
 }
@@ -50,7 +54,11 @@ func (a *API) listConsents(ctx context.Context, in *consentList) (*out[client.Li
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.cfg.Mini.Consents(ctx, &account, store.ConsentFilter{OpenID: in.OpenID, TemplateID: in.TemplateID, Before: before, Limit: in.Limit})
+	id, err := a.cfg.Engine.TemplateID(ctx, account.AppID, in.TemplateID)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.cfg.Mini.Consents(ctx, &account, store.ConsentFilter{OpenID: in.OpenID, TemplateID: id, Before: before, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}

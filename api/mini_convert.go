@@ -12,7 +12,7 @@ import (
 
 type convertInput struct {
 	AppID      string `path:"appid" doc:"appid or alias."`
-	TemplateID string `path:"template_id" doc:"The old template. It need not be registered when the body has its content."`
+	TemplateID string `path:"template_id" doc:"The old template, by template_id or alias. It need not be registered when the body has its content."`
 	Body       body[client.TemplateOld]
 }
 
@@ -23,7 +23,11 @@ func (a *API) convertTemplate(ctx context.Context, in *convertInput) (*out[clien
 		return nil, err
 	}
 	old := mini.Old{Title: in.Body.Value.Title, Content: in.Body.Value.Content, Example: in.Body.Value.Example}
-	known, err := a.cfg.Store.Template(ctx, account.AppID, in.TemplateID)
+	id, err := a.cfg.Engine.TemplateID(ctx, account.AppID, in.TemplateID)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.cfg.Store.Template(ctx, account.AppID, id)
 	if err != nil && (!hongyan.IsKind(err, hongyan.NotFound) || old.Content == "") {
 		return nil, err
 	}

@@ -163,6 +163,13 @@ func (a *API) deleteTemplate(ctx context.Context, in *templatePath) (*none, erro
 	if err != nil {
 		return nil, err
 	}
+	id, err := a.cfg.Engine.TemplateID(ctx, account.AppID, in.TemplateID)
+	if err != nil {
+		return nil, err
+	}
+	if id != in.TemplateID { // what an alias stands for may have changed since it was looked up
+		return nil, badField("invalid_template", "/path/template_id", "%s is an alias of %s; delete %s", in.TemplateID, id, id)
+	}
 	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
 	defer cancel()
 	return nil, a.cfg.Templates.Delete(ctx, account.AppID, in.TemplateID)

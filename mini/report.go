@@ -31,12 +31,20 @@ const (
 )
 
 // AddReports stores what is right of reports and returns how many were, and the
-// problems of the others.
+// problems of the others. A template that is none of the account's is one, if those are known.
 func (k *Keeper) AddReports(ctx context.Context, a *hongyan.Account, reports []Report) (stored int, problems []Problem, err error) {
 	now := hongyan.Millis(k.cfg.Store.Now())
+	known, err := k.subscribeIDs(ctx, a.AppID)
+	if err != nil {
+		return 0, nil, err
+	}
 	var changes []hongyan.ConsentChange
 	for i := range reports {
-		if fields := reports[i].check(now); len(fields) > 0 {
+		fields := reports[i].check(now)
+		if id := reports[i].TemplateID; len(fields) == 0 && len(known) > 0 && !known[id] {
+			fields = []hongyan.FieldError{{Pointer: "/template_id", Detail: fmt.Sprintf("%q is no subscribe template of %s, nor an alias of one", clip(id), a.AppID)}}
+		}
+		if len(fields) > 0 {
 			problems = append(problems, Problem{i, fields})
 			continue
 		}
@@ -47,6 +55,22 @@ func (k *Keeper) AddReports(ctx context.Context, a *hongyan.Account, reports []R
 		return 0, nil, fmt.Errorf("store reports of consents of %s: %w", a.AppID, err)
 	}
 	return stored, problems, nil
+}
+
+// subscribeIDs are the subscribe templates of an account that are known here; none means
+// that they were not fetched, not that it has none.
+func (k *Keeper) subscribeIDs(ctx context.Context, appID string) (map[string]bool, error) {
+	all, err := k.cfg.Store.Templates(ctx, appID)
+	if err != nil {
+		return nil, fmt.Errorf("load the templates of %s: %w", appID, err)
+	}
+	ids := make(map[string]bool)
+	for i := range all {
+		if all[i].Kind == hongyan.KindSubscribe || all[i].Kind == hongyan.KindNotice {
+			ids[all[i].TemplateID] = true
+		}
+	}
+	return ids, nil
 }
 
 // changes are what a report says, in acts.
