@@ -95,7 +95,7 @@ var aboutRedeliverWebhook = about{
 
 var aboutPauseWebhook = about{summary: "Pause a webhook / 暂停 Webhook", description: "Its events are kept and wait, at most 7 days."}
 
-var aboutResumeWebhook = about{summary: "Resume a webhook / 恢复 Webhook", description: "What was kept is sent, oldest first."}
+var aboutResumeWebhook = about{summary: "Resume a webhook / 恢复 Webhook", description: "What was kept is sent, oldest first. One that is disabled is refused, `webhook_disabled`: it is used again with PATCH."}
 
 var aboutListWebhookDeliveries = about{summary: "List a webhook's deliveries / 投递记录", description: "Newest first. They are kept for 7 days."}
 

@@ -289,6 +289,9 @@ func (a *API) resumeWebhook(ctx context.Context, in *webhookPath) (*out[client.W
 
 func (a *API) steerWebhook(ctx context.Context, id string, pause bool) (*out[client.Webhook], error) {
 	w, err := a.alterWebhook(ctx, id, func(w *hongyan.Webhook) error {
+		if w.Disabled != "" && !pause {
+			return errWebhookDisabled(w, "Use it again first: hongyan webhook set "+w.Name+` --enable, or PATCH with {"disabled":false}.`)
+		}
 		w.Paused = pause
 		return nil
 	})
@@ -296,6 +299,10 @@ func (a *API) steerWebhook(ctx context.Context, id string, pause bool) (*out[cli
 		return nil, err
 	}
 	return a.shownWebhook(ctx, &w)
+}
+
+func errWebhookDisabled(w *hongyan.Webhook, hint string) error {
+	return &hongyan.Error{Kind: hongyan.Conflict, Code: "webhook_disabled", Message: "the webhook is disabled: " + w.Disabled, Hint: hint}
 }
 
 // errNoHerald: the gateway tells nobody anything; tests alone are such.
@@ -328,7 +335,7 @@ func (a *API) redeliverWebhook(ctx context.Context, in *redeliverInput) (*out[cl
 		return nil, err
 	}
 	if w.Disabled != "" {
-		return nil, &hongyan.Error{Kind: hongyan.Conflict, Code: "webhook_disabled", Message: "the webhook is disabled: " + w.Disabled, Hint: `Use it again first: PATCH with {"disabled":false}.`}
+		return nil, errWebhookDisabled(&w, `Use it again first: PATCH with {"disabled":false}.`)
 	}
 	r, err := redelivery(&in.Body.Value)
 	if err != nil {

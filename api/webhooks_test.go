@@ -44,6 +44,9 @@ func TestAWebhookFromCreationToRemoval(t *testing.T) {
 	if _, err := g.admin.RedeliverWebhook(ctx, id, client.Redelivery{}); !problemIs(err, "webhook_disabled") {
 		t.Errorf("redeliver to a disabled one: %v", err)
 	}
+	if _, err := g.admin.ResumeWebhook(ctx, id); !problemIs(err, "webhook_disabled") || !strings.Contains(fmt.Sprint(err), "hongyan webhook set orders --enable") {
+		t.Errorf("resume a disabled one: %v", err)
+	}
 	changed, err = g.admin.UpdateWebhook(ctx, id, client.WebhookPatch{Disabled: new(false)})
 	if err != nil || changed.Disabled || changed.DisabledAt != nil {
 		t.Errorf("used again: %+v, %v", changed, err)

@@ -125,16 +125,19 @@ func (h *Herald) attempt(ctx, stopping context.Context, w *hongyan.Webhook, c *s
 	return r
 }
 
-// attemptTogether tells a robot several news in one message.
+// attemptTogether tells a robot several news in one message. Those there is no room for
+// go back untried, and are due for the next.
 func (h *Herald) attemptTogether(ctx, stopping context.Context, w *hongyan.Webhook, all []store.ClaimedNews, flights chan<- store.NewsResult) {
 	var a hookAnswer
-	stopped := stopping.Err() != nil
-	if !stopped {
-		a = h.callRobot(ctx, w, newsOf(all))
+	told := 0
+	if stopping.Err() == nil {
+		news := newsOf(all)
+		_, told = robotText(w.Language, news)
+		a = h.callRobot(ctx, w, news[:told])
 	}
 	for i := range all {
 		r := store.NewsResult{ID: all[i].ID, Attempts: all[i].Attempts, State: hongyan.DeliveryPending, DueAt: h.store.Now(), Untried: true}
-		if !stopped {
+		if i < told {
 			h.judge(ctx, w, &all[i], a, &r)
 		}
 		flights <- r

@@ -14,9 +14,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
 
 	"hongyan"
 	"hongyan/store"
+	"hongyan/wechat"
 )
 
 // newsWorld is a Herald in a world, and what its endpoints got.
@@ -467,9 +469,82 @@ func TestEveryAlarmHasWordsInBothLanguages(t *testing.T) {
 	if got := alarmWords("zh", &hongyan.News{Type: hongyan.NewsQuota, AppID: appID, At: time.Unix(1790000000, 0), Data: data}); got != "【鸿雁】账号 "+appID+" 的今日额度已用 80%：8 / 10（tmpl）\n2026-09-21 22:13:20" {
 		t.Errorf("got %q", got)
 	}
-	long := robotText("zh", slices.Repeat([]hongyan.News{{Type: hongyan.NewsAccountStopped, Data: []byte(`{"detail":"` + strings.Repeat("长", 90) + `"}`)}}, 20))
-	if len(long) > 2048 || !strings.Contains(long, "… +") {
-		t.Errorf("%d bytes: %q", len(long), long)
+}
+
+// TestAStoppedAccountIsToldInTheLanguageThatIsWanted: the hold says it in two, as the
+// token's part and the engine write it, and robots say it in one, or each once.
+func TestAStoppedAccountIsToldInTheLanguageThatIsWanted(t *testing.T) {
+	info, ok := wechat.LookupCode(40164)
+	if !ok {
+		t.Fatal("40164 is unknown")
+	}
+	raw := "token: errcode 40164 invalid ip 203.0.113.7"
+	for what, data := range map[string]map[string]any{
+		"token":  {"errcode": 40164, "detail": raw + ". " + info.Hint + " " + info.HintZH, "release": "put it right, then update or resume the account 处理后更新或恢复该账号"},
+		"engine": {"errcode": 40164, "detail": raw, "release": "cure errcode 40164, then resume the account"},
+	} {
+		n := hongyan.News{Type: hongyan.NewsAccountStopped, AppID: appID, Data: jsonOf(data)}
+		zh, en, both := alarmWords("zh", &n), alarmWords("en", &n), alarmWords("", &n)
+		for _, s := range []string{info.HintZH, info.MeaningZH, raw, "处理后更新或恢复该账号"} {
+			if strings.Count(zh, s) != 1 || strings.Count(both, s) != 1 {
+				t.Errorf("%s: %q is not once in\n%s\nand in\n%s", what, s, zh, both)
+			}
+		}
+		for _, s := range []string{info.Hint, info.Meaning, raw, "then update or resume the account"} {
+			if strings.Count(en, s) != 1 || strings.Count(both, s) != 1 {
+				t.Errorf("%s: %q is not once in\n%s\nand in\n%s", what, s, en, both)
+			}
+		}
+		if strings.Contains(zh, "cure") || strings.Contains(zh, info.Hint) || strings.ContainsFunc(en, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+			t.Errorf("%s: another language in\n%s\nor in\n%s", what, zh, en)
+		}
+	}
+	alarm := hongyan.News{Type: hongyan.NewsAccountAlarm, AppID: appID, Data: []byte(`{"reason":"quota","detail":"WeChat's day limit is used up"}`)}
+	if zh := alarmWords("zh", &alarm); strings.Contains(zh, "limit") || !strings.Contains(zh, "额度用完") {
+		t.Errorf("an alarm in Chinese: %s", zh)
+	}
+}
+
+// TestWhatARobotsMessageHasNoRoomForComesInTheNext: recorded as delivered is only what a
+// person could read.
+func TestWhatARobotsMessageHasNoRoomForComesInTheNext(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		id := w.endpoint("robot", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, `{"errcode":0,"errmsg":"ok"}`) },
+			func(h *hongyan.Webhook) {
+				h.Kind, h.Secrets, h.Events = hongyan.WebhookWeCom, nil, hongyan.AlarmTypes()
+			})
+		for i := range 10 {
+			n := hongyan.News{Type: hongyan.NewsTemplateBanned, AppID: appID, Data: jsonOf(map[string]any{"title": fmt.Sprintf("<%d>", i), "reason": strings.Repeat("长", 90)})}
+			if err := w.store.PutNews(t.Context(), []hongyan.News{n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.herald.Wake()
+		w.after(time.Minute)
+		var told string
+		for _, c := range w.at("robot") {
+			var body struct{ Text struct{ Content string } }
+			if err := json.Unmarshal([]byte(c.body), &body); err != nil || len(body.Text.Content) > 2048 {
+				t.Errorf("%v, %d bytes", err, len(body.Text.Content))
+			}
+			told += body.Text.Content
+		}
+		for i := range 10 {
+			if n := strings.Count(told, fmt.Sprintf("模板被微信封禁：<%d>", i)); n != 1 {
+				t.Errorf("alarm %d was told %d times", i, n)
+			}
+		}
+		if n := len(w.at("robot")); n < 2 || n > 9 {
+			t.Errorf("%d messages, want several with several alarms each", n)
+		}
+		counts, err := w.store.WebhookCounts(t.Context())
+		if err != nil || counts[id].Done != 10 {
+			t.Errorf("%+v, %v, want 10 delivered", counts[id], err)
+		}
+	})
+	huge := hongyan.News{Type: "x." + strings.Repeat("长", 1000)}
+	if text, told := robotText("zh", []hongyan.News{huge, huge}); told != 1 || len(text) > 2048 || !strings.HasSuffix(text, "…") {
+		t.Errorf("%d told in %d bytes, want one, shortened", told, len(text))
 	}
 }
 

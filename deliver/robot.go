@@ -87,32 +87,28 @@ func hmacBase64(key, text string) string {
 func robotBody(w *hongyan.Webhook, news []hongyan.News) []byte { return jsonOf(robotMessage(w, news)) }
 
 func robotMessage(w *hongyan.Webhook, news []hongyan.News) map[string]any {
-	text := robotText(w.Language, news)
+	text, _ := robotText(w.Language, news)
 	if w.Kind == hongyan.WebhookFeishu {
 		return map[string]any{"msg_type": "text", "content": map[string]string{"text": text}}
 	}
 	return map[string]any{"msgtype": "text", "text": map[string]string{"content": text}}
 }
 
-// robotText puts the words of several news together, as many as there is room for.
-func robotText(language string, news []hongyan.News) string {
-	var b strings.Builder
+// robotText puts the words of several news together, as many as there is room for, and
+// returns how many those are: of some at least one, shortened if need be.
+func robotText(language string, news []hongyan.News) (text string, told int) {
 	for i := range news {
 		words := alarmWords(language, &news[i])
-		if b.Len()+len(words) > maxRobotText {
-			if i == 0 {
-				b.WriteString(clipBytes(words, maxRobotText))
-				i++
-			}
-			fmt.Fprintf(&b, "\n… +%d", len(news)-i)
-			break
+		if i == 0 {
+			text = clipBytes(words, maxRobotText)
+			continue
 		}
-		if i > 0 {
-			b.WriteString("\n\n")
+		if words = "\n\n" + words; len(text)+len(words) > maxRobotText {
+			return text, i
 		}
-		b.WriteString(words)
+		text += words
 	}
-	return b.String()
+	return text, len(news)
 }
 
 // clipBytes cuts a text to so many bytes, at a character.

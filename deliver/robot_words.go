@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/wechat"
 )
 
 // beijing is the time people read in a chat.
@@ -16,8 +17,10 @@ var beijing = time.FixedZone("CST", 8*60*60)
 func alarmWords(language string, n *hongyan.News) string {
 	facts := map[string]any{}
 	_ = json.Unmarshal(n.Data, &facts) // what is not there is not said
-	f := fields{facts, n}
-	zh, en := f.chinese(), f.english()
+	f := fields{data: facts, n: n}
+	zh := f.chinese()
+	f.said = language != "en" && language != "zh"
+	en := f.english()
 	at := n.At.In(beijing).Format("2006-01-02 15:04:05")
 	switch language {
 	case "zh":
@@ -32,6 +35,7 @@ func alarmWords(language string, n *hongyan.News) string {
 type fields struct {
 	data map[string]any
 	n    *hongyan.News
+	said bool // the Chinese stands above: whatever is of no language is there already
 }
 
 // get returns a fact as text, "" when there is none.
@@ -61,11 +65,14 @@ func (f fields) chinese() string {
 	app := f.n.AppID
 	switch f.n.Type {
 	case hongyan.NewsAccountStopped:
-		return "账号 " + app + " 已停止发送，需要人工处理" + f.and("\n错误码 ", "errcode", "") + f.and("\n", "detail", "") + f.and("\n处理办法：", "release", "")
+		return "账号 " + app + " 已停止发送，需要人工处理" + f.stoppedChinese()
 	case hongyan.NewsAccountAlarm:
-		return "账号 " + app + " 暂不发送（" + f.get("reason") + "）" + f.and("，直到 ", "until", "") + f.and("\n", "detail", "")
+		return "账号 " + app + " 暂不发送（" + f.reasonChinese() + "）" + f.and("，直到 ", "until", "")
 	case hongyan.NewsAccountResumed:
-		return "账号 " + app + " 恢复发送" + f.and("（", "reason", " 已解除）")
+		if reason := f.reasonChinese(); reason != "" {
+			return "账号 " + app + " 恢复发送（" + reason + " 已解除）"
+		}
+		return "账号 " + app + " 恢复发送"
 	case hongyan.NewsQuota:
 		return "账号 " + app + " 的" + map[string]string{"day": "今日", "month": "本月"}[f.get("period")] + "额度已用 " + f.get("percent") + "%：" + f.get("used") + " / " + f.get("limit") + f.and("（", "template_id", "）")
 	case hongyan.NewsTemplateBanned:
@@ -89,7 +96,7 @@ func (f fields) english() string {
 	app := f.n.AppID
 	switch f.n.Type {
 	case hongyan.NewsAccountStopped:
-		return "account " + app + " is stopped and needs a person" + f.and(", errcode ", "errcode", "") + f.and("\n", "detail", "") + f.and("\ncure: ", "release", "")
+		return "account " + app + " is stopped and needs a person" + f.stoppedEnglish()
 	case hongyan.NewsAccountAlarm:
 		return "account " + app + " does not send for now (" + f.get("reason") + ")" + f.and(", until ", "until", "") + f.and("\n", "detail", "")
 	case hongyan.NewsAccountResumed:
@@ -97,7 +104,7 @@ func (f fields) english() string {
 	case hongyan.NewsQuota:
 		return "account " + app + " has used " + f.get("percent") + "% of this " + f.get("period") + "'s quota: " + f.get("used") + " of " + f.get("limit") + f.and(" (", "template_id", ")")
 	case hongyan.NewsTemplateBanned, hongyan.NewsTemplateRemoved:
-		return "template " + strings.TrimPrefix(f.n.Type, "template.") + ": " + f.get("title") + f.and(" ", "template_id", "") + " of account " + app + f.and(": ", "reason", "")
+		return "template " + strings.TrimPrefix(f.n.Type, "template.") + ": " + f.get("title") + f.and(" ", "template_id", "") + " of account " + app + f.once(": ", "reason")
 	case hongyan.NewsTokenDiedEarly:
 		return "the access_token of " + app + " died " + f.get("seconds_early") + " s early: somebody outside refreshed it"
 	case hongyan.NewsBatchFinished:
@@ -120,4 +127,69 @@ func (f fields) plain(word string) string {
 		text += " " + f.n.MessageID
 	}
 	return text + f.and(" ", "state", "") + f.and(" ", "reason", "") + f.and(" ", "name", "")
+}
+
+// once says a fact that is of no language, such as WeChat's own words, unless the Chinese
+// did.
+func (f fields) once(before, name string) string {
+	if f.said {
+		return ""
+	}
+	return f.and(before, name, "")
+}
+
+// stoppedChinese says why an account is stopped, and the cure.
+func (f fields) stoppedChinese() string {
+	info, known := f.code()
+	text := f.and("\n错误码 ", "errcode", "")
+	if known {
+		text += "：" + info.MeaningZH
+	}
+	if raw := f.raw(&info); raw != "" {
+		text += "\n原文：" + raw
+	}
+	return text + "\n处理办法：" + info.HintZH + "处理后更新或恢复该账号"
+}
+
+// stoppedEnglish likewise.
+func (f fields) stoppedEnglish() string {
+	info, known := f.code()
+	text := f.and(", errcode ", "errcode", "")
+	if known {
+		text += ": " + info.Meaning
+	}
+	if raw := f.raw(&info); raw != "" && !f.said {
+		text += "\nin its words: " + raw
+	}
+	return text + "\ncure: " + strings.TrimSpace(info.Hint+" put it right, then update or resume the account")
+}
+
+// code is what is known of the errcode.
+func (f fields) code() (wechat.CodeInfo, bool) {
+	n, _ := f.data["errcode"].(float64)
+	return wechat.LookupCode(int(n))
+}
+
+// raw is what was answered, without the hints in two languages that the hold of an account
+// whose token is refused ends with.
+func (f fields) raw(info *wechat.CodeInfo) string {
+	detail, _ := f.data["detail"].(string)
+	if at := strings.Index(detail, info.Hint); info.Hint != "" && at > 0 {
+		detail = strings.TrimRight(detail[:at], ". ")
+	}
+	return clipBytes(detail, 300)
+}
+
+// holdsChinese are the reasons for which an account does not send for a while.
+var holdsChinese = map[string]string{
+	hongyan.HoldPaused: "人工暂停", hongyan.HoldQuota: "额度用完", hongyan.HoldAccount: "账号停用", hongyan.HoldToken: "取不到 access_token",
+	hongyan.HoldUnreachable: "微信无应答",
+}
+
+func (f fields) reasonChinese() string {
+	reason := f.get("reason")
+	if words := holdsChinese[reason]; words != "" {
+		return words
+	}
+	return reason
 }

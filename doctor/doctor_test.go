@@ -363,6 +363,10 @@ func TestTroubles(t *testing.T) {
 		}, "webhooks", []string{"problem webhook_disabled"}, "hongyan webhook set crm --enable"},
 		{"a paused webhook", func(w *ward) { w.webhook(func(h *hongyan.Webhook) { h.Paused = true }, "") }, "webhooks", []string{"note webhook_paused"}, "hongyan webhook resume crm"},
 		{"a webhook that fails", func(w *ward) { w.webhook(nil, "connection refused") }, "webhooks", []string{"problem webhook_failing"}, "1 events wait for crm, the oldest since 2000-01-01 00:00:00Z: connection refused"},
+		{"an endpoint's cure", func(w *ward) { w.webhook(nil, "answered 500") }, "webhooks", []string{"problem webhook_failing"}, "see that its endpoint answers 2xx"},
+		{"a robot's cure", func(w *ward) {
+			w.webhook(func(h *hongyan.Webhook) { h.Kind = hongyan.WebhookWeCom }, "the robot refused: 93000 invalid webhook url")
+		}, "webhooks", []string{"problem webhook_failing"}, "check address, secret and keyword of the robot"},
 		{"a webhook that takes", func(w *ward) { w.webhook(nil, "delivered") }, "webhooks", []string{"ok ok"}, "crm took 1 events, 0 wait"},
 		{"a webhook that was given up", func(w *ward) { w.webhook(nil, "gave up") }, "webhooks", []string{"warning webhook_gave_up"}, "hongyan webhook redeliver crm"},
 

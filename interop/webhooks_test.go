@@ -116,14 +116,15 @@ var programs = map[string]struct{ runner, file, head, tail string }{
 	"js": {"node", "verify.js", "", `
 for (let n = 0; process.env['INTEROP_SECRET' + n]; n++) {
   const env = (name) => process.env['INTEROP_' + name + n];
-  const headers = { 'webhook-id': env('ID'), 'webhook-timestamp': env('AT'), 'webhook-signature': env('SIGNATURE') };
+  const headers = { 'webhook-id': env('ID'), 'webhook-timestamp': env('AT'), 'webhook-signature': env('SIGNATURE') }; // undefined if absent
   console.log(verify(env('SECRET'), headers, Buffer.from(env('BODY'))));
 }`},
 	"python": {"python3", "verify.py", "import os\n", `
 n = 0
 while f"INTEROP_SECRET{n}" in os.environ:
-    env = lambda name: os.environ[f"INTEROP_{name}{n}"]
+    env = lambda name: os.environ.get(f"INTEROP_{name}{n}")
     headers = {"webhook-id": env("ID"), "webhook-timestamp": env("AT"), "webhook-signature": env("SIGNATURE")}
+    headers = {name: value for name, value in headers.items() if value is not None}
     print(str(verify(env("SECRET"), headers, env("BODY").encode())).lower())
     n += 1`},
 	"go": {"go", "verify.go", `package main
@@ -161,7 +162,8 @@ class Verify {
     public static void main(String[] args) throws Exception {
         Map<String, String> e = System.getenv();
         for (int n = 0; e.containsKey("INTEROP_SECRET" + n); n++) {
-            Map<String, String> h = Map.of("webhook-id", e.get("INTEROP_ID" + n), "webhook-timestamp", e.get("INTEROP_AT" + n), "webhook-signature", e.get("INTEROP_SIGNATURE" + n));
+            Map<String, String> h = new HashMap<>();
+            for (String[] name : new String[][] {{"webhook-id", "ID"}, {"webhook-timestamp", "AT"}, {"webhook-signature", "SIGNATURE"}}) h.put(name[0], e.get("INTEROP_" + name[1] + n));
             System.out.println(verify(e.get("INTEROP_SECRET" + n), h, e.get("INTEROP_BODY" + n).getBytes(StandardCharsets.UTF_8)));
         }
     }
@@ -169,20 +171,31 @@ class Verify {
 }
 
 // TestTheCodeInTheDocumentationVerifies: a request of the gateway's, and not one with
-// another body, another secret, or of an hour ago. Node and Go are there; Python and Java
+// another body, another secret, or of an hour ago; nor does anything that a stranger puts
+// into the headers make it fail otherwise. Node and Go are there; Python and Java
 // are run where they are.
 func TestTheCodeInTheDocumentationVerifies(t *testing.T) {
 	page, err := os.ReadFile("../docs/webhooks.md")
 	mustNil(t, err)
 	const id, body = "evt_000000000000000000000001", `{"type":"webhook.test","data":{"name":"巧克力"}}`
 	secrets := []hongyan.Secret{hongyan.Secret(secretOf("a")), hongyan.Secret(secretOf("b"))}
+	absent := map[string]string{}
 	cases := []struct {
 		what, secret, body string
 		age                time.Duration
+		other              map[string]string // what stands in the headers instead; absent: nothing does
 		want               string
 	}{
-		{"ours", "a", body, 0, "true"}, {"with the second secret", "b", body, 0, "true"}, {"with another body", "a", body + " ", 0, "false"},
-		{"with a foreign secret", "c", body, 0, "false"}, {"of an hour ago", "a", body, time.Hour, "false"},
+		{"ours", "a", body, 0, nil, "true"}, {"with the second secret", "b", body, 0, nil, "true"}, {"with another body", "a", body + " ", 0, nil, "false"},
+		{"with a foreign secret", "c", body, 0, nil, "false"}, {"of an hour ago", "a", body, time.Hour, nil, "false"},
+		{"without headers", "a", body, 0, absent, "false"},
+		{"with a signature beyond ASCII", "a", body, 0, map[string]string{"SIGNATURE": "v1,é签"}, "false"},
+		{"with an empty signature", "a", body, 0, map[string]string{"SIGNATURE": ""}, "false"},
+		{"with a foreign signature before ours", "a", body, 0, map[string]string{"SIGNATURE": "v1,é %s"}, "true"},
+		{"with a superscript as time", "a", body, 0, map[string]string{"AT": "²"}, "false"},
+		{"with a word as time", "a", body, 0, map[string]string{"AT": "soon"}, "false"},
+		{"with an endless time", "a", body, 0, map[string]string{"AT": strings.Repeat("9", 5000)}, "false"},
+		{"with an id beyond ASCII", "a", body, 0, map[string]string{"ID": "é"}, "false"},
 	}
 	for language, p := range programs {
 		t.Run(language, func(t *testing.T) {
@@ -206,7 +219,15 @@ func TestTheCodeInTheDocumentationVerifies(t *testing.T) {
 				at := time.Now().Add(-c.age)
 				signature, err := deliver.SignWebhook(secrets, id, at, []byte(body))
 				mustNil(t, err)
-				for name, value := range map[string]string{"ID": id, "AT": strconv.FormatInt(at.Unix(), 10), "SIGNATURE": signature, "SECRET": secretOf(c.secret), "BODY": c.body} {
+				values := map[string]string{"ID": id, "AT": strconv.FormatInt(at.Unix(), 10), "SIGNATURE": signature}
+				for name, other := range c.other {
+					values[name] = strings.ReplaceAll(other, "%s", signature)
+				}
+				if c.other != nil && len(c.other) == 0 {
+					clear(values)
+				}
+				values["SECRET"], values["BODY"] = secretOf(c.secret), c.body
+				for name, value := range values {
 					cmd.Env = append(cmd.Env, "INTEROP_"+name+strconv.Itoa(n)+"="+value)
 				}
 			}

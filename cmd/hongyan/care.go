@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,7 +87,7 @@ type suppressing struct {
 }
 
 func (c *suppressionAdd) Run(ctx context.Context, w *surroundings) error {
-	return c.put(ctx, w, &c.gatewayFlags, c.AppID, c.OpenID)
+	return c.put(ctx, w, &c.gatewayFlags, c.AppID, c.OpenID, func(int) string { return "OPENID" })
 }
 
 type suppressionImport struct {
@@ -103,10 +106,11 @@ func (c *suppressionImport) Run(ctx context.Context, w *surroundings) error {
 		return err
 	}
 	var users []string
+	var at []int // the line of each
 	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
-	for lines.Scan() {
+	for n := 1; lines.Scan(); n++ {
 		if line := strings.TrimSpace(lines.Text()); line != "" {
-			users = append(users, line)
+			users, at = append(users, line), append(at, n)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -115,15 +119,21 @@ func (c *suppressionImport) Run(ctx context.Context, w *surroundings) error {
 	if len(users) == 0 {
 		return wrongUse("write one openid a line", "FILE has no openid")
 	}
-	return c.put(ctx, w, &c.gatewayFlags, c.AppID, users)
+	return c.put(ctx, w, &c.gatewayFlags, c.AppID, users, func(i int) string {
+		if c.File == "-" {
+			return fmt.Sprintf("line %d", at[i])
+		}
+		return fmt.Sprintf("%s:%d", c.File, at[i])
+	})
 }
 
 // putAtOnce is how many users one request takes.
 const putAtOnce = 1000
 
 // put puts users on the list, a thousand at a time. Should one of them be refused,
-// those before are on it: doing it again changes nothing for them.
-func (c *suppressing) put(ctx context.Context, w *surroundings, flags *gatewayFlags, appID string, users []string) error {
+// those before are on it: doing it again changes nothing for them. where says where the
+// user with an index is written.
+func (c *suppressing) put(ctx context.Context, w *surroundings, flags *gatewayFlags, appID string, users []string, where func(int) string) error {
 	until, err := parseTime("--until", c.Until, time.Now())
 	if err != nil {
 		return err
@@ -140,7 +150,7 @@ func (c *suppressing) put(ctx context.Context, w *surroundings, flags *gatewayFl
 		}
 		done, err := gateway.PutSuppressions(ctx, appID, put)
 		if err != nil {
-			return apiError(gateway, err)
+			return suppressionError(gateway, err, func(i int) string { return where(at + i) })
 		}
 		changed += done.Changed
 	}
@@ -151,6 +161,31 @@ func (c *suppressing) put(ctx context.Context, w *surroundings, flags *gatewayFl
 	out.line("%d of %d are new on the list or changed; messages to them are held", changed, len(users))
 	out.next("hongyan suppression list %s --reason manual", appID)
 	return nil
+}
+
+// suppressionError names what was refused by where it is written. Users who are put on a
+// list together share time and note: those are refused once.
+func suppressionError(gateway *client.Client, err error, where func(int) string) error {
+	p, ok := errors.AsType[*client.Problem](err)
+	if !ok {
+		return apiError(gateway, err)
+	}
+	names := flagNames{}
+	said := map[string]bool{}
+	p.Errors = slices.DeleteFunc(slices.Clone(p.Errors), func(f client.FieldError) bool {
+		item, field, _ := cutLast(f.Pointer, "/")
+		n, err := strconv.Atoi(strings.TrimPrefix(item, "/items/"))
+		if err != nil || n < 0 || n >= putAtOnce {
+			return false
+		}
+		if names[f.Pointer] = where(n); field == "until" || field == "note" {
+			names[f.Pointer] = "--" + field
+			defer func() { said[field] = true }()
+			return said[field]
+		}
+		return false
+	})
+	return names.apiError(gateway, p)
 }
 
 type suppressionRemove struct {

@@ -53,7 +53,7 @@ func (c *eventsTail) Run(ctx context.Context, w *surroundings) error {
 		return err
 	}
 	ctx = untilSignal(ctx)
-	t := tail{c: c, w: w, out: w.out(), filter: client.EventFilter{AppID: c.AppID, Types: c.Type, After: c.After, Since: client.Time{Time: since}}}
+	t := tail{c: c, w: w, out: w.out(), filter: client.EventFilter{AppID: c.AppID, Types: c.Type, After: c.After, Since: client.Time{Time: since}}, rules: ruleNames{}}
 	for pause := tailPause; ; pause = min(2*pause, tailPauseMost) {
 		began, err := t.follow(ctx, gateway)
 		switch {
@@ -80,6 +80,7 @@ type tail struct {
 	w      *surroundings
 	out    *printer
 	filter client.EventFilter
+	rules  ruleNames
 	shown  int
 	begun  bool
 }
@@ -104,7 +105,7 @@ func (t *tail) follow(ctx context.Context, gateway *client.Client) (began bool, 
 		}
 		t.filter.After, t.filter.Since = s.LastID(), client.Time{}
 		t.shown++
-		if err := t.show(&e); err != nil {
+		if err := t.show(ctx, gateway, &e); err != nil {
 			return true, err
 		}
 	}
@@ -117,9 +118,9 @@ var gapWords = map[string]string{
 	"unknown":     "the log never had that event",
 }
 
-func (t *tail) show(e *client.Event) error {
+func (t *tail) show(ctx context.Context, gateway *client.Client, e *client.Event) error {
 	if !t.c.JSON {
-		t.out.line("%s", eventLine(t.out, e))
+		t.out.line("%s", eventLine(t.out, e, t.rules.of(ctx, gateway, e)))
 		return nil
 	}
 	enc := json.NewEncoder(t.w.stdout)
@@ -127,8 +128,32 @@ func (t *tail) show(e *client.Event) error {
 	return enc.Encode(e)
 }
 
-// eventLine says an event in a line: when, what, of which account, and the facts.
-func eventLine(out *printer, e *client.Event) string {
+// ruleNames remembers what rules are called, by id.
+type ruleNames map[string]string
+
+// of returns what the rule of a rule.fired is called: its id if it is gone or the key may
+// not read it, "" of other events.
+func (names ruleNames) of(ctx context.Context, gateway *client.Client, e *client.Event) string {
+	var data struct {
+		AppID  string `json:"appid"`
+		RuleID string `json:"rule_id"`
+	}
+	if e.Type != hongyan.NewsRuleFired || json.Unmarshal(e.Data, &data) != nil || data.RuleID == "" {
+		return ""
+	}
+	if names[data.RuleID] == "" {
+		names[data.RuleID] = data.RuleID
+		list, _ := gateway.Rules(ctx, data.AppID) // without a list the id is shown
+		for _, r := range list.Items {
+			names[r.ID] = r.Name
+		}
+	}
+	return names[data.RuleID]
+}
+
+// eventLine says an event in a line: when, what, of which account, and the facts; rule is
+// what the rule is called that fired.
+func eventLine(out *printer, e *client.Event, rule string) string {
 	var data map[string]any
 	_ = json.Unmarshal(e.Data, &data) // facts that cannot be read are not shown
 	get := func(name string) string {
@@ -138,7 +163,10 @@ func eventLine(out *printer, e *client.Event) string {
 		return ""
 	}
 	line := out.paint(grey, e.Timestamp.Time.Local().Format("15:04:05.000")) + " " + out.paint(eventColour(e.Type), fmt.Sprintf("%-20s", e.Type)) + " " + get("appid")
-	for _, name := range []string{"message_id", "touser", "reason", "errcode", "errmsg", "detail", "percent", "template_id", "name", "seconds_early"} {
+	if rule != "" {
+		line += " " + out.paint(grey, "rule=") + rule
+	}
+	for _, name := range []string{"message_id", "touser", "reason", "code", "refusal", "errcode", "errmsg", "detail", "percent", "template_id", "name", "seconds_early"} {
 		value := get(name)
 		if value == "" || name == "errcode" && value == "0" || name == "errmsg" && value == "ok" || name == "template_id" && get("message_id") != "" {
 			continue
@@ -207,8 +235,9 @@ func (c *eventsList) Run(ctx context.Context, w *surroundings) error {
 	if len(list.Items) == 0 {
 		out.line("no events; they are kept for 7 days, and only while a webhook or a reader wants them")
 	}
+	rules := ruleNames{}
 	for i := range list.Items {
-		out.line("%s", eventLine(out, &list.Items[i]))
+		out.line("%s", eventLine(out, &list.Items[i], rules.of(ctx, gateway, &list.Items[i])))
 	}
 	if list.NextCursor != nil {
 		out.next("hongyan events list --limit %d --cursor %s", c.Limit, *list.NextCursor)

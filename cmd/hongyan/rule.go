@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +32,7 @@ type ruleArgs struct {
 type ruleAdd struct {
 	gatewayFlags `embed:""`
 	ruleArgs     `embed:""`
-	On           string        `required:"" placeholder:"EVENT" help:"follow, scan, accept, click, or another type of event such as view."`
+	On           string        `placeholder:"EVENT" help:"follow, scan, accept, click, or another type of event such as view."`
 	Template     string        `placeholder:"TEMPLATE_ID" help:"A template the account holds, or an alias of one."`
 	Data         []string      `sep:"none" placeholder:"KEY=VALUE" help:"A value of the template; once for each key. {{openid}}, {{time}}, {{time:YYYY-MM-DD}} and {{event.EventKey}} are replaced."`
 	Filter       []string      `sep:"none" placeholder:"FIELD=VALUE" help:"Only when a field of the push is so: FIELD=VALUE, FIELD^=PREFIX or FIELD~=REGEXP; may be repeated. Scene is that of a QR code."`
@@ -111,8 +112,8 @@ func (c *ruleAdd) request(w *surroundings) (client.RuleRequest, error) {
 	return r, nil
 }
 
-// whole reads the rule from a file. What it is called, and on what it fires, is on the
-// command line.
+// whole reads the rule from a file. What it is called is on the command line, and so may be
+// on what it fires.
 func (c *ruleAdd) whole(w *surroundings) (client.RuleRequest, error) {
 	raw, err := w.readNamed("--body", c.Body, maxBody+1)
 	if err != nil {
@@ -124,7 +125,7 @@ func (c *ruleAdd) whole(w *surroundings) (client.RuleRequest, error) {
 	if err := strict.Decode(&r); err != nil {
 		return r, wrongUse("write it as POST /v1/accounts/APPID/rules takes it; see /docs of the gateway", "--body is not a rule: %v", err)
 	}
-	r.Name, r.On = c.Name, c.On
+	r.Name, r.On = c.Name, cmp.Or(c.On, r.On)
 	return r, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"hongyan"
 	"hongyan/client"
 )
 
@@ -265,10 +266,23 @@ func (c *webhookTest) Run(ctx context.Context, w *surroundings) error {
 	printCall(out, &t.Request)
 	printAnswer(out, t.Status, t.Answer, t.TookMS)
 	if !t.OK {
-		return &commandError{what: "the webhook did not take it: " + t.Error, cure: "an address that is not public must be in the gateway's setting allow_private; docs/webhooks.md has the rest"}
+		return &commandError{what: "the webhook did not take it: " + t.Error, cure: c.cure(ctx, gateway, &t)}
 	}
 	out.next("hongyan webhook deliveries %s", c.ID)
 	return nil
+}
+
+// cure says what to do about a test that failed.
+func (c *webhookTest) cure(ctx context.Context, gateway *client.Client, t *client.WebhookTrial) string {
+	// Whose endpoint it is, is known if it can still be read.
+	h, err := gateway.Webhook(ctx, c.ID)
+	switch {
+	case err == nil && hongyan.WebhookKind(h.Kind).Robot():
+		return "check address, secret and keyword (自定义关键词) of the robot, then: hongyan webhook test " + shellWord(c.ID)
+	case t.Status == nil:
+		return "an address that is not public must be in the gateway's setting allow_private; docs/webhooks.md has the rest"
+	}
+	return "see that the endpoint answers 2xx within 10 s, then: hongyan webhook test " + shellWord(c.ID)
 }
 
 func printCall(out *printer, r *client.WebhookCall) {
