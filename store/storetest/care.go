@@ -239,6 +239,8 @@ func erased(f *fixture) {
 	f.finishFor(kept, userB, targetA)
 	r := f.rule("welcome", func(r *hongyan.Rule) { r.Once = hongyan.OnceEver })
 	f.fire(r, events[1])
+	fired := f.takeFirings()
+	f.must(f.s.FinishFirings(f.ctx, []store.FiringResult{{ID: fired[0].ID, Attempts: 1, State: hongyan.FiringRefused, Code: "invalid_data", Refusal: "it says " + userA}}))
 	f.suppress()
 	_, err := f.s.CountUser(f.ctx, store.UserDay{AppID: appA, OpenID: userA, Day: hongyan.PeriodStart("day", f.s.Now())}, 1, 1)
 	f.must(err)
@@ -256,6 +258,9 @@ func erased(f *fixture) {
 	m := f.get(others.ID)
 	same(f, "another's", []any{m.State, m.ToUser, m.Metadata != nil, m.ClientMsgID}, []any{hongyan.Queued, userB, true, others.ClientMsgID})
 	f.nothingOf(userA, 5, len(kept))
+	for _, one := range f.firings(r) {
+		same(f, "a firing", []any{one.OpenID, one.Code, one.Refusal}, []any{e.Pseudonym, "invalid_data", ""})
+	}
 
 	// What comes late about a message finds it, and does not bring the person back.
 	late := f.pushes(appA, 1, userB)
