@@ -107,6 +107,7 @@ func TestBadAccountsAreRefusedAndStoreNothing(t *testing.T) {
 		{"an AppSecret with a line break", `{"appid":"wx0f1e2d3c4b5a6978","secret":"` + testSecret + `\n"}`, []string{"/secret"}},
 		{"an AppSecret with a sign", `{"appid":"wx0f1e2d3c4b5a6978","secret":"` + testSecret[1:] + `-"}`, []string{"/secret"}},
 		{"a rate above any", `{` + good + `,"rate":{"per_second":99999999}}`, []string{"/rate/per_second"}},
+		{"an unknown way to keep a suppression list", `{` + good + `,"care":{"suppression":"maybe"}}`, []string{"/care/suppression"}},
 		{"an unknown kind", `{` + good + `,"kind":"enterprise"}`, []string{"/kind"}},
 		{"http off loopback", `{` + good + `,"base_url":"http://api.weixin.qq.com"}`, []string{"/base_url"}},
 		{"http to a name that only looks like loopback", `{` + good + `,"base_url":"http://127.0.0.1.example.com"}`, []string{"/base_url"}},

@@ -377,11 +377,15 @@ func (a *API) listBatchProblems(ctx context.Context, in *batchProblems) (*out[cl
 	if err != nil {
 		return nil, err
 	}
+	hide := masks(ctx)
 	list := client.List[client.BatchProblem]{Items: []client.BatchProblem{}}
 	err = a.cfg.Batches.Problems(ctx, &b, after, func(p batch.RowProblem) bool {
 		if n := len(list.Items); n >= in.Limit && list.Items[n-1].Row != p.Row { // a row's problems stay together
 			list.NextCursor = cursorFor("p", list.Items[n-1].Row)
 			return false
+		}
+		if hide {
+			p.Detail, p.Value = masked, masked
 		}
 		list.Items = append(list.Items, problemRow(p))
 		return true

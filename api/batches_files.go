@@ -94,13 +94,23 @@ var resultHead = []string{"row", "touser", "state", "state_zh", "reason", "errco
 func (a *API) writeResultsCSV(ctx context.Context, b *hongyan.Batch, to io.Writer) error {
 	return writeCSV(to, resultHead, func(w *csv.Writer) error {
 		return a.cfg.Batches.Results(ctx, b, func(r batch.Result) error {
-			cells := ResultCells(b, &r)
-			if masks(ctx) {
-				cells[1] = maskOpenID(cells[1])
-			}
-			return w.Write(cells)
+			return w.Write(shownCells(ctx, b, &r))
 		})
 	})
+}
+
+// shownCells is ResultCells as far as the caller may see them. A bad row's openid may be
+// anything, and its cause quotes what is wrong.
+func shownCells(ctx context.Context, b *hongyan.Batch, r *batch.Result) []string {
+	cells := ResultCells(b, r)
+	switch {
+	case !masks(ctx):
+	case r.Message == nil && len(r.Problems) > 0:
+		cells[1], cells[6], cells[7] = masked, masked, masked
+	default:
+		cells[1] = maskOpenID(cells[1])
+	}
+	return cells
 }
 
 // ResultHead names the cells that ResultCells returns.
@@ -161,6 +171,9 @@ func (a *API) writeProblemsCSV(ctx context.Context, b *hongyan.Batch, to io.Writ
 	return writeCSV(to, []string{"row", "column", "rule", "detail", "detail_zh", "value"}, func(w *csv.Writer) error {
 		var failed error
 		err := a.cfg.Batches.Problems(ctx, b, 0, func(p batch.RowProblem) bool {
+			if masks(ctx) {
+				p.Detail, p.DetailZH, p.Value = masked, masked, masked
+			}
 			failed = w.Write([]string{strconv.FormatInt(p.Row, 10), plainCell(p.Column), p.Rule, plainCell(p.Detail), plainCell(p.DetailZH), plainCell(p.Value)})
 			return failed == nil
 		})

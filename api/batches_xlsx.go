@@ -13,7 +13,7 @@ import (
 // or a msgid of 19 digits stays as it is.
 func (a *API) writeResultsXLSX(ctx context.Context, b *hongyan.Batch, to io.Writer) error {
 	w := sheet.NewWriter(to, "results", ResultHead())
-	if err := a.cfg.Batches.Results(ctx, b, func(r batch.Result) error { return w.Write(ResultCells(b, &r)) }); err != nil {
+	if err := a.cfg.Batches.Results(ctx, b, func(r batch.Result) error { return w.Write(shownCells(ctx, b, &r)) }); err != nil {
 		return err
 	}
 	return w.Close()

@@ -30,8 +30,7 @@ func setCare(c *hongyan.Care, in *client.Care, f *faults) {
 	if in.Suppression != nil {
 		if rule := hongyan.OneOf(*in.Suppression, "", "auto", hongyan.SuppressionOff); rule != "" {
 			f.add("/care/suppression", "%s", rule)
-		}
-		if c.Suppression = *in.Suppression; c.Suppression == "auto" {
+		} else if c.Suppression = *in.Suppression; c.Suppression == "auto" {
 			c.Suppression = ""
 		}
 	}

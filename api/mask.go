@@ -27,6 +27,14 @@ func maskOpenID(s string) string {
 	return s[:keep] + "…" + s[len(s)-keep:]
 }
 
+// maskText hides a text; that there is none may be seen.
+func maskText(s string) string {
+	if s == "" {
+		return ""
+	}
+	return masked
+}
+
 // maskMessage hides whom a message is for and what it says.
 func maskMessage(m *client.Message) {
 	m.ToUser, m.Metadata = maskOpenID(m.ToUser), nil

@@ -125,7 +125,7 @@ func (a *API) listRules(ctx context.Context, in *accountPath) (*out[client.List[
 	}
 	list := client.List[client.Rule]{Items: make([]client.Rule, 0, len(rules))}
 	for i := range rules {
-		list.Items = append(list.Items, viewRule(&rules[i]))
+		list.Items = append(list.Items, shownRule(ctx, &rules[i]))
 	}
 	return &out[client.List[client.Rule]]{list}, nil
 }
@@ -135,7 +135,16 @@ func (a *API) getRule(ctx context.Context, in *rulePath) (*out[client.Rule], err
 	if err != nil {
 		return nil, err
 	}
-	return &out[client.Rule]{viewRule(&r)}, nil
+	return &out[client.Rule]{shownRule(ctx, &r)}, nil
+}
+
+// shownRule is viewRule as far as the caller may see it.
+func shownRule(ctx context.Context, r *hongyan.Rule) client.Rule {
+	v := viewRule(r)
+	if masks(ctx) {
+		v.LastRefusal = maskText(v.LastRefusal)
+	}
+	return v
 }
 
 func (a *API) updateRule(ctx context.Context, in *struct {
@@ -258,7 +267,7 @@ func (a *API) listFirings(ctx context.Context, in *struct {
 	for i := range found {
 		v := viewFiring(&found[i])
 		if hide {
-			v.OpenID = maskOpenID(v.OpenID)
+			v.OpenID, v.Refusal = maskOpenID(v.OpenID), maskText(v.Refusal)
 		}
 		list.Items = append(list.Items, v)
 	}

@@ -439,7 +439,7 @@ func (a *API) listWebhookDeliveries(ctx context.Context, in *webhookDeliveryList
 	}
 	list := client.List[client.WebhookDelivery]{Items: make([]client.WebhookDelivery, 0, len(found))}
 	for i := range found {
-		list.Items = append(list.Items, viewWebhookDelivery(&found[i]))
+		list.Items = append(list.Items, viewWebhookDelivery(ctx, &found[i]))
 	}
 	if len(found) == in.Limit {
 		list.NextCursor = cursorFor("w", found[len(found)-1].WebhookDelivery.ID)
@@ -474,13 +474,16 @@ func (a *API) getWebhookDelivery(ctx context.Context, in *webhookDeliveryPath) (
 	if len(found) == 0 {
 		return nil, hongyan.Errorf(hongyan.NotFound, "unknown_delivery", "webhook %s has no delivery %d", w.ID, in.Delivery)
 	}
-	v := viewWebhookDelivery(&found[0])
+	v := viewWebhookDelivery(ctx, &found[0])
+	if masks(ctx) {
+		maskNews(&found[0].News)
+	}
 	call := client.WebhookCall(deliver.ShowRequest(&w, &found[0]))
 	v.Request = &call
 	return &out[client.WebhookDelivery]{v}, nil
 }
 
-func viewWebhookDelivery(c *store.ClaimedNews) client.WebhookDelivery {
+func viewWebhookDelivery(ctx context.Context, c *store.ClaimedNews) client.WebhookDelivery {
 	d := &c.WebhookDelivery
 	v := client.WebhookDelivery{
 		ID: id64(d.ID), WebhookID: d.WebhookID, EventID: c.News.EventID(), Type: d.Type, AppID: d.AppID, State: d.State.String(),
@@ -489,6 +492,9 @@ func viewWebhookDelivery(c *store.ClaimedNews) client.WebhookDelivery {
 	}
 	if c.News.MessageID != "" {
 		v.MessageID = &c.News.MessageID
+	}
+	if masks(ctx) {
+		v.Answer = maskText(v.Answer) // endpoints may echo what they were told
 	}
 	if d.State == hongyan.DeliveryPending {
 		v.DueAt = client.At(d.DueAt)

@@ -1,9 +1,12 @@
 package rule_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -97,6 +100,35 @@ type life struct {
 	stop func()
 
 	told atomic.Int64 // rule.fired
+
+	mu   sync.Mutex
+	fact string // the latest rule.fired, as JSON
+	log  syncBuffer
+}
+
+// said is the latest rule.fired, as JSON.
+func (l *life) said() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fact
+}
+
+// syncBuffer is a log that may be read while it is written. Its zero value is empty.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 func (w *world) start() *life {
@@ -120,7 +152,17 @@ func (w *world) start() *life {
 			return sent, nil
 		},
 		Check: func(ctx context.Context, o *rule.Outgoing) error { return engine.Check(ctx, new(request(o))) },
-		Tell:  func(context.Context, string, string, any) { l.told.Add(1) },
+		Tell: func(_ context.Context, _, _ string, data any) {
+			raw, err := json.Marshal(data)
+			if err != nil {
+				w.t.Error(err)
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.fact = string(raw)
+			l.told.Add(1)
+		},
+		Logger: slog.New(slog.NewTextHandler(&l.log, nil)),
 	})
 	pushes := callback.New(callback.Config{Store: l.cut, Rules: l.desk.Firings, Fired: l.desk.Wake})
 	ctx, cancel := context.WithCancel(context.Background())

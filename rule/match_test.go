@@ -14,6 +14,23 @@ func field(value string) wechat.Field { return wechat.Field{Value: value} }
 const popup = "<SubscribeMsgPopupEvent><List><TemplateId>T1</TemplateId><SubscribeStatusString>reject</SubscribeStatusString><PopupScene>0</PopupScene></List>" +
 	"<List><TemplateId>T2</TemplateId><SubscribeStatusString>accept</SubscribeStatusString><PopupScene>1</PopupScene></List></SubscribeMsgPopupEvent>"
 
+// TestAValueInAnAddressStaysOneValue: it ends no parameter, and a space is one in a path too.
+func TestAValueInAnAddressStaysOneValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := hongyan.Rule{AppID: appID, Name: "a", On: "click", Message: hongyan.RuleMessage{TemplateID: tmplID, URL: "https://example.com/{{event.EventKey}}/?k={{event.EventKey}}",
+			Data: wechat.Data{"thing1": field("欢迎"), "time2": field("{{time}}")}}}
+		e := w.push(userA, "click", "<EventKey>a b+c&amp;d/é</EventKey>")
+		got, err := w.start().desk.Try(t.Context(), &r, &e)
+		if err != nil || got.Message == nil {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		if want := "https://example.com/a%20b%2Bc%26d%2F%C3%A9/?k=a%20b%2Bc%26d%2F%C3%A9"; got.Message.URL != want {
+			t.Errorf("got  %s\nwant %s", got.Message.URL, want)
+		}
+	})
+}
+
 // TestWhichPushesFit tries rules on pushes, and what they would send.
 func TestWhichPushesFit(t *testing.T) {
 	filter := func(field, op, value string) []hongyan.RuleFilter {

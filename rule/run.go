@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"hongyan"
@@ -130,7 +131,7 @@ func (d *Desk) send(ctx context.Context, claimed []hongyan.Firing, results []sto
 			d.later(f, r, one.Err)
 		default:
 			said := asError(one.Err)
-			refuse(r, said.Code, said.Message)
+			refuse(r, said.Code, words(said))
 		}
 	}
 }
@@ -151,6 +152,27 @@ func asError(err error) *hongyan.Error {
 	return &hongyan.Error{Kind: hongyan.Internal, Code: "internal", Message: "a fault of the gateway; its log has it"}
 }
 
+// words says which rules a message breaks, without what breaks them: values are about
+// the person, and a refusal is kept, told and logged where no erasure of him looks. The
+// template is the rule's own.
+func words(e *hongyan.Error) string {
+	if len(e.Fields) == 0 {
+		return e.Message
+	}
+	said := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		switch {
+		case f.Pointer == "/template_id":
+			said[i] = f.Detail
+		case f.Rule != "":
+			said[i] = f.Pointer + " breaks " + f.Rule
+		default:
+			said[i] = f.Pointer + " is refused: " + e.Code
+		}
+	}
+	return strings.Join(said, "; ")
+}
+
 func refuse(r *store.FiringResult, code, why string) {
 	r.State, r.Code, r.Refusal = hongyan.FiringRefused, code, why
 }
@@ -163,7 +185,7 @@ func (d *Desk) later(f *hongyan.Firing, r *store.FiringResult, err error) {
 	}
 	r.State, r.DueAt = hongyan.FiringPending, d.cfg.Store.Now().Add(wait)
 	said := asError(err)
-	r.Code, r.Refusal = said.Code, said.Message
+	r.Code, r.Refusal = said.Code, words(said)
 	d.log.Warn("a rule's message could not be stored; tried again", "appid", f.AppID, "rule", f.RuleID, "in", wait, "err", err)
 }
 

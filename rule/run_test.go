@@ -135,6 +135,31 @@ func TestARefusalShowsAndCostsNothing(t *testing.T) {
 	})
 }
 
+// TestARefusalQuotesNoValue: an erasure of the person does not look where refusals are kept.
+func TestARefusalQuotesNoValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := w.rule("welcome", func(r *hongyan.Rule) {
+			r.On, r.Message.Data["thing1"], r.Message.Data["time2"] = "click", field("{{openid}}"), field("{{event.EventKey}}")
+		})
+		l := w.start()
+		w.push(userA, "click", "<EventKey>secret-of-the-user</EventKey>")
+		time.Sleep(10 * time.Second)
+		fired, err := w.store.Firings(t.Context(), r.ID, 0, 10)
+		if err != nil || len(fired) != 1 || fired[0].State != hongyan.FiringRefused {
+			t.Fatalf("firings %+v, %v, want one refused", fired, err)
+		}
+		for _, said := range []string{w.ruleNow("welcome").LastRefusal, fired[0].Refusal, l.log.String(), l.said()} {
+			if !strings.Contains(said, "/data/thing1") || !strings.Contains(said, "/data/time2") {
+				t.Errorf("%q does not name the fields", said)
+			}
+			if strings.Contains(said, "secret-of") || strings.Contains(said, userA) {
+				t.Errorf("%q quotes a value", said)
+			}
+		}
+	})
+}
+
 // TestAnOldPushIsTooLate: a gateway that was down for days greets nobody who followed then.
 func TestAnOldPushIsTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,10 +25,12 @@ func (v *values) fill(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(hole string) string { return v.of(strings.TrimSpace(hole[2 : len(hole)-2])) })
 }
 
-// fillURL is fill inside an address: a value must not begin another parameter.
+// fillURL is fill inside an address: a value must not begin another parameter. A space
+// becomes %20, which means one in a path and in a query alike; + does in a query alone.
 func (v *values) fillURL(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(hole string) string {
-		return url.QueryEscape(v.of(strings.TrimSpace(hole[2 : len(hole)-2])))
+		escaped := url.QueryEscape(v.of(strings.TrimSpace(hole[2 : len(hole)-2])))
+		return strings.ReplaceAll(escaped, "+", "%20")
 	})
 }
 

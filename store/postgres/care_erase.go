@@ -187,6 +187,10 @@ func (t *tx) eraseMessage(seq int64, e *hongyan.Erasure, n *hongyan.Erased) erro
 		m.Receipt.ToUser = e.Pseudonym
 		receipt = encodeReceipt(*m.Receipt)
 	}
+	// An endpoint may have answered with what it was told.
+	if _, err := t.exec("UPDATE webhook_deliveries SET last_answer = '' WHERE seq = $1 AND seq > 0 AND last_answer <> ''", seq); err != nil {
+		return err
+	}
 	n.Messages++
 	return t.execAll(1, eraseMessageSQL, e.Pseudonym, receipt, seq)
 }
@@ -262,7 +266,7 @@ func (x *erasing) lists() error {
 		if err != nil {
 			return err
 		}
-		fired, err := t.exec(`UPDATE firings SET openid = $1, message = NULL, state = CASE state WHEN 0 THEN 2::smallint ELSE state END,
+		fired, err := t.exec(`UPDATE firings SET openid = $1, message = NULL, refusal = '', state = CASE state WHEN 0 THEN 2::smallint ELSE state END,
 			code = CASE state WHEN 0 THEN 'erased' ELSE code END, ended_at = CASE state WHEN 0 THEN $2::bigint ELSE ended_at END
 			WHERE openid = $3 AND appid = $4`, x.e.Pseudonym, t.now, x.e.OpenID, x.e.AppID)
 		n += fired

@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // news takes the data of what was told that names the person: a receipt nobody owns, few
@@ -26,6 +27,9 @@ func (x *erasing) news() error {
 		for some := range slices.Chunk(named, eraseBatch) {
 			if err == nil {
 				err = x.gently(func(t *tx) error {
+					if _, err := t.exec("UPDATE webhook_deliveries SET last_answer = '' WHERE news = ANY($1)", some); err != nil {
+						return err
+					}
 					return t.execAll(len(some), "UPDATE news SET data = '{}' WHERE id = ANY($1)", some)
 				})
 			}
@@ -36,14 +40,14 @@ func (x *erasing) news() error {
 	}
 }
 
-// names reports whether a JSON object has the text as a value of its own.
+// names reports whether a JSON object has the text in a value of its own.
 func names(data, text string) bool {
 	var fields map[string]any
 	if json.Unmarshal([]byte(data), &fields) != nil {
 		return false
 	}
 	for _, v := range fields {
-		if v == text {
+		if v, ok := v.(string); ok && strings.Contains(v, text) {
 			return true
 		}
 	}

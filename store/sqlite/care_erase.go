@@ -178,6 +178,10 @@ func (t *tx) eraseMessage(seq int64, e *hongyan.Erasure, n *hongyan.Erased) erro
 		m.Receipt.ToUser = e.Pseudonym
 		receipt = encodeReceipt(*m.Receipt)
 	}
+	// An endpoint may have answered with what it was told.
+	if _, err := t.exec("UPDATE webhook_deliveries SET last_answer = '' WHERE seq = ? AND seq > 0 AND last_answer <> ''", seq); err != nil {
+		return err
+	}
 	n.Messages++
 	return t.execAll(1, eraseMessageSQL, e.Pseudonym, receipt, seq)
 }
@@ -245,7 +249,7 @@ func (x *erasing) lists() error {
 		if err != nil {
 			return err
 		}
-		fired, err := t.exec(`UPDATE firings SET openid = ?, message = NULL, state = CASE state WHEN 0 THEN 2 ELSE state END,
+		fired, err := t.exec(`UPDATE firings SET openid = ?, message = NULL, refusal = '', state = CASE state WHEN 0 THEN 2 ELSE state END,
 			code = CASE state WHEN 0 THEN 'erased' ELSE code END, ended_at = CASE state WHEN 0 THEN ? ELSE ended_at END
 			WHERE openid = ? AND appid = ?`, x.e.Pseudonym, t.now, x.e.OpenID, x.e.AppID)
 		n += fired

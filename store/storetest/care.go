@@ -239,12 +239,19 @@ func erased(f *fixture) {
 	f.finishFor(kept, userB, targetA)
 	r := f.rule("welcome", func(r *hongyan.Rule) { r.Once = hongyan.OnceEver })
 	f.fire(r, events[1])
+	refused := f.rule("broken")
+	f.fire(refused, events[2])
+	for _, one := range f.takeFirings() {
+		if one.RuleID == refused.ID {
+			f.must(f.s.FinishFirings(f.ctx, []store.FiringResult{{ID: one.ID, Attempts: 1, State: hongyan.FiringRefused, Code: "invalid_data", Refusal: "it says " + userA}}))
+		}
+	}
 	f.suppress()
 	_, err := f.s.CountUser(f.ctx, store.UserDay{AppID: appA, OpenID: userA, Day: hongyan.PeriodStart("day", f.s.Now())}, 1, 1)
 	f.must(err)
 
 	got := f.erase(e)
-	same(f, "counted", got, hongyan.Erased{Messages: 3, Events: 3, Others: 5, Awaiting: 1})
+	same(f, "counted", got, hongyan.Erased{Messages: 3, Events: 3, Others: 6, Awaiting: 1})
 	same(f, "a second pass finds nothing", f.erase(e), hongyan.Erased{})
 	for id, state := range map[string]hongyan.State{waiting.ID: hongyan.Cancelled, done.ID: hongyan.Delivered, unknown.ID: hongyan.Accepted} {
 		m := f.get(id)
@@ -256,6 +263,9 @@ func erased(f *fixture) {
 	m := f.get(others.ID)
 	same(f, "another's", []any{m.State, m.ToUser, m.Metadata != nil, m.ClientMsgID}, []any{hongyan.Queued, userB, true, others.ClientMsgID})
 	f.nothingOf(userA, 5, len(kept))
+	for _, one := range f.firings(refused) {
+		same(f, "a refused firing", []any{one.OpenID, one.Code, one.Refusal}, []any{e.Pseudonym, "invalid_data", ""})
+	}
 
 	// What comes late about a message finds it, and does not bring the person back.
 	late := f.pushes(appA, 1, userB)

@@ -291,17 +291,30 @@ func newsRead(f *fixture) {
 }
 
 func newsErased(f *fixture) {
-	f.hook("all")
+	id := f.hook("all")
 	other := "oUserBBBBBBBBBBBBBBBBBBBBBBB"
 	f.receive(hongyan.Receipt{AppID: appA, MsgID: 5, ToUser: userA, Status: "success", Raw: "success", At: f.s.Now()})
 	f.receive(hongyan.Receipt{AppID: appA, MsgID: 6, ToUser: other, Status: "success", Raw: "success", At: f.s.Now()})
 	m := f.insert()
 	_, err := f.s.Cancel(f.ctx, m.ID)
 	f.must(err)
+	f.must(f.s.PutNews(f.ctx, []hongyan.News{{Type: hongyan.NewsRuleFired, AppID: appA, Data: []byte(`{"refusal":"it says ` + userA + `"}`)}}))
+	f.spread()
+	claimed, err := f.s.ClaimNews(f.ctx, store.NewsClaim{WebhookID: id, Max: 10, Lease: time.Minute})
+	f.must(err)
+	for _, c := range claimed { // an endpoint that echoes
+		f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: 1, State: hongyan.DeliveryDone, Status: 200, Answer: string(c.News.Body())}}))
+	}
 	_, err = f.s.EraseUser(f.ctx, hongyan.Erasure{AppID: appA, OpenID: userA, Pseudonym: "erased-1"})
 	f.must(err)
+	for _, d := range f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: id}) {
+		if strings.Contains(d.LastAnswer, userA) {
+			f.Errorf("what was answered to %s names the person: %s", d.Type, d.LastAnswer)
+		}
+		same(f, "answer to another person's is kept", strings.Contains(d.LastAnswer, other), strings.Contains(string(d.News.Data), other))
+	}
 	all := f.news()
-	same(f, "types", typesOf(all), []string{hongyan.NewsReceiptUnmatched, hongyan.NewsReceiptUnmatched, hongyan.NewsCancelled})
+	same(f, "types", typesOf(all), []string{hongyan.NewsReceiptUnmatched, hongyan.NewsReceiptUnmatched, hongyan.NewsCancelled, hongyan.NewsRuleFired})
 	for i, n := range all {
 		if strings.Contains(string(n.Body()), userA) {
 			f.Fatalf("news %d still name the person: %s", i, n.Body())
