@@ -49,21 +49,17 @@ type batchBody struct {
 }
 
 type batchRequest struct {
-	noIdempotencyKey
-	Body batchCreate
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
+	Body           batchCreate
 }
 
 // noIdempotencyKey refuses a header that would promise what is not kept.
-type noIdempotencyKey struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
-}
-
-func (in *noIdempotencyKey) refuse(instead string) error {
-	if in.IdempotencyKey == "" {
+func noIdempotencyKey(key, instead string) error {
+	if key == "" {
 		return nil
 	}
 	e := &hongyan.Error{Kind: hongyan.Invalid, Code: "idempotency_key_not_taken", Hint: instead,
-		Message: fmt.Sprintf("batches take no Idempotency-Key, got %q", clip(in.IdempotencyKey))}
+		Message: fmt.Sprintf("batches take no Idempotency-Key, got %q", clip(key))}
 	e.Fields = []hongyan.FieldError{{Pointer: "/header/Idempotency-Key", Detail: e.Message}}
 	return e
 }
@@ -104,7 +100,7 @@ func (a *API) batch(ctx context.Context, id string) (hongyan.Batch, error) {
 }
 
 func (a *API) createBatch(ctx context.Context, in *batchRequest) (*created[client.Batch], error) {
-	if err := in.refuse("Leave it out. A batch that is made twice sends nothing by itself: recipients are uploaded into one, and only what is started is sent."); err != nil {
+	if err := noIdempotencyKey(in.IdempotencyKey, "Leave it out. A batch that is made twice sends nothing by itself: recipients are uploaded into one, and only what is started is sent."); err != nil {
 		return nil, err
 	}
 	info, asked := infoOf(ctx), &in.Body.value
@@ -283,16 +279,16 @@ func (a *API) updateBatch(ctx context.Context, in *batchUpdate) (*out[client.Bat
 }
 
 type batchRetry struct {
-	noIdempotencyKey
-	ID   string `path:"id" doc:"The batch's id."`
-	Body body[client.BatchRetry]
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
+	ID             string `path:"id" doc:"The batch's id."`
+	Body           body[client.BatchRetry]
 }
 
 func (a *API) retryBatch(ctx context.Context, in *batchRetry) (*created[client.Batch], error) {
 	if _, err := a.batch(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	if err := in.refuse("Leave it out: a second retry of the same batch is refused by itself (retried_already)."); err != nil {
+	if err := noIdempotencyKey(in.IdempotencyKey, "Leave it out: a second retry of the same batch is refused by itself (retried_already)."); err != nil {
 		return nil, err
 	}
 	r := batch.Retry{Errcodes: in.Body.Value.Errcodes, Name: in.Body.Value.Name, Again: in.Body.Value.Again, CallerID: infoOf(ctx).caller.ID}
