@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,7 +48,21 @@ type batchBody struct {
 	Metadata         jsontext.Value    `json:"metadata"`
 }
 
-type batchRequest struct{ Body batchCreate }
+type batchRequest struct {
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
+	Body           batchCreate
+}
+
+// noIdempotencyKey refuses a header that would promise what is not kept.
+func noIdempotencyKey(key, instead string) error {
+	if key == "" {
+		return nil
+	}
+	e := &hongyan.Error{Kind: hongyan.Invalid, Code: "idempotency_key_not_taken", Hint: instead,
+		Message: fmt.Sprintf("batches take no Idempotency-Key, got %q", clip(key))}
+	e.Fields = []hongyan.FieldError{{Pointer: "/header/Idempotency-Key", Detail: e.Message}}
+	return e
+}
 
 // batchCreate is body for a batch, which is decoded into WeChat's shapes.
 type batchCreate struct {
@@ -85,6 +100,9 @@ func (a *API) batch(ctx context.Context, id string) (hongyan.Batch, error) {
 }
 
 func (a *API) createBatch(ctx context.Context, in *batchRequest) (*created[client.Batch], error) {
+	if err := noIdempotencyKey(in.IdempotencyKey, "Leave it out. A batch that is made twice sends nothing by itself: recipients are uploaded into one, and only what is started is sent."); err != nil {
+		return nil, err
+	}
 	info, asked := infoOf(ctx), &in.Body.value
 	d, err := asked.draft()
 	if err != nil {
@@ -261,15 +279,19 @@ func (a *API) updateBatch(ctx context.Context, in *batchUpdate) (*out[client.Bat
 }
 
 type batchRetry struct {
-	ID   string `path:"id" doc:"The batch's id."`
-	Body body[client.BatchRetry]
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
+	ID             string `path:"id" doc:"The batch's id."`
+	Body           body[client.BatchRetry]
 }
 
 func (a *API) retryBatch(ctx context.Context, in *batchRetry) (*created[client.Batch], error) {
 	if _, err := a.batch(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	r := batch.Retry{Errcodes: in.Body.Value.Errcodes, Name: in.Body.Value.Name, CallerID: infoOf(ctx).caller.ID}
+	if err := noIdempotencyKey(in.IdempotencyKey, "Leave it out: a second retry of the same batch is refused by itself (retried_already)."); err != nil {
+		return nil, err
+	}
+	r := batch.Retry{Errcodes: in.Body.Value.Errcodes, Name: in.Body.Value.Name, Again: in.Body.Value.Again, CallerID: infoOf(ctx).caller.ID}
 	for _, word := range in.Body.Value.States {
 		s, err := hongyan.ParseState(word)
 		if err != nil {

@@ -238,6 +238,47 @@ func TestBatchesOfOtherAccountsDoNotExist(t *testing.T) {
 	}
 }
 
+func TestBatchesPromiseNoIdempotency(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	b := g.createBatch()
+	for path, body := range map[string]string{"/v1/batches": `{"appid":"shop","template_id":"` + sandbox.SeedTemplateOrder + `"}`, "/v1/batches/" + b.ID + "/retry": `{}`} {
+		got := g.do("POST", path, body, "Idempotency-Key", "once")
+		if p := got.problem(t); got.status != 422 || p.Code != "idempotency_key_not_taken" || p.Errors[0].Pointer != "/header/Idempotency-Key" {
+			t.Errorf("%s: got %d %+v", path, got.status, p)
+		}
+	}
+	if list, err := g.admin.Batches(t.Context(), client.BatchFilter{}); err != nil || len(list.Items) != 1 {
+		t.Errorf("%d batches, %v, want the first alone", len(list.Items), err)
+	}
+}
+
+func TestABatchIsRetriedOnce(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	b := g.createBatch()
+	rows := "openid,order\n" + sandbox.OpenID("", 1) + ",A1\n"
+	if _, err := g.admin.UploadRecipients(t.Context(), b.ID, strings.NewReader(rows), client.Upload{ContentType: client.CSV}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.admin.CancelBatch(t.Context(), b.ID); err != nil {
+		t.Fatal(err)
+	}
+	asked := client.BatchRetry{States: []string{"cancelled"}}
+	first, err := g.admin.RetryBatch(t.Context(), b.ID, asked)
+	if err != nil || first.Rows != 1 {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	_, err = g.admin.RetryBatch(t.Context(), b.ID, asked)
+	if p := asProblem(t, err); p.Status != 409 || p.Code != "retried_already" || !strings.Contains(p.Detail, first.ID) {
+		t.Errorf("a second time: %v", err)
+	}
+	asked.Again = true
+	if more, err := g.admin.RetryBatch(t.Context(), b.ID, asked); err != nil || more.ID == first.ID || more.Rows != 1 {
+		t.Errorf("on purpose: %+v, %v", more, err)
+	}
+}
+
 func TestChangesOfBatchesAreInTheAuditLog(t *testing.T) {
 	g := newGateway(t)
 	g.seed()

@@ -81,6 +81,10 @@ func (d *Desk) Change(ctx context.Context, id string, in Change) (hongyan.Batch,
 	return b, err
 }
 
+// pastGrace is how far behind a time of starting may be: clocks differ, and a request
+// takes a moment.
+const pastGrace = time.Minute
+
 // Start lets an open batch go, at a time or (zero) at its own send_at. Conflict with bad
 // rows (batch_has_bad_rows) unless skipBad leaves them out, and without any good one.
 func (d *Desk) Start(ctx context.Context, id string, at time.Time, skipBad bool) (hongyan.Batch, error) {
@@ -96,6 +100,9 @@ func (d *Desk) Start(ctx context.Context, id string, at time.Time, skipBad bool)
 		now := hongyan.Millis(d.store.Now())
 		if at = hongyan.Millis(at); !at.IsZero() {
 			b.SendAt = at
+		}
+		if !at.IsZero() && now.Sub(at) > pastGrace {
+			return false, hongyan.InvalidField("at_past", "/at", "at %s is in the past (now %s)", at.Format(time.RFC3339), now.Format(time.RFC3339))
 		}
 		if b.SendAt.Sub(now) > maxAhead {
 			return false, hongyan.InvalidField("send_at_too_late", "/at", "at %s is more than 90 days ahead", b.SendAt.Format(time.RFC3339))

@@ -11,6 +11,7 @@ package batch
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,7 +60,10 @@ type Desk struct {
 	metrics *metrics
 	names   names
 	counts  countCache
-	wake    chan struct{} // capacity 1: a batch was started, or changed elsewhere
+	uploads uploads
+	// retrying is held from looking for a batch's retries to making one.
+	retrying sync.Mutex
+	wake     chan struct{} // capacity 1: a batch was started, or changed elsewhere
 }
 
 // New builds a Desk; it starts nothing.

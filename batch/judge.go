@@ -89,17 +89,17 @@ func (p *program) problems(e *hongyan.Error, f *Fields) []Problem {
 }
 
 // owners finds the recipients that are another account's users: an openid belongs to
-// one account, and messages were sent to some before.
+// one account, and WeChat accepted messages to some before.
 func (j *judge) owners(ctx context.Context, rows []Row, users []string) error {
-	owners, err := j.desk.store.OwnersOf(ctx, users)
+	owners, err := j.desk.store.OwnersOf(ctx, j.b.AppID, users)
 	if err != nil {
 		return fmt.Errorf("look for the accounts of recipients: %w", err)
 	}
 	for i := range rows {
 		if owner := owners[users[i]]; owner != "" && owner != j.b.AppID && len(rows[i].Problems) == 0 {
 			rows[i].Problems = []Problem{{Column: j.p.columnOf("touser"), Rule: "openid_of_another_account",
-				Detail:   fmt.Sprintf("this openid is a user's of %s, not of %s: messages were sent to it from there", owner, j.b.AppID),
-				DetailZH: fmt.Sprintf("该 openid 属于 %s，不属于 %s：曾从那里给它发过消息", owner, j.b.AppID), Value: clip(users[i])}}
+				Detail:   fmt.Sprintf("this openid is a user's of %s, not of %s: WeChat accepted messages to it from there", owner, j.b.AppID),
+				DetailZH: fmt.Sprintf("该 openid 属于 %s，不属于 %s：微信曾受理从那里发给它的消息", owner, j.b.AppID), Value: clip(users[i])}}
 		}
 	}
 	return nil

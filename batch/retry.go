@@ -14,6 +14,7 @@ type Retry struct {
 	States   []hongyan.State // empty = failed, expired
 	Errcodes []int           // of the last answer; empty = any
 	Name     string          // of the new batch; "" = the old one's
+	Again    bool            // even if a batch sends rows of it again already
 	CallerID string
 }
 
@@ -23,7 +24,9 @@ var retryStates = []hongyan.State{hongyan.Failed, hongyan.Expired, hongyan.Uncer
 
 // Retry makes a new, open batch of rows whose messages ended in some way, with the same
 // texts and each row's own data. With the state cancelled it takes the rows too that a
-// cancelled batch never came to.
+// cancelled batch never came to. Whoever is in a second batch of the same rows would be
+// sent the same twice, so one that is not cancelled is in the way of another
+// (retried_already) unless Again is set.
 func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, error) {
 	old, err := d.store.Batch(ctx, id)
 	if err != nil {
@@ -37,8 +40,8 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 			return old, hongyan.InvalidField("invalid_field", "/states", "messages that are %s cannot be sent again; failed, expired, uncertain and cancelled ones can", s)
 		}
 	}
-	if old.State == hongyan.BatchOpen || old.State == hongyan.BatchScheduled {
-		return old, wrongState(&old, "retried", "It was not sent yet.")
+	if old.State != hongyan.BatchFinished && old.State != hongyan.BatchCancelled {
+		return old, wrongState(&old, "retried", "It has not ended: what is still to come would be left out. Wait for its end, or cancel it.")
 	}
 	b := hongyan.Batch{ID: hongyan.NewBatchID(), AppID: old.AppID, Name: old.Name, Kind: old.Kind, TemplateID: old.TemplateID, Spec: old.Spec,
 		Priority: old.Priority, CallerID: in.CallerID, RetryOf: old.ID, Metadata: old.Metadata,
@@ -50,7 +53,7 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 	if f.settings(&b); f.err() != nil {
 		return old, f.err()
 	}
-	if b, err = d.store.CreateBatch(ctx, b); err != nil {
+	if b, err = d.createRetry(ctx, b, in.Again); err != nil {
 		return b, err
 	}
 	made, err := d.copyRows(ctx, &old, &b, in)
@@ -63,6 +66,46 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 		return b, firstOf(err, cancelErr)
 	}
 	return made, nil
+}
+
+// createRetry makes the batch unless another sends the same rows again. Of two nodes that
+// try at once both may be refused, and never both let through.
+func (d *Desk) createRetry(ctx context.Context, b hongyan.Batch, again bool) (hongyan.Batch, error) {
+	if again {
+		return d.store.CreateBatch(ctx, b)
+	}
+	d.retrying.Lock()
+	defer d.retrying.Unlock()
+	if err := d.retried(ctx, &b); err != nil {
+		return b, err
+	}
+	b, err := d.store.CreateBatch(ctx, b)
+	if err != nil {
+		return b, err
+	}
+	if err = d.retried(ctx, &b); err != nil { // by another node, meanwhile
+		_, cancelErr := d.Cancel(context.WithoutCancel(ctx), b.ID)
+		return b, firstOf(err, cancelErr)
+	}
+	return b, nil
+}
+
+// retried reports an error when a batch other than b, and not cancelled, sends the same
+// batch's rows again.
+func (d *Desk) retried(ctx context.Context, b *hongyan.Batch) error {
+	states := slices.DeleteFunc(hongyan.BatchStates(), func(s hongyan.BatchState) bool { return s == hongyan.BatchCancelled })
+	others, err := d.store.Batches(ctx, store.BatchFilter{RetryOf: b.RetryOf, States: states, Limit: 2})
+	if err != nil {
+		return err
+	}
+	for i := range others {
+		if other := &others[i]; other.ID != b.ID {
+			e := hongyan.Errorf(hongyan.Conflict, "retried_already", "batch %s is sent again by batch %s already, which is %s", b.RetryOf, other.ID, other.State)
+			e.Hint = "Use that batch, or cancel it. again makes one more all the same; whoever is in both may get the message twice."
+			return e
+		}
+	}
+	return nil
 }
 
 func firstOf(err, other error) error {

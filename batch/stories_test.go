@@ -251,7 +251,26 @@ func TestRetryOfTheFailed(t *testing.T) {
 		if err != nil || again.Rows != 4 || again.RetryOf != b.ID || again.State != hongyan.BatchOpen {
 			t.Fatalf("retry: got %+v, %v", again, err)
 		}
+		_, err = w.desk().Retry(t.Context(), b.ID, batch.Retry{Errcodes: []int{43004}})
+		if !isCode(err, "retried_already") || !strings.Contains(err.Error(), again.ID) {
+			t.Errorf("a second retry: got %v, want it refused for %s", err, again.ID)
+		}
+		more, err := w.desk().Retry(t.Context(), b.ID, batch.Retry{Errcodes: []int{43004}, Again: true})
+		if err != nil || more.Rows != 4 {
+			t.Fatalf("once more on purpose: got %+v, %v", more, err)
+		}
+		for _, id := range []string{again.ID, more.ID} {
+			if _, err := w.desk().Cancel(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again, err = w.desk().Retry(t.Context(), b.ID, batch.Retry{Errcodes: []int{43004}}); err != nil {
+			t.Fatalf("after the others were cancelled: %v", err)
+		}
 		w.begin(again.ID)
+		if _, err := w.desk().Retry(t.Context(), again.ID, batch.Retry{}); !isCode(err, "batch_state") {
+			t.Errorf("retry of a running batch: got %v", err)
+		}
 		w.until(again.ID, time.Minute)
 		var rows []batch.Result
 		err = w.desk().Results(t.Context(), new(w.read(again.ID)), func(r batch.Result) error { rows = append(rows, r); return nil })

@@ -60,8 +60,23 @@ func (n NextRow) Error() string { return fmt.Sprintf("the next row is %d", int64
 // Upload judges rows and stages them, the bad with what is wrong with them. Rows that
 // the batch has already are passed over, if they have the same recipients; a gap is a
 // Conflict (rows_gap) whose cause is a NextRow, and so is any error after which the
-// same upload may be sent again.
+// same upload may be sent again. A later upload of the same batch ends this one
+// (upload_replaced), wherever its rows come from: whoever sends again has lost the
+// answer to the first.
 func (d *Desk) Upload(ctx context.Context, id string, u Upload) (Report, error) {
+	if u.DryRun {
+		return d.upload(ctx, id, u, func() {})
+	}
+	ctx, t, release, err := d.uploads.take(ctx, id)
+	if err != nil {
+		return Report{}, err
+	}
+	defer release()
+	return d.upload(ctx, id, u, t.end)
+}
+
+// upload is Upload in its turn, which it may end early.
+func (d *Desk) upload(ctx context.Context, id string, u Upload, endTurn func()) (Report, error) {
 	b, err := d.store.Batch(ctx, id)
 	if err != nil {
 		return Report{}, err
@@ -77,7 +92,8 @@ func (d *Desk) Upload(ctx context.Context, id string, u Upload) (Report, error) 
 	if err != nil {
 		return Report{}, err
 	}
-	s := &staging{desk: d, ctx: ctx, j: j, report: Report{DryRun: u.DryRun, NextRow: b.Rows + 1}}
+	s := &staging{desk: d, ctx: ctx, j: j, next: j.seen.rows() + 1, ended: endTurn,
+		report: Report{DryRun: u.DryRun, NextRow: j.seen.rows() + 1}}
 	err = s.run(u)
 	s.report.Encoding = u.Source.Encoding()
 	d.metrics.staged(&s.report)
@@ -137,22 +153,20 @@ type staging struct {
 	desk   *Desk
 	ctx    context.Context // of the upload
 	j      *judge
+	next   int64  // the number of the first row of the next chunk
+	ended  func() // called when nothing is stored any more
 	report Report
 }
 
 // run reads rows and hands them, chunk by chunk, to a goroutine that judges and stages
-// them meanwhile.
+// them meanwhile. That one ends with ctx at once, whatever the reading waits for.
 func (s *staging) run(u Upload) error {
 	work, failed, done := make(chan []Row), make(chan struct{}), make(chan error, 1)
 	go func() {
-		for rows := range work {
-			if err := s.take(rows); err != nil {
-				close(failed)
-				done <- err
-				return
-			}
-		}
-		done <- nil
+		err := s.takeAll(work)
+		s.ended()
+		close(failed)
+		done <- err
 	}()
 	readErr := s.read(u, func(rows []Row) bool {
 		select {
@@ -163,7 +177,35 @@ func (s *staging) run(u Upload) error {
 		}
 	})
 	close(work)
-	return errors.Join(<-done, readErr)
+	return firstError(<-done, readErr)
+}
+
+// firstError is the error that ended the upload; what else went wrong then followed.
+func firstError(staged, read error) error {
+	if staged != nil {
+		return staged
+	}
+	return read
+}
+
+// takeAll takes chunks until there are no more, or ctx ends.
+func (s *staging) takeAll(work <-chan []Row) error {
+	for {
+		select {
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		case rows, more := <-work:
+			if !more {
+				return nil
+			}
+			if err := s.take(rows); err != nil {
+				if ended := context.Cause(s.ctx); ended != nil {
+					err = ended
+				}
+				return err
+			}
+		}
+	}
 }
 
 // read reads the upload and gives whole chunks away, the rest only when nothing is
@@ -238,44 +280,86 @@ func (s *staging) same(r *Row, n int64) error {
 		Hint:    fmt.Sprintf("to add another file give from=%d; to send another in its place make a new batch", s.j.seen.rows()+1)}
 }
 
-// take judges a chunk of rows and stages it.
+// take judges a chunk of rows and stages it. When others stored rows meanwhile, as an
+// upload to another node does, it goes on behind them.
 func (s *staging) take(rows []Row) error {
-	first := s.j.seen.rows() + 1
-	hashes, users, err := s.j.rows(s.ctx, rows, first)
+	given := make([][]Problem, len(rows)) // by whoever read the rows
+	for i := range rows {
+		given[i] = rows[i].Problems
+	}
+	for {
+		known := s.j.seen.rows()
+		for len(rows) > 0 && s.next <= known {
+			if err := s.same(&rows[0], s.next); err != nil {
+				return err
+			}
+			rows, given, s.next = rows[1:], given[1:], s.next+1
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		err := s.stage(rows)
+		if e, ok := errors.AsType[*hongyan.Error](err); !ok || e.Code != "rows_gap" {
+			return err
+		}
+		now, loadErr := loadSeen(s.ctx, s.desk.store, s.j.b.Seq)
+		if loadErr != nil {
+			return loadErr
+		}
+		if now.rows() <= known { // no race, then
+			return err
+		}
+		s.j.seen = now
+		s.report.NextRow = s.j.seen.rows() + 1
+		for i := range rows {
+			rows[i].Problems = given[i]
+		}
+	}
+}
+
+// stage judges rows, the next ones of the batch, and stores them. An error leaves what is
+// known of the batch's recipients as wrong as the rows were.
+func (s *staging) stage(rows []Row) error {
+	hashes, users, err := s.j.rows(s.ctx, rows, s.next)
 	if err != nil {
 		return err
 	}
 	s.j.twice(rows, hashes, users)
-	bad := s.count(rows, first)
-	if s.report.DryRun {
-		return nil
+	if !s.report.DryRun {
+		c := chunk{adopted: s.j.p.adopted, names: s.j.p.names, rows: rows}
+		blob, err := c.encode()
+		if err != nil {
+			return err
+		}
+		b, err := s.desk.store.StageRows(s.ctx, store.Chunk{Batch: s.j.b.Seq, First: s.next, N: len(rows), Bad: countBad(rows), Hashes: hashBytes(hashes), Data: blob})
+		if err != nil {
+			return err
+		}
+		s.report.NextRow = b.Rows + 1
 	}
-	c := chunk{adopted: s.j.p.adopted, names: s.j.p.names, rows: rows}
-	blob, err := c.encode()
-	if err != nil {
-		return err
-	}
-	b, err := s.desk.store.StageRows(s.ctx, store.Chunk{Batch: s.j.b.Seq, First: first, N: len(rows), Bad: bad, Hashes: hashBytes(hashes), Data: blob})
-	if err != nil {
-		return err
-	}
-	s.report.NextRow = b.Rows + 1
+	s.count(rows)
+	s.next += int64(len(rows))
 	return nil
 }
 
-// count adds rows to the report and returns how many of them are bad.
-func (s *staging) count(rows []Row, first int64) (bad int) {
+func countBad(rows []Row) (bad int) {
 	for i := range rows {
-		if len(rows[i].Problems) == 0 {
-			continue
+		if len(rows[i].Problems) > 0 {
+			bad++
 		}
-		bad++
+	}
+	return bad
+}
+
+// count adds rows, the next ones of the batch, to the report.
+func (s *staging) count(rows []Row) {
+	for i := range rows {
 		for _, p := range rows[i].Problems {
 			if len(s.report.Problems) < reportedProblems {
-				s.report.Problems = append(s.report.Problems, RowProblem{first + int64(i), p})
+				s.report.Problems = append(s.report.Problems, RowProblem{s.next + int64(i), p})
 			}
 		}
 	}
-	s.report.Rows, s.report.Bad, s.report.Good = s.report.Rows+int64(len(rows)), s.report.Bad+int64(bad), s.report.Good+int64(len(rows)-bad)
-	return bad
+	n, bad := int64(len(rows)), int64(countBad(rows))
+	s.report.Rows, s.report.Bad, s.report.Good = s.report.Rows+n, s.report.Bad+bad, s.report.Good+n-bad
 }

@@ -15,6 +15,7 @@ import (
 	"hongyan"
 	"hongyan/batch"
 	"hongyan/sandbox"
+	"hongyan/server"
 	"hongyan/store"
 	"hongyan/wechat"
 )
@@ -40,7 +41,8 @@ func TestBadRowsAreToldByRowColumnAndRule(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs := w.message("wxother0123456789", sandbox.OpenID("", 999))
+		theirs := w.message("wxother0123456789", sandbox.OpenID("", 999), hongyan.Delivered)
+		w.message("wxother0123456789", sandbox.OpenID("", 9), hongyan.Failed) // proves nothing
 		b := w.create(draft())
 		csv := table(1, 600, func(row int, cells []string) {
 			switch row {
@@ -102,10 +104,10 @@ func TestBadRowsAreToldByRowColumnAndRule(t *testing.T) {
 }
 
 // message stores one message, so that its user is known.
-func (w *world) message(appID, user string) hongyan.Message {
+func (w *world) message(appID, user string, state hongyan.State) hongyan.Message {
 	w.t.Helper()
 	out, err := w.store.InsertMessages(w.t.Context(), []store.NewMessage{{Message: hongyan.Message{
-		ID: hongyan.NewMessageID(), AppID: appID, Kind: hongyan.KindTemplate, ToUser: user, TemplateID: "t", State: hongyan.Failed}}})
+		ID: hongyan.NewMessageID(), AppID: appID, Kind: hongyan.KindTemplate, ToUser: user, TemplateID: "t", State: state}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -170,6 +172,110 @@ func TestAnUploadThatBreaksOffGoesOn(t *testing.T) {
 		if _, err := w.upload(b.ID, csv); !isCode(err, "batch_not_open") {
 			t.Errorf("after the start: got %v", err)
 		}
+	})
+}
+
+// stalled gives its text, and then nothing until it is let go.
+type stalled struct {
+	text  io.Reader
+	until chan struct{}
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	n, err := s.text.Read(p)
+	if err == io.EOF {
+		<-s.until
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// TestALaterUploadTakesOver: the connection of the first is lost, and this end does not
+// know it yet.
+func TestALaterUploadTakesOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		b := w.create(draft())
+		csv := strings.ReplaceAll(table(1, 2100), "\n", ","+strings.Repeat("x", 300)+"\n")
+		lost := &stalled{strings.NewReader(csv[:len(csv)*2/3]), make(chan struct{})}
+		ended := make(chan error, 1)
+		go func() { _, err := w.uploadFrom(b.ID, lost); ended <- err }()
+		w.sleep(time.Second)
+		stored := w.read(b.ID).Rows
+		if stored == 0 {
+			t.Fatal("nothing of the first upload is stored")
+		}
+		r, err := w.upload(b.ID, csv)
+		if err != nil || r.Skipped != stored || r.Rows != 2100-stored || r.Bad != 0 {
+			t.Fatalf("the later upload: got %+v, %v", r, err)
+		}
+		close(lost.until)
+		if err := <-ended; !isCode(err, "upload_replaced") {
+			t.Errorf("the first: got %v", err)
+		}
+		if got := w.read(b.ID); got.Rows != 2100 || got.Good != 2100 {
+			t.Errorf("stored: %+v", got)
+		}
+	})
+}
+
+// TestUploadsToTwoNodesMeet: both bring the same file, one a little later.
+func TestUploadsToTwoNodesMeet(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		b := w.create(draft())
+		spoil := func(row int, cells []string) {
+			if row%100 == 0 {
+				cells[0] = sandbox.OpenID("", row-1)
+			}
+		}
+		csv := strings.ReplaceAll(table(1, 2100, spoil), "\n", ","+strings.Repeat("x", 300)+"\n")
+		waiting := make(chan struct{})
+		body := io.MultiReader(strings.NewReader(csv[:len(csv)/3]), &gate{waiting}, strings.NewReader(csv[len(csv)/3:]))
+		type answer struct {
+			r   batch.Report
+			err error
+		}
+		first := make(chan answer, 1)
+		go func() { r, err := w.uploadFrom(b.ID, body); first <- answer{r, err} }()
+		w.sleep(time.Second)
+		other := batch.New(batch.Config{Store: w.store, Engine: server.BatchEngine(w.life.Load().engine)})
+		rows, err := batch.OpenTable(strings.NewReader(csv[:len(csv)*2/3]), "csv", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		if _, err := other.Upload(t.Context(), b.ID, batch.Upload{Source: rows}); err != nil {
+			t.Fatal(err)
+		}
+		between := w.read(b.ID)
+		close(waiting)
+		a := <-first
+		got := w.read(b.ID)
+		if a.err != nil || a.r.NextRow != 2101 || a.r.Rows+a.r.Skipped != 2100 || a.r.Skipped == 0 || between.Rows >= 2100 {
+			t.Errorf("the upload that was overtaken at row %d: got %+v, %v", between.Rows, a.r, a.err)
+		}
+		if got.Rows != 2100 || got.Bad() < 21 || len(w.rules(b.ID)) < 21 {
+			t.Errorf("%d rows, %d bad: %v", got.Rows, got.Bad(), w.rules(b.ID))
+		}
+	})
+}
+
+// gate gives nothing, and that only when it is opened.
+type gate struct{ open chan struct{} }
+
+func (g *gate) Read([]byte) (int, error) { <-g.open; return 0, io.EOF }
+
+func TestAStartInThePastIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		b := w.staged(1)
+		_, err := w.desk().Start(t.Context(), b.ID, time.Now().Add(-2*time.Minute), false)
+		e, ok := errors.AsType[*hongyan.Error](err)
+		if !ok || e.Code != "at_past" || e.Fields[0].Pointer != "/at" || w.read(b.ID).State != hongyan.BatchOpen {
+			t.Errorf("two minutes ago: got %v", err)
+		}
+		if _, err := w.desk().Start(t.Context(), b.ID, time.Now().Add(-30*time.Second), false); err != nil {
+			t.Errorf("half a minute ago: %v", err)
+		}
+		w.until(b.ID, time.Minute)
 	})
 }
 

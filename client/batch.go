@@ -133,6 +133,7 @@ type BatchRetry struct {
 	States   []string `json:"states,omitempty" nullable:"false" doc:"failed, expired, uncertain, cancelled; with cancelled also the rows that a cancelled batch never came to. Default: failed and expired."`
 	Errcodes []int    `json:"errcodes,omitempty" nullable:"false" doc:"Only rows whose last answer was one of these. Default: any."`
 	Name     string   `json:"name,omitempty" doc:"Of the new batch. Default: the old one's."`
+	Again    bool     `json:"again,omitempty" doc:"true: make it even if a batch that is not cancelled sends rows of this one again already; whoever is in both may get the message twice."`
 }
 
 // BatchFilter selects batches; zero fields do not filter.
@@ -253,6 +254,7 @@ func (c *Client) UpdateBatch(ctx context.Context, id string, u BatchUpdate) (Bat
 }
 
 // RetryBatch makes a new, open batch of rows whose messages failed. Start it to send them.
+// A Problem of code retried_already says that there is one and Again is not set.
 func (c *Client) RetryBatch(ctx context.Context, id string, r BatchRetry) (Batch, error) {
 	return one[Batch](ctx, c.patient(), call{method: http.MethodPost, path: batchPath(id, "/retry"), body: r, want: created})
 }

@@ -20,6 +20,9 @@ const (
 	// CodeAliasExists (HTTP 409): Another account has this alias or appid.
 	CodeAliasExists Code = "alias_exists"
 
+	// CodeAtPast (HTTP 422): The time to start at lies more than a minute back. Nothing was started.
+	CodeAtPast Code = "at_past"
+
 	// CodeBadCursor (HTTP 422): cursor is not a next_cursor that this list gave.
 	CodeBadCursor Code = "bad_cursor"
 
@@ -112,6 +115,9 @@ const (
 
 	// CodeFull (HTTP 507): The gateway cannot record anything more, so it accepts nothing.
 	CodeFull Code = "full"
+
+	// CodeIdempotencyKeyNotTaken (HTTP 422): The header would promise that repeating the request is safe; only POST /v1/messages keeps that. Nothing was made.
+	CodeIdempotencyKeyNotTaken Code = "idempotency_key_not_taken"
 
 	// CodeIdempotencyKeyReused (HTTP 422): The same key came with other bytes within 24 hours. Nothing was stored.
 	CodeIdempotencyKeyReused Code = "idempotency_key_reused"
@@ -238,6 +244,9 @@ const (
 
 	// CodeReadOnly (HTTP 503): The file or its folder is read-only.
 	CodeReadOnly Code = "read_only"
+
+	// CodeRetriedAlready (HTTP 409): A batch that is not cancelled sends rows of this one again; detail names it. Nothing was made.
+	CodeRetriedAlready Code = "retried_already"
 
 	// CodeRoleTooLow (HTTP 403): reader reads, sender also sends and acts on messages, admin does everything.
 	CodeRoleTooLow Code = "role_too_low"
@@ -373,6 +382,9 @@ const (
 
 	// CodeUnsupportedMediaType (HTTP 415): Content-Type names no format that is read here.
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
+
+	// CodeUploadReplaced (HTTP 409): A later upload of the same batch began and goes on in its place. What was stored stays.
+	CodeUploadReplaced Code = "upload_replaced"
 
 	// CodeURLTooLong (HTTP 422): url or page has more than 2,048 bytes.
 	CodeURLTooLong Code = "url_too_long"

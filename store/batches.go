@@ -65,16 +65,20 @@ type Batches interface {
 	// CancelBatch ends up to limit waiting messages of a batch without doubt as
 	// cancelled and returns how many.
 	CancelBatch(ctx context.Context, batch int64, limit int) (int, error)
-	// OwnersOf returns, of openids that messages were sent to, the account of the latest one.
-	OwnersOf(ctx context.Context, openIDs []string) (map[string]string, error)
+	// OwnersOf returns, of openids that WeChat accepted messages to, the account of the
+	// latest one, or appID wherever one of that account was accepted. What failed or never
+	// left proves nothing.
+	OwnersOf(ctx context.Context, appID string, openIDs []string) (map[string]string, error)
 }
 
 // BatchFilter selects batches for a list. Zero fields do not filter.
 type BatchFilter struct {
 	AppIDs []string // nil = any
 	States []hongyan.BatchState
-	Before int64 // Seq < Before, the cursor; 0 = from the newest
-	Limit  int   // 1..1000
+	// RetryOf selects the batches that send rows of this one again; "" = any.
+	RetryOf string
+	Before  int64 // Seq < Before, the cursor; 0 = from the newest
+	Limit   int   // 1..1000
 }
 
 // Chunk is rows staged for a batch, in one blob.

@@ -257,6 +257,7 @@ type batchRetry struct {
 	State        []string `placeholder:"STATE,…" help:"Rows whose messages are failed, expired, uncertain or cancelled. Default: failed and expired."`
 	Errcode      []int    `placeholder:"N,…" help:"Only rows whose last answer was one of these."`
 	Name         string   `help:"Of the new batch. Default: the old one's."`
+	Again        bool     `help:"Make one more even if there is a batch that sends rows of this one again; whoever is in both may get the message twice."`
 	Start        bool     `help:"Start the new batch at once."`
 }
 
@@ -265,7 +266,7 @@ func (c *batchRetry) Run(ctx context.Context, w *surroundings) error {
 	if err != nil {
 		return err
 	}
-	b, err := gateway.RetryBatch(ctx, c.ID, client.BatchRetry{States: c.State, Errcodes: c.Errcode, Name: c.Name})
+	b, err := gateway.RetryBatch(ctx, c.ID, client.BatchRetry{States: c.State, Errcodes: c.Errcode, Name: c.Name, Again: c.Again})
 	if err == nil && c.Start {
 		b, err = gateway.StartBatch(ctx, b.ID, client.BatchStart{})
 	}

@@ -226,10 +226,12 @@ func (u *upload) ended(ctx context.Context, err error) error {
 	return &commandError{what: what, cure: "go on with hongyan batch submit " + u.file.name + " --resume " + u.batch}
 }
 
-// passing reports whether an error may be gone when the same is tried again.
+// passing reports whether an error may be gone when the same is tried again. No upload
+// here names its first row, so a gap is another upload of the batch that just stored rows:
+// what the lost connection brought, for one.
 func passing(err error) bool {
 	if p, ok := errors.AsType[*client.Problem](err); ok {
-		return p.Code == "body_not_read" || p.Retryable || p.Status >= http.StatusInternalServerError
+		return p.Code == string(client.CodeBodyNotRead) || p.Code == string(client.CodeRowsGap) || p.Retryable || p.Status >= http.StatusInternalServerError
 	}
 	_, network := errors.AsType[*url.Error](err)
 	return network

@@ -129,6 +129,8 @@ var codeCures = map[string]string{
 	"rows_differ":            "--resume goes on with the same file; for another one make a new batch",
 	"unknown_column":         "compare --map and {{column}} with the first row of the file",
 	"bad_table":              "save it anew as CSV (UTF-8) or .xlsx, with the names of the columns in its first row",
+	"retried_already":        "start or cancel that batch; --again makes one more, and whoever is in both may get the message twice",
+	"upload_replaced":        "another command uploads the same batch: see how it ends",
 	"nothing_to_retry":       "hongyan batch status ID shows how its messages ended",
 	"idempotency_key_reused": "a new message needs a new --idempotency-key, a repeated one the same bytes",
 }

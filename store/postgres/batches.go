@@ -93,6 +93,9 @@ func (s *Store) Batches(ctx context.Context, f store.BatchFilter) ([]hongyan.Bat
 		}
 		q.and("state = ANY(" + q.arg(states) + ")")
 	}
+	if f.RetryOf != "" {
+		q.and("retry_of = " + q.arg(f.RetryOf))
+	}
 	text, args := q.by("seq", batchColumns, beforeOrNewest(f.Before), pageSize(f.Limit))
 	var all []hongyan.Batch
 	err := s.read(ctx, func(c conn) error {
@@ -234,18 +237,21 @@ func unknownRows(row int64) error {
 	return hongyan.Errorf(hongyan.NotFound, "unknown_rows", "row %d of the batch is not stored here, or not any more", row)
 }
 
-// ownersOfSQL finds the accounts of the latest messages to users.
-const ownersOfSQL = `SELECT wanted, appid FROM unnest($1::text[]) AS users (wanted)
-	CROSS JOIN LATERAL (SELECT appid FROM messages WHERE touser = wanted ORDER BY seq DESC LIMIT 1) AS latest`
+// ownersOfSQL finds the accounts of the latest messages to users that WeChat accepted,
+// and puts an account before the others where it accepted one of its own.
+const ownersOfSQL = `SELECT wanted, CASE WHEN appid <> $2 AND EXISTS (
+		SELECT FROM messages WHERE touser = wanted AND messages.appid = $2 AND state IN (4, 8, 9)) THEN $2 ELSE appid END
+	FROM unnest($1::text[]) AS users (wanted)
+	CROSS JOIN LATERAL (SELECT appid FROM messages WHERE touser = wanted AND state IN (4, 8, 9) ORDER BY seq DESC LIMIT 1) AS latest`
 
 // OwnersOf returns the accounts that users belong to, as far as they are known.
-func (s *Store) OwnersOf(ctx context.Context, openIDs []string) (map[string]string, error) {
+func (s *Store) OwnersOf(ctx context.Context, appID string, openIDs []string) (map[string]string, error) {
 	owners := make(map[string]string)
 	err := s.read(ctx, func(c conn) error {
 		return c.query(ctx, func(r *row) error {
 			owners[strings.Clone(r.text())] = r.text()
 			return nil
-		}, ownersOfSQL, openIDs)
+		}, ownersOfSQL, openIDs, appID)
 	})
 	return owners, err
 }

@@ -82,6 +82,9 @@ func (s *Store) Batches(ctx context.Context, f store.BatchFilter) ([]hongyan.Bat
 		}
 		q.and("(? >> state) & 1", mask)
 	}
+	if f.RetryOf != "" {
+		q.and("retry_of = ?", f.RetryOf)
+	}
 	var all []hongyan.Batch
 	err := s.read(ctx, func(c *conn) error {
 		return c.query(ctx, collectBatches(&all), q.sql(batchColumns), append(q.args, beforeOrNewest(f.Before), pageSize(f.Limit))...)
@@ -226,18 +229,28 @@ func unknownRows(row int64) error {
 	return hongyan.Errorf(hongyan.NotFound, "unknown_rows", "row %d of the batch is not stored here, or not any more", row)
 }
 
-// ownerOfSQL finds the account of the latest message to a user.
-const ownerOfSQL = "SELECT appid FROM messages INDEXED BY messages_touser WHERE touser = ? ORDER BY seq DESC LIMIT 1"
+// ownerOfSQL finds the account of the latest message to a user that WeChat accepted,
+// ownUserSQL whether it accepted one of an account.
+const (
+	ownerOfSQL = `SELECT appid FROM messages INDEXED BY messages_touser
+		WHERE touser = ? AND state IN (4, 8, 9) ORDER BY seq DESC LIMIT 1`
+	ownUserSQL = `SELECT appid FROM messages INDEXED BY messages_touser
+		WHERE touser = ? AND appid = ? AND state IN (4, 8, 9) ORDER BY seq DESC LIMIT 1`
+)
 
 // OwnersOf returns the accounts that users belong to, as far as they are known.
-func (s *Store) OwnersOf(ctx context.Context, openIDs []string) (map[string]string, error) {
+func (s *Store) OwnersOf(ctx context.Context, appID string, openIDs []string) (map[string]string, error) {
 	owners := make(map[string]string)
 	err := s.read(ctx, func(c *conn) error {
 		for _, id := range openIDs {
-			_, err := c.queryOne(ctx, func(r *row) error {
+			note := func(r *row) error {
 				owners[strings.Clone(id)] = r.text()
 				return nil
-			}, ownerOfSQL, id)
+			}
+			found, err := c.queryOne(ctx, note, ownerOfSQL, id)
+			if found && err == nil && owners[id] != appID {
+				_, err = c.queryOne(ctx, note, ownUserSQL, id, appID)
+			}
 			if err != nil {
 				return err
 			}

@@ -169,6 +169,8 @@ func TestPlansUseTheirIndex(t *testing.T) {
 		"old events": {keptEventSQL, "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"form":       {usableFormSQL, "SEARCH form_ids USING INDEX form_ids_usable (appid=? AND openid=? AND expires_at>?)"},
 		"formless":   {waitingForFormSQL, "SEARCH messages USING INDEX messages_touser (touser=?)"},
+		"whose user": {ownerOfSQL, "SEARCH messages USING INDEX messages_touser (touser=?)"},
+		"own user":   {ownUserSQL, "SEARCH messages USING INDEX messages_touser (touser=?)"},
 		"consent":    {consentSQL, "SEARCH consents USING INDEX sqlite_autoindex_consents_1 (appid=? AND openid=? AND template_id=?)"},
 		"release":    {heldOfTemplateSQL, "SEARCH messages USING INDEX messages_rare (stream=? AND state=?)"},
 	} {

@@ -132,6 +132,8 @@ func batchesLists(f *fixture) {
 	same(f, "all", list(store.BatchFilter{Limit: 10}), all)
 	same(f, "of an account", list(store.BatchFilter{AppIDs: []string{appB}, Limit: 10}), []string{all[1], all[3]})
 	same(f, "a page", list(store.BatchFilter{Limit: 2, Before: f.readBatch(all[1]).Seq}), all[2:4])
+	again := f.batch(func(b *hongyan.Batch) { b.RetryOf = all[1] })
+	same(f, "retries", list(store.BatchFilter{RetryOf: all[1], States: []hongyan.BatchState{hongyan.BatchOpen}, Limit: 10}), []string{again.ID})
 	b := f.readBatch(all[2])
 	b.State = hongyan.BatchRunning
 	_, err := f.s.UpdateBatch(f.ctx, b)
@@ -404,11 +406,23 @@ func batchesKeepAccount(f *fixture) {
 }
 
 func batchesOwners(f *fixture) {
-	f.insert(func(m *hongyan.Message) { m.ToUser = "oOne" })
-	f.insert(func(m *hongyan.Message) { m.ToUser, m.AppID = "oTwo", appB })
-	owners, err := f.s.OwnersOf(f.ctx, []string{"oOne", "oTwo", "oThree", ""})
-	f.must(err)
-	same(f, "owners", owners, map[string]string{"oOne": appA, "oTwo": appB})
+	sent := func(appID, user string, state hongyan.State) {
+		f.insert(func(m *hongyan.Message) { m.ToUser, m.AppID, m.State = user, appID, state })
+	}
+	sent(appA, "oOne", hongyan.Accepted)
+	sent(appB, "oTwo", hongyan.Delivered)
+	sent(appA, "oTwo", hongyan.Failed)
+	sent(appA, "oBoth", hongyan.Undelivered)
+	sent(appB, "oBoth", hongyan.Delivered)
+	for i, state := range []hongyan.State{hongyan.Queued, hongyan.Failed, hongyan.Cancelled, hongyan.Expired, hongyan.Uncertain} {
+		sent(appB, fmt.Sprintf("oNever%d", i), state)
+	}
+	asked := []string{"oOne", "oTwo", "oBoth", "oNever0", "oNever1", "oNever2", "oNever3", "oNever4", "oThree", ""}
+	for appID, both := range map[string]string{appA: appA, appB: appB, "wxthird": appB} {
+		owners, err := f.s.OwnersOf(f.ctx, appID, asked)
+		f.must(err)
+		same(f, "owners for "+appID, owners, map[string]string{"oOne": appA, "oTwo": appB, "oBoth": both})
+	}
 }
 
 func batchesRetain(f *fixture) {
