@@ -44,13 +44,13 @@ staticcheck: ## staticcheck, in the version go.mod names
 
 test: ## all tests once, under the race detector (PKG=./... by default), and docs/requirements.md against what ran
 	@.ci/need $(NEED)
-	CGO_ENABLED=1 go run ./internal/requirements/gotest -race -timeout 15m $(PKG)
+	CGO_ENABLED=1 go run ./internal/requirements/gotest -race -timeout 40m $(PKG)
 	@echo "and without the race detector, with 50,000 messages instead of 4,000:"
 	go test -count=1 -run '^TestAnOutageWithAKillInItsMiddle$$' ./dispatch
 
 postgres: ## the tests against PostgreSQL alone (TEST_POSTGRES_URL names a server; without it they start one)
 	@.ci/need go gcc postgres
-	CGO_ENABLED=1 go test -race -timeout 15m ./store/postgres/... ./server
+	CGO_ENABLED=1 go test -race -timeout 40m ./store/postgres/... ./server
 
 race: ## the tests COUNT times in random order, under the race detector
 	@.ci/need $(NEED)

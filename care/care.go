@@ -38,9 +38,10 @@ type Desk struct {
 
 	wake chan struct{} // tells Run that there is something to write or to erase; holds one
 
-	mu     sync.Mutex
-	said   []said             // answers of WeChat to be taken down
-	pushed map[string]arrival // by AppID
+	mu       sync.Mutex
+	said     []said               // answers of WeChat to be taken down
+	pushed   map[string]arrival   // by AppID
+	followed map[string]time.Time // by AppID and openid: see follows
 }
 
 // said is an answer of WeChat's that concerns a user.
@@ -58,7 +59,7 @@ func New(cfg Config) *Desk {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{cfg: cfg, log: cfg.Logger, list: newList(), wake: make(chan struct{}, 1), pushed: map[string]arrival{}}
+	return &Desk{cfg: cfg, log: cfg.Logger, list: newList(), wake: make(chan struct{}, 1), pushed: map[string]arrival{}, followed: map[string]time.Time{}}
 }
 
 // Suppressed returns the hold of a message whose recipient is on the account's list;

@@ -309,6 +309,22 @@ func TestEventsCountInTheirOrder(t *testing.T) {
 	})
 }
 
+// TestWhoLeftAndCameBackInOneSecondFollows though the pushes overtook one another.
+func TestWhoLeftAndCameBackInOneSecondFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := w.start()
+		now := w.store.Now()
+		for _, name := range []string{"subscribe", "unsubscribe"} {
+			e := hongyan.Event{AppID: appID, OpenID: userA, Type: name, CreateTime: now, ReceivedAt: now}
+			w.must(d.Seen(t.Context(), []hongyan.Event{e}, make([][]hongyan.Receipt, 1)))
+		}
+		if got := w.kept(d); got != "" {
+			t.Errorf("held for %q", got)
+		}
+	})
+}
+
 // TestAnotherProcessHears of entries within seconds, also of those that were there before it.
 func TestAnotherProcessHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,6 +31,7 @@ func (d *Desk) Seen(ctx context.Context, events []hongyan.Event, receipts [][]ho
 	for i := range events {
 		e := &events[i]
 		d.arrived(e.AppID, e.ReceivedAt)
+		d.follows(e)
 		put = append(put, d.putBy(e, receipts[i])...)
 		reasons := d.lifts(e, receipts[i])
 		if reasons == nil || !d.onList(put, e) {
@@ -74,6 +75,9 @@ func (d *Desk) onList(put []hongyan.Suppression, e *hongyan.Event) bool {
 func (d *Desk) putBy(e *hongyan.Event, receipts []hongyan.Receipt) (all []hongyan.Suppression) {
 	if e.Type == typeUnfollow && e.OpenID != "" {
 		since := at(e)
+		if d.cameBack(e, since) {
+			return nil
+		}
 		return []hongyan.Suppression{{AppID: e.AppID, OpenID: e.OpenID, Reason: hongyan.SuppressNotFollowing, Note: "unsubscribe", Since: since, Until: since.Add(keepNotFollowing)}}
 	}
 	if e.Type != typeReceipt { // a subscribe message's refusal is about one template
@@ -85,6 +89,31 @@ func (d *Desk) putBy(e *hongyan.Event, receipts []hongyan.Receipt) (all []hongya
 		}
 	}
 	return all
+}
+
+// maxFollows bounds the memory of who followed lately.
+const maxFollows = 10_000
+
+// follows remembers when a user followed. WeChat's times are whole seconds, and its
+// pushes may overtake one another: who left and came back at once is a follower.
+func (d *Desk) follows(e *hongyan.Event) {
+	if e.Type != typeFollow || e.OpenID == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.followed) >= maxFollows {
+		clear(d.followed)
+	}
+	d.followed[e.AppID+"/"+e.OpenID] = at(e)
+}
+
+// cameBack reports whether the user who left at since is known to have followed then or later.
+func (d *Desk) cameBack(e *hongyan.Event, since time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	followed, ok := d.followed[e.AppID+"/"+e.OpenID]
+	return ok && !followed.Before(since)
 }
 
 // lifts returns the reasons that an event disproves; nil = none.

@@ -179,7 +179,11 @@ func (c *compiled) firing(p *push, fields map[string]string, life time.Duration)
 	if c.Message.ExpiresAfter > 0 {
 		life = time.Duration(c.Message.ExpiresAfter) * time.Second
 	}
-	sendAt := p.at.Add(c.Delay)
+	began := p.at
+	if began.After(p.ReceivedAt) { // WeChat's clock is ahead of ours: nobody is to wait for that
+		began = p.ReceivedAt
+	}
+	sendAt := began.Add(c.Delay)
 	return store.NewFiring{RuleID: c.ID, OpenID: p.OpenID, Once: c.Once, Message: message, At: p.at, SendAt: sendAt, ExpiresAt: sendAt.Add(life)}
 }
 
