@@ -407,7 +407,7 @@ func (a *API) listBatchProblems(ctx context.Context, in *batchProblems) (*out[cl
 			return false
 		}
 		if hide {
-			p.Detail, p.Value = masked, masked
+			p.Detail, p.DetailZH, p.Value = masked, masked, masked
 		}
 		list.Items = append(list.Items, problemRow(p))
 		return true
