@@ -140,7 +140,7 @@ func oldReadsBack(t *testing.T, s *Store, now time.Time) {
 	}
 	k, err := s.KeyByHash(ctx, []byte{1, 2})
 	if diff := cmp.Diff(hongyan.Key{ID: "key_1", Kind: hongyan.KeyAPI, Name: "shop", Hash: []byte{1, 2}, Hint: "hyk_ab", Role: "sender",
-		AppIDs: []string{oldAppID}, CreatedAt: now}, k); err != nil || diff != "" {
+		AppIDs: []string{oldAppID}, Personal: true, CreatedAt: now}, k); err != nil || diff != "" {
 		t.Errorf("key: %v (-want +got):\n%s", err, diff)
 	}
 	for id, state := range map[string]hongyan.State{"msg_queued": hongyan.Queued, "msg_held": hongyan.Held, "msg_sending": hongyan.Sending,
