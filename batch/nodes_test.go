@@ -139,9 +139,6 @@ func join(t *testing.T, url, name string, platform *sharedWeChat) *node {
 // TestAnotherNodeTakesABatchOver: the node that feeds is killed in the middle, and the
 // other goes on with the next row. A pause on one node stops the other.
 func TestAnotherNodeTakesABatchOver(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes some seconds of real time")
-	}
 	const rows = 4000
 	url := postgrestest.URL(t)
 	if _, _, err := postgres.Migrate(t.Context(), url); err != nil {

@@ -168,9 +168,6 @@ func (c *cluster) until(what string, is func() bool) {
 // joins: no span of time sees more calls than the rate allows, the day's limit is
 // never passed, and at least 95 % of it is used.
 func TestThreeNodesKeepOneRateAndOneQuota(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes some seconds of real time")
-	}
 	const rate, limit = 300, 1500
 	c := newCluster(t)
 	first := c.join("a")
@@ -222,9 +219,6 @@ func mostIn(times []time.Time, span time.Duration) int {
 
 // TestAPauseReachesEveryNodeAtOnce, and so does a resume.
 func TestAPauseReachesEveryNodeAtOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes some seconds of real time")
-	}
 	c := newCluster(t)
 	first := c.join("a")
 	err := first.store.CreateAccount(t.Context(), hongyan.Account{AppID: serviceID, Kind: hongyan.ServiceAccount, RatePerSecond: 200})
