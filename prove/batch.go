@@ -25,6 +25,11 @@ const (
 	stillAfter = time.Second
 	// stillFor is how long it is watched that none does.
 	stillFor = 2 * time.Second
+	// longEnough and longEnoughAKill are how long a batch at least takes, so that there is
+	// something left of a small one to kill, to pause and to cancel.
+	longEnough, longEnoughAKill = 3 * time.Second, 400 * time.Millisecond
+	// mostRate is the highest rate a batch may be given.
+	mostRate = 10_000
 	// batchMemory is the most memory a gateway may take, in MB, however large the batch.
 	batchMemory = 300
 )
@@ -124,7 +129,7 @@ func (s *batchStory) batch(ctx context.Context, id string) (b client.Batch, err 
 func (s *batchStory) upload(ctx context.Context, book *batchBook) error {
 	data := s.r.who.order(plain, "", "{{order}}").Data
 	err := s.try(ctx, func(api *client.Client) error {
-		b, err := api.CreateBatch(ctx, client.BatchRequest{AppID: plain, TemplateID: s.r.who.templates[plain], Data: data, Name: "prove"})
+		b, err := api.CreateBatch(ctx, client.BatchRequest{AppID: plain, TemplateID: s.r.who.templates[plain], Data: data, Name: "prove", RatePerSecond: s.rate(book)})
 		book.id = b.ID
 		return err
 	})
@@ -147,6 +152,18 @@ func (s *batchStory) upload(ctx context.Context, book *batchBook) error {
 		s.t.figure("stored_per_s", float64(int(float64(book.rows)/took.Seconds())))
 	}
 	return nil
+}
+
+// rate is the batch's own, a second; 0 for a batch that takes long enough by itself.
+func (s *batchStory) rate(book *batchBook) float64 {
+	least := longEnough
+	if book.base == 0 {
+		least += time.Duration(s.t.cfg.Kills) * longEnoughAKill
+	}
+	if rate := float64(book.rows) / least.Seconds(); rate <= mostRate {
+		return rate
+	}
+	return 0
 }
 
 // sendFile sends the file until a gateway has all of it.
@@ -280,6 +297,7 @@ func (s *batchStory) pause(ctx context.Context, book *batchBook) error {
 	if err := s.try(ctx, func(api *client.Client) error { _, err := api.PauseBatch(ctx, book.id); return err }); err != nil {
 		return err
 	}
+	s.t.figure("pauses", s.t.result.Figures["pauses"]+1)
 	s.t.figure("pause_ms_max", max(s.t.result.Figures["pause_ms_max"], ms(time.Since(began))))
 	if err := s.still(ctx, book, "pause"); err != nil {
 		return err
