@@ -51,6 +51,7 @@ var layers = []layer{
 	{folder: "store/sqlite", imports: []string{"", "store"}},
 	{folder: "store/postgres", imports: []string{"", "store"}},
 	{folder: "store/postgres/postgrestest"},
+	{folder: "store/sqlite/sqlitetest"},
 	{folder: "store/storetest", imports: []string{"", "store"}},
 	{folder: "access", imports: []string{"", "store"}},
 	{folder: "token", imports: []string{"", "store", "wechat"}},

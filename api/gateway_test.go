@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +25,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/template"
 	"hongyan/token"
 )
@@ -82,7 +82,7 @@ func newGateway(t *testing.T) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "hongyan.db"), Keyring: keyring})
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.File(t, t.TempDir(), sqlite.Migrate), Keyring: keyring})
 	if err != nil {
 		t.Fatal(err)
 	}

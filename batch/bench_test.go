@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"hongyan/server"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/wechat"
 )
 
@@ -40,7 +40,7 @@ func newBenchDesk(b *testing.B) *benchDesk {
 		b.Fatal(err)
 	}
 	d := &benchDesk{wechat: new(constant)}
-	if d.db, err = sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "hongyan.db"), Keyring: keyring}); err != nil {
+	if d.db, err = sqlite.Open(b.Context(), sqlite.Options{Path: sqlitetest.File(b, b.TempDir(), sqlite.Migrate), Keyring: keyring}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = d.db.Close() })

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +25,7 @@ import (
 	"hongyan/server"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/template"
 	"hongyan/token"
 	"hongyan/wechat"
@@ -109,7 +109,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: keyring}); err != nil {
+	if w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.File(t, dir, sqlite.Migrate), Keyring: keyring}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.store.Close() })

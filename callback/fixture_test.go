@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"hongyan/sandbox"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/wechat"
 )
 
@@ -46,7 +46,7 @@ type fixture struct {
 // newFixture opens a store in a temporary folder with an account in plain mode.
 func newFixture(t testing.TB, changes ...func(*hongyan.Account)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, path: filepath.Join(t.TempDir(), "hongyan.db"), mux: http.NewServeMux()}
+	f := &fixture{t: t, path: sqlitetest.File(t, t.TempDir(), sqlite.Migrate), mux: http.NewServeMux()}
 	f.open()
 	t.Cleanup(func() {
 		if err := f.store.Close(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/wechat"
 )
 
@@ -41,7 +41,7 @@ func newGateway(t testing.TB, cb hongyan.Callback, downstreams ...hongyan.Downst
 		t.Fatal(err)
 	}
 	g := &gateway{}
-	if g.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(t.TempDir(), "hongyan.db"), Keyring: keys}); err != nil {
+	if g.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: sqlitetest.File(t, t.TempDir(), sqlite.Migrate), Keyring: keys}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,6 +26,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/template"
 	"hongyan/token"
 )
@@ -134,7 +134,7 @@ func newTestStore(t testing.TB) *sqlite.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: keys})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.File(t, dir, sqlite.Migrate), Keyring: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"hongyan"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 )
 
 // pickedUp is WeChat that notes when the message of each user comes, and which account's.
@@ -69,7 +69,7 @@ func benchQuiet(b *testing.B, perSecond float64, backlog int) {
 		}
 	}
 	must(err)
-	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: filepath.Join(b.TempDir(), "hongyan.db"), Keyring: keyring})
+	s, err := sqlite.Open(b.Context(), sqlite.Options{Path: sqlitetest.File(b, b.TempDir(), sqlite.Migrate), Keyring: keyring})
 	must(err)
 	defer s.Close()
 	wide := []hongyan.QuotaRule{{Scope: "account", Period: "day", Limit: 10_000_000}}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/template"
 	"hongyan/token"
 	"hongyan/wechat"
@@ -121,7 +121,7 @@ func newWorld(t *testing.T, opts ...sandbox.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: keyring})
+	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.File(t, dir, sqlite.Migrate), Keyring: keyring})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}

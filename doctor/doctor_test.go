@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +24,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/template"
 	"hongyan/token"
 )
@@ -66,31 +65,6 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// emptyDatabase is a database with the schema and nothing in it. It is made once:
-// under the race detector the migrations take longer than most stories.
-func emptyDatabase(t *testing.T) []byte {
-	t.Helper()
-	database.once.Do(func() {
-		file := filepath.Join(t.TempDir(), "hongyan.db")
-		db, err := sqlite.Open(t.Context(), sqlite.Options{Path: file, Keyring: zeroKey(t)})
-		if err == nil {
-			err = db.Close()
-		}
-		if err == nil {
-			database.bytes, err = os.ReadFile(file)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	return database.bytes
-}
-
-var database struct {
-	once  sync.Once
-	bytes []byte
-}
-
 func zeroKey(t *testing.T) *store.Keyring {
 	t.Helper()
 	keys, err := store.NewKeyring(make([]byte, store.MasterKeySize))
@@ -103,11 +77,10 @@ func zeroKey(t *testing.T) *store.Keyring {
 // inWard runs a story with an account in which everything is in order.
 func inWard(t *testing.T, story func(w *ward)) {
 	t.Helper()
-	dir, empty := t.TempDir(), emptyDatabase(t)
+	file := sqlitetest.File(t, t.TempDir(), sqlite.Migrate)
 	synctest.Test(t, func(t *testing.T) {
 		w := &ward{T: t, box: sandboxtest.NewInMemory(t), addrs: []netip.Addr{netip.MustParseAddr("203.0.113.11")}}
-		w.must(os.WriteFile(filepath.Join(dir, "hongyan.db"), empty, 0o600))
-		db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: zeroKey(t)})
+		db, err := sqlite.Open(t.Context(), sqlite.Options{Path: file, Keyring: zeroKey(t)})
 		w.must(err)
 		t.Cleanup(func() { w.must(db.Close()) })
 		w.store = db

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,6 +19,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/token"
 	"hongyan/wechat"
 )
@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	dir, err := os.MkdirTemp("", "hongyan-mini-") // t.TempDir's clean-up runs outside the bubble
 	w.must(err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "hongyan.db"), Keyring: keyring})
+	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.File(t, dir, sqlite.Migrate), Keyring: keyring})
 	w.must(err)
 	t.Cleanup(func() { w.must(w.store.Close()) })
 	w.must(w.store.CreateAccount(t.Context(), hongyan.Account{

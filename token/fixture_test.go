@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"hongyan/sandbox/sandboxtest"
 	"hongyan/store"
 	"hongyan/store/sqlite"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/wechat"
 )
 
@@ -57,7 +57,7 @@ func newTestStore(t *testing.T) *sqlite.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "hongyan.db"), Keyring: keys})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: sqlitetest.File(t, t.TempDir(), sqlite.Migrate), Keyring: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

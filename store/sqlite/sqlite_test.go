@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"hongyan"
 	"hongyan/store"
+	"hongyan/store/sqlite/sqlitetest"
 	"hongyan/store/storetest"
 )
 
@@ -29,7 +29,7 @@ func newTestKeyring(t testing.TB, fill byte) *store.Keyring {
 
 func newTestStore(t testing.TB) *Store {
 	t.Helper()
-	return openTestStore(t, filepath.Join(t.TempDir(), "hongyan.db"))
+	return openTestStore(t, sqlitetest.File(t, t.TempDir(), Migrate))
 }
 
 func openTestStore(t testing.TB, path string) *Store {
