@@ -15,7 +15,7 @@ ROWS     ?= 10000 100000 1000000 10000000
 # The race detector, on our code and all libraries but one: SQLite itself, C made into Go,
 # which does its own locking through modernc.org/libc (that is watched). Watching every
 # memory access of it made the tests of everything stored take several times as long.
-RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false
+RACE = -race -gcflags="modernc.org/sqlite/lib=-race=false -d=checkptr=0"
 
 # What the tests of PKG need besides the code: Node for clients that others wrote, a
 # browser for what the phone shows and for the whole seen through it, PostgreSQL for the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,15 +92,36 @@ func TestAnOutageThatCannotBeClearedIsLookedAtAgain(t *testing.T) {
 }
 
 func TestAPausedAccountIsNotProbed(t *testing.T) {
-	atDesk(t, nil, func(d *desk) {
+	w := &watched{}
+	atDesk(t, w.over, func(d *desk) {
 		d.outage()
 		d.must(d.Pause(d.Context(), serviceID))
 		n := d.wechat.count(probePath)
+		w.looks.Store(0)
 		d.sleep(time.Hour)
+		if got := w.looks.Load(); got > 3*3600 { // every five seconds, a few times each
+			d.Errorf("the clock was looked at %d times in an hour in which nothing may leave: something spins", got)
+		}
 		if got := d.wechat.count(probePath); got != n {
 			d.Errorf("%d probes of a paused account in an hour, want none", got-n)
 		}
 	})
+}
+
+// watched counts how often the engine looks at the clock.
+type watched struct {
+	store.Store
+	looks atomic.Int64
+}
+
+func (w *watched) over(s store.Store) store.Store {
+	w.Store = s
+	return w
+}
+
+func (w *watched) Now() time.Time {
+	w.looks.Add(1)
+	return w.Store.Now()
 }
 
 // TestAHoldClearedWhileItIsWrittenStaysCleared: it holds before the store has it,

@@ -32,7 +32,8 @@ func (p *pacing) pause(openID string, until, now time.Time) {
 	(*p)[openID] = until
 }
 
-// forget drops the pauses that are over, and any one if there are none.
+// forget drops the pauses that are over, and any others if those are few: a tenth, so
+// that it is seldom looked through.
 func (p *pacing) forget(now time.Time) {
 	for openID, until := range *p {
 		if !now.Before(until) {
@@ -40,7 +41,7 @@ func (p *pacing) forget(now time.Time) {
 		}
 	}
 	for openID := range *p {
-		if len(*p) < pacedMost {
+		if len(*p) < pacedMost/10*9 {
 			return
 		}
 		delete(*p, openID)

@@ -64,8 +64,11 @@ func TestPausesAreBounded(t *testing.T) {
 	if p.until(last, at).IsZero() || !p.until(last, at.Add(time.Hour)).IsZero() {
 		t.Error("the latest pause: want it to be there, for its hour")
 	}
-	p.pause("o", at.Add(3*time.Hour), at.Add(2*time.Hour))
-	if len(p) != 1 {
-		t.Errorf("%d users remembered after the pauses were over, want the new one", len(p))
+	later := at.Add(2 * time.Hour)
+	for i := range pacedMost {
+		p.pause(fmt.Sprint("x", i), later.Add(time.Hour), later)
+	}
+	if _, there := p[last]; there || len(p) > pacedMost {
+		t.Errorf("%d users remembered, one whose pause is over (%v) among them", len(p), there)
 	}
 }

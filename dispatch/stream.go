@@ -157,6 +157,12 @@ func (s *stream) wakeAt(now time.Time) time.Time {
 		if !s.backlog && s.nextDue.IsZero() {
 			return time.Time{} // nothing to send: no probe either (startProbes)
 		}
+		if h := s.account.stoppedBy(s.key.kind, now); h != nil { // nor while nothing may leave
+			if h.Until.IsZero() {
+				return now.Add(farAway)
+			}
+			return h.Until
+		}
 		return latest(s.gateUntil, now)
 	}
 	if !s.backlog {
