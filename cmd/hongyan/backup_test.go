@@ -17,7 +17,7 @@ import (
 // ledger tells what users saw: nobody a message twice.
 func TestABackupTakenUnderLoadSendsNothingAgain(t *testing.T) {
 	dir := t.TempDir()
-	exe := buildProgram(t, dir)
+	exe := buildProgram(t)
 	box := startProgram(t, exe, nil, "sandbox", "--listen", "127.0.0.1:0", "--delivery-delay", "100ms")
 	g := &crashGateway{t: t, exe: exe, listen: freeAddress(t), data: filepath.Join(dir, "data"), key: "hyk_" + strings.Repeat("c", 43)}
 	g.start()

@@ -179,9 +179,9 @@ type shell struct {
 
 func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
-	bin := t.TempDir()
-	s := &shell{t: t, dir: dir, exe: buildProgram(t, bin), address: map[string]string{"127.0.0.1:7800": freeAddress(t), "127.0.0.1:7900": freeAddress(t)}}
-	s.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HONGYAN_URL=http://"+s.address["127.0.0.1:7800"], "HONGYAN_DATA=data", "NO_COLOR=1")
+	exe := buildProgram(t)
+	s := &shell{t: t, dir: dir, exe: exe, address: map[string]string{"127.0.0.1:7800": freeAddress(t), "127.0.0.1:7900": freeAddress(t)}}
+	s.env = append(os.Environ(), "PATH="+filepath.Dir(exe)+string(os.PathListSeparator)+os.Getenv("PATH"), "HONGYAN_URL=http://"+s.address["127.0.0.1:7800"], "HONGYAN_DATA=data", "NO_COLOR=1")
 	seed, err := os.ReadFile("../../docs/batches.seed.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // not judged here, only that every scenario comes to an end with every message
 // sent (the children refuse anything less).
 func TestBenchMeasuresEveryScenario(t *testing.T) {
-	exe := buildProgram(t, t.TempDir())
+	exe := buildProgram(t)
 	cmd := exec.Command(exe, "bench", "--json", "--messages", "600", "--in-flight", "16", "--peer", "inline", "--accounts", "20", "--watch", "1s")
 	var progress strings.Builder
 	cmd.Stderr = &progress

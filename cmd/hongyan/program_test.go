@@ -2,23 +2,39 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// buildProgram builds the real program, without the race detector: it is to be fast.
-func buildProgram(t *testing.T, dir string) string {
+// buildProgram returns the path of the real program, without the race detector: it is to be fast.
+func buildProgram(t *testing.T) string {
 	t.Helper()
-	exe := filepath.Join(dir, "hongyan")
-	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	exe, err := builtProgram()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return exe
 }
+
+// builtProgram builds the program once for all tests, into a folder that TestMain removes.
+var builtProgram = sync.OnceValues(func() (exe string, err error) {
+	if builtIn, err = os.MkdirTemp("", "hongyan-program-"); err != nil {
+		return "", err
+	}
+	exe = filepath.Join(builtIn, "hongyan")
+	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return exe, nil
+})
+
+var builtIn string // written by builtProgram; "" = not built
 
 // program is a running hongyan process.
 type program struct {

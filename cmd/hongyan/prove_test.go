@@ -33,7 +33,7 @@ func runProve(t *testing.T, exe string, args ...string) (r prove.Report, code in
 
 // TestKillsLoseNothingAndShowNothingTwice is the crash proof in its short form.
 func TestKillsLoseNothingAndShowNothingTwice(t *testing.T) {
-	exe := buildProgram(t, t.TempDir())
+	exe := buildProgram(t)
 	r, code := runProve(t, exe, "--kills", "8", "--messages", "1500")
 	if code != exitOK || !r.OK || r.Lost != 0 || r.Duplicated != 0 {
 		t.Errorf("exit code %d, seed %d, lost %d, duplicated %d:", code, r.Seed, r.Lost, r.Duplicated)
@@ -50,7 +50,7 @@ func TestKillsLoseNothingAndShowNothingTwice(t *testing.T) {
 // long one.
 func TestABatchUnderKills(t *testing.T) {
 	t.Parallel()
-	exe := buildProgram(t, t.TempDir())
+	exe := buildProgram(t)
 	r, code := runProve(t, exe, "--only", "batch", "--kills", "3", "--recipients", "2000")
 	if code != exitOK || !r.OK || len(r.Tests) != 1 {
 		t.Errorf("exit code %d, seed %d: %v", code, r.Seed, r.Tests)
@@ -64,7 +64,7 @@ func TestABatchUnderKills(t *testing.T) {
 // TestEachPlantedDefectIsCaught shows that the checker would see what it is there
 // to see.
 func TestEachPlantedDefectIsCaught(t *testing.T) {
-	exe := buildProgram(t, t.TempDir())
+	exe := buildProgram(t)
 	for defect, invariant := range map[string]string{"commit": "I1", "dedupe": "I3", "receipt": "I7", "fence": "I5"} {
 		t.Run(defect, func(t *testing.T) {
 			t.Parallel()

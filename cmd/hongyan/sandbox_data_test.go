@@ -22,7 +22,7 @@ import (
 // life, without a gap, and the file is never found half written.
 func TestAKilledSandboxGoesOnFromItsLastWrite(t *testing.T) {
 	dir := t.TempDir()
-	exe, data := buildProgram(t, dir), filepath.Join(dir, "data")
+	exe, data := buildProgram(t), filepath.Join(dir, "data")
 	sent := int64(0) // the seq of the newest call remembered
 	for kill := range 3 {
 		box := startProgram(t, exe, nil, "sandbox", "--listen", "127.0.0.1:0", "--data", data, "--delivery-delay", "10ms")

@@ -20,7 +20,18 @@ import (
 
 // TestMain makes this test binary answer to the name hongyan inside scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hongyan": main})
+	testscript.Main(tests{m}, map[string]func(){"hongyan": main})
+}
+
+// tests removes the program that builtProgram built when all have run.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	code := m.M.Run()
+	if builtIn != "" {
+		os.RemoveAll(builtIn)
+	}
+	return code
 }
 
 // TestScripts runs every shell session in testdata. Beside testscript's own
