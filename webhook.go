@@ -121,4 +121,19 @@ type WebhookDelivery struct {
 	LastTook   time.Duration
 	CreatedAt  time.Time
 	EndedAt    time.Time
+	// History are the attempts that ended, oldest first, those before a redelivery too:
+	// the newest MaxWebhookHistory. It is read only with a single delivery.
+	History []WebhookAttempt
+}
+
+// MaxWebhookHistory is how many attempts are remembered of one delivery.
+const MaxWebhookHistory = 20
+
+// WebhookAttempt is one call to an endpoint, or one that may have been made.
+type WebhookAttempt struct {
+	At     time.Time // it began
+	Status int       // HTTP; 0 = there was no answer
+	Error  string    // why it failed, for people; "" = the endpoint took it
+	Answer string    // what the endpoint said, its beginning
+	Took   time.Duration
 }

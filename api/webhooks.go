@@ -480,6 +480,7 @@ func (a *API) getWebhookDelivery(ctx context.Context, in *webhookDeliveryPath) (
 	}
 	call := client.WebhookCall(deliver.ShowRequest(&w, &found[0]))
 	v.Request = &call
+	v.History = viewHistory(ctx, found[0].History)
 	return &out[client.WebhookDelivery]{v}, nil
 }
 
@@ -500,6 +501,18 @@ func viewWebhookDelivery(ctx context.Context, c *store.ClaimedNews) client.Webho
 		v.DueAt = client.At(d.DueAt)
 	}
 	return v
+}
+
+func viewHistory(ctx context.Context, all []hongyan.WebhookAttempt) (views []client.WebhookAttempt) {
+	hide := masks(ctx)
+	for _, a := range all {
+		v := client.WebhookAttempt{At: client.Time{Time: a.At}, Status: httpStatus(a.Status), Error: a.Error, Answer: a.Answer, TookMS: a.Took.Milliseconds()}
+		if hide {
+			v.Answer = maskText(v.Answer)
+		}
+		views = append(views, v)
+	}
+	return views
 }
 
 // httpStatus is a status on the wire: null when there was no answer.

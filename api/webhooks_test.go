@@ -201,6 +201,14 @@ func TestAMessageTellsWhichWebhooksHeardOfIt(t *testing.T) {
 		if !strings.Contains(d.Request.Body, `"touser":"`+sandbox.OpenID("", 1)+`"`) || !strings.Contains(d.Request.Body, `"state":"accepted"`) {
 			t.Errorf("body %s", d.Request.Body)
 		}
+		if len(d.History) != 2 || *d.History[0].Status != 500 || d.History[0].Error != "answered 500" || d.History[0].Answer != "down for now\n" ||
+			*d.History[1].Status != 200 || d.History[1].Error != "" || !d.History[1].At.Time.Equal(d.LastAt.Time) || !d.History[0].At.Time.Before(d.LastAt.Time) {
+			t.Errorf("attempts %+v, want the one that was refused and the one that was taken", d.History)
+		}
+		reader := g.client(g.key("reader").Key)
+		if d, err := reader.WebhookDelivery(t.Context(), id, d.ID); err != nil || d.History[0].Answer != masked || *d.History[0].Status != 500 {
+			t.Errorf("to a reader: %+v, %v, want the answer masked", d.History, err)
+		}
 		trial, err := g.admin.TestWebhook(t.Context(), id)
 		if err != nil || !trial.OK || *trial.Status != 200 || !strings.Contains(bodies[2], "webhook.test") {
 			t.Errorf("trial %+v, %v", trial, err)

@@ -108,7 +108,7 @@ type WebhookDelivery struct {
 	MessageID  *string      `json:"message_id" doc:"The message it is about, if any."`
 	State      string       `json:"state" enum:"pending,delivered,gave_up"`
 	DueAt      *Time        `json:"due_at" doc:"When it is tried, again or for the first time; null once it has ended."`
-	Attempts   int          `json:"attempts"`
+	Attempts   int          `json:"attempts" doc:"Begun since the event was sent, or sent once more."`
 	LastAt     *Time        `json:"last_at" doc:"Start of the latest attempt."`
 	LastStatus *int         `json:"last_status" doc:"HTTP status of the latest attempt; null when there was none."`
 	LastError  string       `json:"last_error" doc:"Why the latest attempt failed."`
@@ -117,6 +117,17 @@ type WebhookDelivery struct {
 	CreatedAt  Time         `json:"created_at"`
 	EndedAt    *Time        `json:"ended_at"`
 	Request    *WebhookCall `json:"request,omitempty" doc:"Only when one delivery is read: what the latest attempt sent."`
+	// History is read only with a single delivery.
+	History []WebhookAttempt `json:"history,omitempty" nullable:"false" doc:"Only when one delivery is read: the attempts that ended, oldest first, the newest 20; also those before it was sent once more."`
+}
+
+// WebhookAttempt is one call to an endpoint.
+type WebhookAttempt struct {
+	At     Time   `json:"at" doc:"When it began."`
+	Status *int   `json:"status" doc:"HTTP status; null when there was no answer."`
+	Error  string `json:"error" doc:"Why it failed; empty: the endpoint took the event."`
+	Answer string `json:"answer" doc:"The beginning of what the endpoint said: 1 kB of the latest attempt's, 256 characters of the others'."`
+	TookMS int64  `json:"took_ms"`
 }
 
 // MessageWebhook is what became of one event of a message at one endpoint.

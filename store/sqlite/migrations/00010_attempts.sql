@@ -1,0 +1,7 @@
+-- +goose Up
+-- Every attempt at a delivery is remembered.
+
+-- JSON: the attempts that ended before the latest, oldest first.
+ALTER TABLE webhook_deliveries ADD COLUMN earlier TEXT NOT NULL DEFAULT '[]';
+-- What it tells of was erased: no answer is written any more.
+ALTER TABLE webhook_deliveries ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
