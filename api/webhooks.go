@@ -220,7 +220,7 @@ func (a *API) patchWebhook(w *hongyan.Webhook, p *client.WebhookPatch, appIDs []
 		case !*p.Disabled:
 			w.Disabled, w.DisabledAt = "", time.Time{}
 		case w.Disabled == "":
-			w.Disabled, w.DisabledAt = "an operator disabled it", hongyan.Millis(a.cfg.Store.Now())
+			w.Disabled, w.DisabledAt = hongyan.DisabledByOperator, hongyan.Millis(a.cfg.Store.Now())
 		}
 	}
 }
@@ -386,7 +386,7 @@ func checkNewsTypes(pointer string, words []string, f *faults) {
 func (a *API) viewWebhook(w *hongyan.Webhook, n store.DeliveryCount) client.Webhook {
 	v := client.Webhook{
 		ID: w.ID, Name: w.Name, Kind: string(w.Kind), URL: w.ShownURL(), Events: append([]string{}, w.Events...), AppIDs: append([]string{}, w.AppIDs...),
-		Language: w.Language, Paused: w.Paused, Disabled: w.Disabled != "", DisabledReason: w.Disabled, DisabledAt: client.At(w.DisabledAt),
+		Language: w.Language, Paused: w.Paused, Disabled: w.Disabled != "", DisabledReason: w.Disabled, DisabledReasonZH: w.DisabledZH(), DisabledAt: client.At(w.DisabledAt),
 		Secrets: []client.WebhookSecret{}, Pending: n.Pending, Delivered: n.Done, GaveUp: n.GaveUp, OldestPendingAt: client.At(n.Oldest), LastError: n.Error,
 		CreatedAt: client.Time{Time: w.CreatedAt}, UpdatedAt: client.Time{Time: w.UpdatedAt},
 	}

@@ -38,7 +38,7 @@ func TestAWebhookFromCreationToRemoval(t *testing.T) {
 	}
 	events := []string{"message.delivered", "quota.threshold"}
 	changed, err := g.admin.UpdateWebhook(ctx, id, client.WebhookPatch{Events: &events, AppIDs: &[]string{}, Disabled: new(true)})
-	if err != nil || !changed.Disabled || len(changed.AppIDs) != 0 || !cmp.Equal(changed.Events, events) {
+	if err != nil || !changed.Disabled || changed.DisabledReason != "an operator disabled it" || changed.DisabledReasonZH != "已被人工停用" || len(changed.AppIDs) != 0 || !cmp.Equal(changed.Events, events) {
 		t.Errorf("changed %+v, %v", changed, err)
 	}
 	if _, err := g.admin.RedeliverWebhook(ctx, id, client.Redelivery{}); !problemIs(err, "webhook_disabled") {
