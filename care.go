@@ -16,6 +16,12 @@ type Care struct {
 	UserCap int `json:"user_cap,omitempty"`
 }
 
+// Raises reports whether a user gets more messages in a day than before, so that some
+// that wait for the next may go now.
+func (c Care) Raises(before Care) bool {
+	return before.UserCap > 0 && (c.UserCap == 0 || c.UserCap > before.UserCap)
+}
+
 // SuppressionOff as Care.Suppression lets everything leave.
 const SuppressionOff = "off"
 

@@ -234,6 +234,26 @@ func aUserGetsNoMoreThanTheDaysMessages(t *testing.T, config Config) {
 		t.Fatal(err)
 	}
 	g.until(t, page.Items[0].ID, func(m client.Message) bool { return m.State == "delivered" })
+
+	// The three that are left were accepted in this order, the oldest last in the list.
+	oldest, newest := page.Items[3].ID, []string{page.Items[1].ID, page.Items[2].ID}
+	raise := func(most int) {
+		t.Helper()
+		if _, err := g.client.UpdateAccount(ctx, "shop", client.AccountPatch{Care: &client.Care{UserCap: new(most)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raise(3)
+	g.until(t, oldest, func(m client.Message) bool { return m.State == "delivered" })
+	for _, id := range newest {
+		if m, err := g.client.Message(ctx, id); err != nil || m.Reason != "user_cap" {
+			t.Errorf("with the cap raised by one, a later one is %s %s, %v", m.State, m.Reason, err)
+		}
+	}
+	raise(0)
+	for _, id := range newest {
+		g.until(t, id, func(m client.Message) bool { return m.State == "delivered" })
+	}
 }
 
 // TestAPersonIsErased, not while messages wait, and nothing in the audit log or the

@@ -34,6 +34,11 @@ type Care interface {
 	// UserCount returns how many are set aside.
 	UserCount(ctx context.Context, u UserDay) (int, error)
 
+	// ReleaseCapped makes messages of an account queued again, due now, that are held for
+	// hongyan.HoldUserCap: for each user as many as the cap leaves of the day, in the order
+	// in which they would have gone. It returns how many.
+	ReleaseCapped(ctx context.Context, c CapRelease) (int, error)
+
 	// BeginErasure stores an erasure, or returns the one of that person that has not
 	// ended, due now. NotFound when there is no account.
 	BeginErasure(ctx context.Context, e hongyan.Erasure) (hongyan.Erasure, error)
@@ -58,6 +63,13 @@ type UserDay struct {
 	AppID  string
 	OpenID string
 	Day    time.Time // its beginning, hongyan.PeriodStart
+}
+
+// CapRelease says how far a cap per user lets the messages go that it held.
+type CapRelease struct {
+	AppID string
+	Day   time.Time // the beginning of the Beijing day
+	Most  int       // messages that a user gets in it; 0 = any number
 }
 
 // Lift ends entries of users on an account's list.

@@ -16,6 +16,7 @@ var careCases = []testCase{
 	{name: "a user is on a list until it is over or lifted", bubble: true, run: suppressionsLife},
 	{name: "what is told late, or about somebody a person put there, changes nothing", bubble: true, run: suppressionsRenewed},
 	{name: "entries are listed by account, user and reason, and followed by number", bubble: true, run: suppressionsListed},
+	{name: "a cap that is raised lets go what it held, in order", bubble: true, run: cappedReleased},
 	{name: "a user's held messages go when they are released, each at its time", bubble: true, run: userReleased},
 	{name: "a user gets no more than the day's messages, whoever counts at once", run: userCounted},
 	{name: "the days of users are forgotten", bubble: true, run: userDaysForgotten},
@@ -146,6 +147,49 @@ func suppressionsListed(f *fixture) {
 	after, err := f.s.SuppressedAfter(f.ctx, all[1].ID, 10)
 	f.must(err)
 	same(f, "of every account, by number", []any{len(after), after[0].OpenID, after[1].AppID}, []any{2, all[0].OpenID, appB})
+}
+
+func cappedReleased(f *fixture) {
+	midnight := hongyan.PeriodEnd("day", f.s.Now())
+	day := hongyan.PeriodStart("day", f.s.Now())
+	hold := func(user string, change ...func(*hongyan.Message)) string {
+		return f.insert(append([]func(*hongyan.Message){func(m *hongyan.Message) {
+			m.State, m.Reason, m.ToUser, m.ExpiresAt = hongyan.Held, hongyan.HoldUserCap, user, midnight.Add(48*time.Hour)
+			m.Hold, m.DueAt = &hongyan.Hold{Reason: hongyan.HoldUserCap, Until: midnight, Since: f.s.Now()}, midnight
+		}}, change...)...).ID
+	}
+	bulk := func(m *hongyan.Message) { m.Priority = hongyan.Bulk }
+	a := []string{hold(userA, bulk), hold(userA), hold(userA), hold(userA)}
+	b := []string{hold(userB), hold(userB)}
+	other := hold(userA, func(m *hongyan.Message) { m.Reason = hongyan.HoldSuppressed })
+	for seq := range int64(2) {
+		_, err := f.s.CountUser(f.ctx, store.UserDay{AppID: appA, OpenID: userA, Day: day}, 1000+seq, 2)
+		f.must(err)
+	}
+	release := func(most int) int {
+		f.Helper()
+		n, err := f.s.ReleaseCapped(f.ctx, store.CapRelease{AppID: appA, Day: day, Most: most})
+		f.must(err)
+		return n
+	}
+	same(f, "by a cap that leaves nothing", release(1), 1) // of user B, who had none
+	f.wantState(b[0], hongyan.Queued, "")
+	f.wantState(b[1], hongyan.Held, hongyan.HoldUserCap)
+	same(f, "by one more for user A", release(3), 2)
+	f.wantState(a[1], hongyan.Queued, "") // the bulk one would have gone last
+	for _, id := range []string{a[0], a[2], a[3]} {
+		f.wantState(id, hongyan.Held, hongyan.HoldUserCap)
+	}
+	f.wantState(other, hongyan.Held, hongyan.HoldSuppressed)
+	same(f, "by none at all", release(0), 3)
+	var order []string
+	for _, m := range f.claim(10) {
+		order = append(order, m.ID)
+	}
+	same(f, "claimed", order, []string{a[1], a[2], a[3], b[0], b[1], a[0]})
+	counts, err := f.s.Counts(f.ctx)
+	f.must(err)
+	same(f, "counted", counts[appA], map[hongyan.State]int64{hongyan.Held: 1, hongyan.Sending: 6})
 }
 
 func userReleased(f *fixture) {
