@@ -92,6 +92,10 @@ func aFollowerIsGreeted(t *testing.T, config Config) {
 	if !strings.Contains(refused.LastRefusal, "character_string1") || refused.Fired != 0 {
 		t.Errorf("got %+v, want the missing key named", refused)
 	}
+	mended, err := g.client.UpdateRule(ctx, "shop", "broken", client.RulePatch{DelaySeconds: new(int64(1))})
+	if err != nil || mended.LastRefusal != "" || mended.LastRefusedAt != nil || mended.Refused != refused.Refused {
+		t.Errorf("after it was changed: %+v, %v, want no refusal of before", mended, err)
+	}
 	trial, err := g.client.TestRule(ctx, "shop", "welcome", "")
 	if err != nil || trial.Would != "already" || trial.Message == nil {
 		t.Errorf("a try for whom it fired: %+v, %v", trial, err)
