@@ -41,11 +41,10 @@ type Desk struct {
 
 	wake chan struct{} // tells Run that there is something to write or to erase; holds one
 
-	mu       sync.Mutex
-	said     []said               // answers of WeChat to be taken down
-	pushed   map[string]arrival   // by AppID
-	followed map[string]time.Time // by AppID and openid: see follows
-	raised   map[string]int       // by AppID: how often Run looks again at what its cap held
+	mu     sync.Mutex
+	said   []said             // answers of WeChat to be taken down
+	pushed map[string]arrival // by AppID
+	raised map[string]int     // by AppID: how often Run looks again at what its cap held
 }
 
 // said is an answer of WeChat's that concerns a user.
@@ -63,7 +62,7 @@ func New(cfg Config) *Desk {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{cfg: cfg, log: cfg.Logger, list: newList(), wake: make(chan struct{}, 1), pushed: map[string]arrival{}, followed: map[string]time.Time{}, raised: map[string]int{}}
+	return &Desk{cfg: cfg, log: cfg.Logger, list: newList(), wake: make(chan struct{}, 1), pushed: map[string]arrival{}, raised: map[string]int{}}
 }
 
 // Suppressed returns the hold of a message whose recipient is on the account's list;

@@ -325,6 +325,58 @@ func TestWhoLeftAndCameBackInOneSecondFollows(t *testing.T) {
 	})
 }
 
+// TestARefusalThatIsLateKeepsNobody: WeChat gave it before the user followed, and it is
+// written down after that; by this process, by another that did not see the follow, or
+// by one that was started since.
+func TestARefusalThatIsLateKeepsNobody(t *testing.T) {
+	for name, who := range map[string]func(w *world, saw *care.Desk) *care.Desk{
+		"by the same process":       func(_ *world, saw *care.Desk) *care.Desk { return saw },
+		"by another":                func(w *world, _ *care.Desk) *care.Desk { return w.start() },
+		"by one that was restarted": func(w *world, _ *care.Desk) *care.Desk { w.stop(); return w.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				saw := w.start()
+				w.push(saw, userB, "text") // callbacks arrive
+				w.push(saw, userA, "subscribe")
+				late := who(w, saw)
+				answered(late, hongyan.KindTemplate, 43004) // in the second of the follow: nobody can tell
+				if got := w.kept(late); got != "" {
+					t.Errorf("held for %q", got)
+				}
+				left := hongyan.Event{AppID: appID, OpenID: userA, Type: "unsubscribe", CreateTime: w.store.Now().Add(-time.Minute), ReceivedAt: w.store.Now()}
+				w.must(late.Seen(t.Context(), []hongyan.Event{left}, make([][]hongyan.Receipt, 1)))
+				if got := w.kept(late); got != "" {
+					t.Errorf("for having left a minute before: held for %q", got)
+				}
+				time.Sleep(2 * time.Second)
+				answered(late, hongyan.KindTemplate, 43004)
+				if got := w.kept(late); got != hongyan.HoldSuppressed {
+					t.Errorf("answered after the follow: held for %q, want %q", got, hongyan.HoldSuppressed)
+				}
+			})
+		})
+	}
+}
+
+// TestAFollowLiftsWhatAnotherProcessPut a moment ago, and lets go what that kept.
+func TestAFollowLiftsWhatAnotherProcessPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first, second := w.start(), w.start()
+		w.push(first, userB, "text")
+		w.push(second, userB, "text")
+		time.Sleep(6 * time.Second)
+		answered(first, hongyan.KindTemplate, 43004)
+		time.Sleep(time.Second) // the second has not heard of it
+		w.push(second, userA, "subscribe")
+		if got := w.kept(first); got != "" || len(w.released) != 1 {
+			t.Errorf("held for %q, %d releases, want the user to be free", got, len(w.released))
+		}
+	})
+}
+
 // TestAnotherProcessHears of entries within seconds, also of those that were there before it.
 func TestAnotherProcessHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

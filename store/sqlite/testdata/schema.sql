@@ -483,9 +483,11 @@ CREATE TABLE suppressions (
     since     INTEGER NOT NULL,
     until     INTEGER NOT NULL, -- 0 = until it is lifted
     lifted_at INTEGER NOT NULL,
-    lifted_by TEXT    NOT NULL,
+    lifted_by TEXT    NOT NULL, followed_at INTEGER NOT NULL DEFAULT 0,
     UNIQUE (appid, openid)
 ) STRICT;
+
+CREATE INDEX suppressions_followed ON suppressions (followed_at) WHERE reason = '';
 
 CREATE TABLE template_aliases (
     appid       TEXT    NOT NULL,
