@@ -16,6 +16,12 @@ type Care struct {
 	UserCap int `json:"user_cap,omitempty"`
 }
 
+// Raises reports whether a user gets more messages in a day than before, so that some
+// that wait for the next may go now.
+func (c Care) Raises(before Care) bool {
+	return before.UserCap > 0 && (c.UserCap == 0 || c.UserCap > before.UserCap)
+}
+
 // SuppressionOff as Care.Suppression lets everything leave.
 const SuppressionOff = "off"
 
@@ -47,6 +53,9 @@ type Suppression struct {
 	Until    time.Time // zero = until it is lifted
 	LiftedAt time.Time // zero = it was not
 	LiftedBy string    // the type of the event, "success", or a key
+	// FollowedAt is when the user was last known to follow, in whole seconds as WeChat's
+	// events tell it; zero = not within store.FollowKeep.
+	FollowedAt time.Time
 }
 
 // Active reports whether s keeps messages at now.
@@ -67,11 +76,13 @@ func (s *Suppression) Covers(k MessageKind) bool {
 // Renewed returns what stands after by was put beside s, an entry of the same user:
 // changed says whether that is anything new, anew that s had ended and by begins
 // another entry. Of two that last the longer end stands; a person's word replaces
-// WeChat's, and is not replaced by it. What WeChat said before s was lifted is no news.
+// WeChat's, and is not replaced by it. What WeChat said before s was lifted, or before the
+// user followed, is no news.
 func (s Suppression) Renewed(by Suppression, now time.Time) (next Suppression, anew, changed bool) {
 	byPerson := by.By != ""
+	by.FollowedAt = s.FollowedAt
 	switch {
-	case !byPerson && by.Since.Before(s.LiftedAt), s.Active(now) && s.By != "" && !byPerson:
+	case !byPerson && (by.Since.Before(s.LiftedAt) || s.followedAfter(&by)), s.Active(now) && s.By != "" && !byPerson:
 		return s, false, false
 	case !s.Active(now):
 		return by, true, true
@@ -85,6 +96,14 @@ func (s Suppression) Renewed(by Suppression, now time.Time) (next Suppression, a
 		next.Until = s.Until
 	}
 	return next, false, next != s
+}
+
+// followedAfter reports whether the user followed after what by says of them. Events tell
+// whole seconds, and pushes and answers may overtake one another: who left and came
+// back within one second follows.
+func (s *Suppression) followedAfter(by *Suppression) bool {
+	since := by.Since.Truncate(time.Second)
+	return since.Before(s.FollowedAt) || by.Reason == SuppressNotFollowing && since.Equal(s.FollowedAt)
 }
 
 // ErasureState is where an erasure is.

@@ -43,11 +43,29 @@ type Webhook struct {
 	Secrets  []WebhookSecret
 	Language string // of a robot's words: zh, en, or "" for both
 	Paused   bool   // keeps its news until it is resumed
-	// Disabled says why nothing is sent any more and nothing kept, "" = in use.
+	// Disabled says why nothing is sent any more and nothing kept, "" = in use:
+	// DisabledGone or DisabledByOperator, or what a program before those wrote.
 	Disabled   string
 	DisabledAt time.Time
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
+}
+
+// Why an endpoint is disabled.
+const (
+	DisabledGone       = "it answered 410 Gone"
+	DisabledByOperator = "an operator disabled it"
+)
+
+// DisabledZH is Disabled in Chinese.
+func (w *Webhook) DisabledZH() string {
+	switch w.Disabled {
+	case DisabledGone:
+		return "对方返回了 410 Gone"
+	case DisabledByOperator:
+		return "已被人工停用"
+	}
+	return w.Disabled
 }
 
 // WebhookSecret is a key that signs requests. Until zero = until it is replaced.
@@ -121,4 +139,19 @@ type WebhookDelivery struct {
 	LastTook   time.Duration
 	CreatedAt  time.Time
 	EndedAt    time.Time
+	// History are the attempts that ended, oldest first, those before a redelivery too:
+	// the newest MaxWebhookHistory. It is read only with a single delivery.
+	History []WebhookAttempt
+}
+
+// MaxWebhookHistory is how many attempts are remembered of one delivery.
+const MaxWebhookHistory = 20
+
+// WebhookAttempt is one call to an endpoint, or one that may have been made.
+type WebhookAttempt struct {
+	At     time.Time // it began
+	Status int       // HTTP; 0 = there was no answer
+	Error  string    // why it failed, for people; "" = the endpoint took it
+	Answer string    // what the endpoint said, its beginning
+	Took   time.Duration
 }

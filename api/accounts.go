@@ -87,14 +87,16 @@ type accountPatchInput struct {
 
 func (a *API) updateAccount(ctx context.Context, in *accountPatchInput) (*out[client.Account], error) {
 	var before []hongyan.Downstream
+	var care hongyan.Care
 	account, err := a.changeAccount(ctx, in.AppID, func(account *hongyan.Account) error {
-		before = account.Downstreams
+		before, care = account.Downstreams, account.Care
 		return checkAccount(account, patchAccount(account, &in.Body.Value))
 	})
 	if err != nil {
 		return nil, err
 	}
 	a.dropRemoved(ctx, before, &account)
+	a.uncap(ctx, care, &account)
 	return a.showAccount(ctx, &account)
 }
 

@@ -38,6 +38,17 @@ func setCare(c *hongyan.Care, in *client.Care, f *faults) {
 	set(&c.UserCap, in.UserCap)
 }
 
+// uncap lets messages go that a cap per user held which was raised or removed. The
+// account is stored by then, so that a failure is told to the log alone.
+func (a *API) uncap(ctx context.Context, before hongyan.Care, account *hongyan.Account) {
+	if a.cfg.Care == nil || !account.Care.Raises(before) {
+		return
+	}
+	if err := a.cfg.Care.CapRaised(ctx, account); err != nil {
+		a.log.WarnContext(ctx, "let messages go that a cap per user held", "appid", account.AppID, "err", err)
+	}
+}
+
 func viewCare(c *hongyan.Care) client.CareStatus {
 	return client.CareStatus{Suppression: cmp.Or(c.Suppression, "auto"), SuppressCompat: c.SuppressCompat, UserCap: c.UserCap}
 }

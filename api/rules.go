@@ -186,7 +186,9 @@ func (a *API) changeRule(ctx context.Context, in *rulePath, change func(*hongyan
 		return nil, err
 	}
 	a.cfg.Changed(r.AppID)
-	r.UpdatedAt = hongyan.Millis(a.cfg.Store.Now())
+	if r, err = a.rule(ctx, in); err != nil {
+		return nil, err
+	}
 	return &out[client.Rule]{viewRule(&r)}, nil
 }
 

@@ -220,7 +220,7 @@ func (a *API) patchWebhook(w *hongyan.Webhook, p *client.WebhookPatch, appIDs []
 		case !*p.Disabled:
 			w.Disabled, w.DisabledAt = "", time.Time{}
 		case w.Disabled == "":
-			w.Disabled, w.DisabledAt = "an operator disabled it", hongyan.Millis(a.cfg.Store.Now())
+			w.Disabled, w.DisabledAt = hongyan.DisabledByOperator, hongyan.Millis(a.cfg.Store.Now())
 		}
 	}
 }
@@ -386,7 +386,7 @@ func checkNewsTypes(pointer string, words []string, f *faults) {
 func (a *API) viewWebhook(w *hongyan.Webhook, n store.DeliveryCount) client.Webhook {
 	v := client.Webhook{
 		ID: w.ID, Name: w.Name, Kind: string(w.Kind), URL: w.ShownURL(), Events: append([]string{}, w.Events...), AppIDs: append([]string{}, w.AppIDs...),
-		Language: w.Language, Paused: w.Paused, Disabled: w.Disabled != "", DisabledReason: w.Disabled, DisabledAt: client.At(w.DisabledAt),
+		Language: w.Language, Paused: w.Paused, Disabled: w.Disabled != "", DisabledReason: w.Disabled, DisabledReasonZH: w.DisabledZH(), DisabledAt: client.At(w.DisabledAt),
 		Secrets: []client.WebhookSecret{}, Pending: n.Pending, Delivered: n.Done, GaveUp: n.GaveUp, OldestPendingAt: client.At(n.Oldest), LastError: n.Error,
 		CreatedAt: client.Time{Time: w.CreatedAt}, UpdatedAt: client.Time{Time: w.UpdatedAt},
 	}
@@ -480,6 +480,7 @@ func (a *API) getWebhookDelivery(ctx context.Context, in *webhookDeliveryPath) (
 	}
 	call := client.WebhookCall(deliver.ShowRequest(&w, &found[0]))
 	v.Request = &call
+	v.History = viewHistory(ctx, found[0].History)
 	return &out[client.WebhookDelivery]{v}, nil
 }
 
@@ -500,6 +501,18 @@ func viewWebhookDelivery(ctx context.Context, c *store.ClaimedNews) client.Webho
 		v.DueAt = client.At(d.DueAt)
 	}
 	return v
+}
+
+func viewHistory(ctx context.Context, all []hongyan.WebhookAttempt) (views []client.WebhookAttempt) {
+	hide := masks(ctx)
+	for _, a := range all {
+		v := client.WebhookAttempt{At: client.Time{Time: a.At}, Status: httpStatus(a.Status), Error: a.Error, Answer: a.Answer, TookMS: a.Took.Milliseconds()}
+		if hide {
+			v.Answer = maskText(v.Answer)
+		}
+		views = append(views, v)
+	}
+	return views
 }
 
 // httpStatus is a status on the wire: null when there was no answer.

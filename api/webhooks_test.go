@@ -38,7 +38,7 @@ func TestAWebhookFromCreationToRemoval(t *testing.T) {
 	}
 	events := []string{"message.delivered", "quota.threshold"}
 	changed, err := g.admin.UpdateWebhook(ctx, id, client.WebhookPatch{Events: &events, AppIDs: &[]string{}, Disabled: new(true)})
-	if err != nil || !changed.Disabled || len(changed.AppIDs) != 0 || !cmp.Equal(changed.Events, events) {
+	if err != nil || !changed.Disabled || changed.DisabledReason != "an operator disabled it" || changed.DisabledReasonZH != "已被人工停用" || len(changed.AppIDs) != 0 || !cmp.Equal(changed.Events, events) {
 		t.Errorf("changed %+v, %v", changed, err)
 	}
 	if _, err := g.admin.RedeliverWebhook(ctx, id, client.Redelivery{}); !problemIs(err, "webhook_disabled") {
@@ -200,6 +200,14 @@ func TestAMessageTellsWhichWebhooksHeardOfIt(t *testing.T) {
 		}
 		if !strings.Contains(d.Request.Body, `"touser":"`+sandbox.OpenID("", 1)+`"`) || !strings.Contains(d.Request.Body, `"state":"accepted"`) {
 			t.Errorf("body %s", d.Request.Body)
+		}
+		if len(d.History) != 2 || *d.History[0].Status != 500 || d.History[0].Error != "answered 500" || d.History[0].Answer != "down for now\n" ||
+			*d.History[1].Status != 200 || d.History[1].Error != "" || !d.History[1].At.Time.Equal(d.LastAt.Time) || !d.History[0].At.Time.Before(d.LastAt.Time) {
+			t.Errorf("attempts %+v, want the one that was refused and the one that was taken", d.History)
+		}
+		reader := g.client(g.key("reader").Key)
+		if d, err := reader.WebhookDelivery(t.Context(), id, d.ID); err != nil || d.History[0].Answer != masked || *d.History[0].Status != 500 {
+			t.Errorf("to a reader: %+v, %v, want the answer masked", d.History, err)
 		}
 		trial, err := g.admin.TestWebhook(t.Context(), id)
 		if err != nil || !trial.OK || *trial.Status != 200 || !strings.Contains(bodies[2], "webhook.test") {

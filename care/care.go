@@ -4,7 +4,8 @@
 //
 // Start with Desk.Suppressed and Desk.Room, which package dispatch asks before a message
 // leaves, then Desk.Seen, which package callback tells of every event. list.go is what is
-// known of the list without asking the store; erase.go carries erasures out. What is
+// known of the list without asking the store, cap.go the limit of a day; run.go writes what
+// WeChat said and carries erasures out. What is
 // remembered is package store's Care.
 package care
 
@@ -24,6 +25,8 @@ type Config struct {
 	Store store.Store
 	// Released lets a user's messages go that are held for a reason, and returns how many.
 	Released func(ctx context.Context, appID, openID, reason string) (int, error)
+	// ReleaseCapped lets an account's messages go that its cap per user held.
+	ReleaseCapped func(ctx context.Context, c store.CapRelease) (int, error)
 	// EraseStaged takes a person out of what waits elsewhere to become messages, and
 	// returns how many rows those were; nil = nothing does.
 	EraseStaged func(ctx context.Context, appID, openID string) (int, error)
@@ -38,10 +41,10 @@ type Desk struct {
 
 	wake chan struct{} // tells Run that there is something to write or to erase; holds one
 
-	mu       sync.Mutex
-	said     []said               // answers of WeChat to be taken down
-	pushed   map[string]arrival   // by AppID
-	followed map[string]time.Time // by AppID and openid: see follows
+	mu     sync.Mutex
+	said   []said             // answers of WeChat to be taken down
+	pushed map[string]arrival // by AppID
+	raised map[string]int     // by AppID: how often Run looks again at what its cap held
 }
 
 // said is an answer of WeChat's that concerns a user.
@@ -59,7 +62,7 @@ func New(cfg Config) *Desk {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{cfg: cfg, log: cfg.Logger, list: newList(), wake: make(chan struct{}, 1), pushed: map[string]arrival{}, followed: map[string]time.Time{}}
+	return &Desk{cfg: cfg, log: cfg.Logger, list: newList(), wake: make(chan struct{}, 1), pushed: map[string]arrival{}, raised: map[string]int{}}
 }
 
 // Suppressed returns the hold of a message whose recipient is on the account's list;
@@ -119,26 +122,6 @@ func detailOf(s *hongyan.Suppression) string {
 		words += ": " + s.Note
 	}
 	return words
-}
-
-// Room sets one of a user's messages of the Beijing day aside for m, and returns the
-// hold of a message for which none is left. Urgent ones, and accounts without a cap,
-// are not counted.
-func (d *Desk) Room(ctx context.Context, a *hongyan.Account, m *hongyan.Message) (*hongyan.Hold, error) {
-	if a.Care.UserCap == 0 || m.Priority == hongyan.Urgent {
-		return nil, nil
-	}
-	now := d.cfg.Store.Now()
-	u := store.UserDay{AppID: m.AppID, OpenID: m.ToUser, Day: hongyan.PeriodStart("day", now)}
-	ok, err := d.cfg.Store.CountUser(ctx, u, m.Seq, a.Care.UserCap)
-	if err != nil || ok {
-		return nil, err
-	}
-	return &hongyan.Hold{
-		Reason: hongyan.HoldUserCap, Until: a.QuietHours.Next(hongyan.PeriodEnd("day", now)),
-		Detail:  "the user has had the messages that the account allows for a day",
-		Release: "the next Beijing day; release sends it now",
-	}, nil
 }
 
 // becauseOf are the errcodes that put a user on the list, and for how long: a state

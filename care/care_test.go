@@ -66,7 +66,7 @@ func (w *world) must(err error) {
 
 // start runs a desk, as one process has it, until the test ends.
 func (w *world) start() *care.Desk {
-	d := care.New(care.Config{Store: w.store, Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
+	d := care.New(care.Config{Store: w.store, ReleaseCapped: w.store.ReleaseCapped, Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
 		w.mu.Lock()
 		w.released = append(w.released, openID)
 		w.mu.Unlock()
@@ -325,6 +325,58 @@ func TestWhoLeftAndCameBackInOneSecondFollows(t *testing.T) {
 	})
 }
 
+// TestARefusalThatIsLateKeepsNobody: WeChat gave it before the user followed, and it is
+// written down after that; by this process, by another that did not see the follow, or
+// by one that was started since.
+func TestARefusalThatIsLateKeepsNobody(t *testing.T) {
+	for name, who := range map[string]func(w *world, saw *care.Desk) *care.Desk{
+		"by the same process":       func(_ *world, saw *care.Desk) *care.Desk { return saw },
+		"by another":                func(w *world, _ *care.Desk) *care.Desk { return w.start() },
+		"by one that was restarted": func(w *world, _ *care.Desk) *care.Desk { w.stop(); return w.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				saw := w.start()
+				w.push(saw, userB, "text") // callbacks arrive
+				w.push(saw, userA, "subscribe")
+				late := who(w, saw)
+				answered(late, hongyan.KindTemplate, 43004) // in the second of the follow: nobody can tell
+				if got := w.kept(late); got != "" {
+					t.Errorf("held for %q", got)
+				}
+				left := hongyan.Event{AppID: appID, OpenID: userA, Type: "unsubscribe", CreateTime: w.store.Now().Add(-time.Minute), ReceivedAt: w.store.Now()}
+				w.must(late.Seen(t.Context(), []hongyan.Event{left}, make([][]hongyan.Receipt, 1)))
+				if got := w.kept(late); got != "" {
+					t.Errorf("for having left a minute before: held for %q", got)
+				}
+				time.Sleep(2 * time.Second)
+				answered(late, hongyan.KindTemplate, 43004)
+				if got := w.kept(late); got != hongyan.HoldSuppressed {
+					t.Errorf("answered after the follow: held for %q, want %q", got, hongyan.HoldSuppressed)
+				}
+			})
+		})
+	}
+}
+
+// TestAFollowLiftsWhatAnotherProcessPut a moment ago, and lets go what that kept.
+func TestAFollowLiftsWhatAnotherProcessPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first, second := w.start(), w.start()
+		w.push(first, userB, "text")
+		w.push(second, userB, "text")
+		time.Sleep(6 * time.Second)
+		answered(first, hongyan.KindTemplate, 43004)
+		time.Sleep(time.Second) // the second has not heard of it
+		w.push(second, userA, "subscribe")
+		if got := w.kept(first); got != "" || len(w.released) != 1 {
+			t.Errorf("held for %q, %d releases, want the user to be free", got, len(w.released))
+		}
+	})
+}
+
 // TestAnotherProcessHears of entries within seconds, also of those that were there before it.
 func TestAnotherProcessHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -381,6 +433,46 @@ func TestTheDaysMessagesOfAUser(t *testing.T) {
 		time.Sleep(time.Until(midnight))
 		if h := room(3); h != nil {
 			t.Errorf("the next day: %+v", h)
+		}
+	})
+}
+
+// TestARaisedCapHoldsNobody who has room by it, though the process does not know it yet,
+// and though a message was judged by the old one a moment before.
+func TestARaisedCapHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := w.start()
+		room := func(a *hongyan.Account, seq int64) *hongyan.Hold {
+			t.Helper()
+			h, err := d.Room(t.Context(), a, &hongyan.Message{Seq: seq, AppID: appID, ToUser: userA, Kind: hongyan.KindTemplate, Priority: hongyan.Normal})
+			w.must(err)
+			return h
+		}
+		capped := func(most int) *hongyan.Account {
+			return w.account(func(a *hongyan.Account) { a.Care.UserCap = most })
+		}
+		before := capped(1)
+		if room(before, 1) != nil || room(before, 2) == nil {
+			t.Fatal("a cap of one does not hold the second alone")
+		}
+		capped(2)
+		if room(before, 2) != nil || room(before, 3) == nil {
+			t.Error("by the settings of before, the cap that was raised is not looked for, or holds nobody")
+		}
+		after := capped(0)
+		if room(before, 3) != nil {
+			t.Error("by the settings of before, the cap that was removed holds the third")
+		}
+		w.must(d.CapRaised(t.Context(), after))
+		until := hongyan.PeriodEnd("day", w.store.Now())
+		ins, err := w.store.InsertMessages(t.Context(), []store.NewMessage{{Message: hongyan.Message{ID: hongyan.NewMessageID(), AppID: appID, Kind: hongyan.KindTemplate,
+			ToUser: userA, TemplateID: "t", ClientMsgID: "x", Payload: []byte("{}"), CreatedAt: w.store.Now(), State: hongyan.Held, Reason: hongyan.HoldUserCap,
+			Hold: &hongyan.Hold{Reason: hongyan.HoldUserCap, Until: until}, DueAt: until}}})
+		w.must(err)
+		time.Sleep(6 * time.Second)
+		if m, err := w.store.Message(t.Context(), ins[0].Message.ID); err != nil || m.State != hongyan.Queued {
+			t.Errorf("one that was held a moment later is %s, %v, want it queued", m.State, err)
 		}
 	})
 }

@@ -26,8 +26,11 @@ const (
 func (d *Desk) Run(ctx context.Context) error {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	for {
+	for ticked := false; ; {
 		err := errors.Join(d.refresh(ctx), d.takeDown(ctx), d.eraseDue(ctx))
+		if ticked {
+			err = errors.Join(err, d.uncapAgain(ctx))
+		}
 		if err != nil && ctx.Err() == nil {
 			d.log.ErrorContext(ctx, "care", "err", err)
 		}
@@ -35,7 +38,9 @@ func (d *Desk) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-d.wake:
+			ticked = false
 		case <-poll.C:
+			ticked = true
 		}
 	}
 }

@@ -27,13 +27,15 @@ var byWeChat = append([]string{hongyan.SuppressUserBlock}, fleeting...)
 // Seen takes note of events in their order, with the receipts found in each. It may be
 // told of the same ones again.
 func (d *Desk) Seen(ctx context.Context, events []hongyan.Event, receipts [][]hongyan.Receipt) error {
+	if err := d.followed(ctx, events); err != nil {
+		return err
+	}
 	var put []hongyan.Suppression
 	for i := range events {
 		e := &events[i]
 		d.arrived(e.AppID, e.ReceivedAt)
-		d.follows(e)
-		put = append(put, d.putBy(e, receipts[i])...)
-		reasons := d.lifts(e, receipts[i])
+		put = append(put, putBy(e, receipts[i])...)
+		reasons := lifts(e, receipts[i])
 		if reasons == nil || !d.onList(put, e) {
 			continue
 		}
@@ -50,6 +52,23 @@ func (d *Desk) Seen(ctx context.Context, events []hongyan.Event, receipts [][]ho
 		}
 	}
 	return d.put(ctx, put)
+}
+
+// followed takes note of the follows among events, ahead of everything else they tell:
+// the store knows by the times what came before a follow, and this process or another
+// may say it late.
+func (d *Desk) followed(ctx context.Context, events []hongyan.Event) error {
+	var follows []store.Follow
+	for i := range events {
+		if e := &events[i]; e.Type == typeFollow && e.OpenID != "" {
+			follows = append(follows, store.Follow{AppID: e.AppID, OpenID: e.OpenID, At: at(e).Truncate(time.Second), By: e.Type})
+		}
+	}
+	lifted, err := d.cfg.Store.Followed(ctx, follows)
+	for i := 0; i < len(lifted) && err == nil; i++ {
+		_, err = d.cfg.Released(ctx, lifted[i].AppID, lifted[i].OpenID, hongyan.HoldSuppressed)
+	}
+	return err
 }
 
 // at is when an event happened.
@@ -72,12 +91,9 @@ func (d *Desk) onList(put []hongyan.Suppression, e *hongyan.Event) bool {
 
 // putBy returns whom an event puts on the list: who left, and who refuses messages.
 // Other programs' messages tell it as well as ours.
-func (d *Desk) putBy(e *hongyan.Event, receipts []hongyan.Receipt) (all []hongyan.Suppression) {
+func putBy(e *hongyan.Event, receipts []hongyan.Receipt) (all []hongyan.Suppression) {
 	if e.Type == typeUnfollow && e.OpenID != "" {
 		since := at(e)
-		if d.cameBack(e, since) {
-			return nil
-		}
 		return []hongyan.Suppression{{AppID: e.AppID, OpenID: e.OpenID, Reason: hongyan.SuppressNotFollowing, Note: "unsubscribe", Since: since, Until: since.Add(keepNotFollowing)}}
 	}
 	if e.Type != typeReceipt { // a subscribe message's refusal is about one template
@@ -91,38 +107,12 @@ func (d *Desk) putBy(e *hongyan.Event, receipts []hongyan.Receipt) (all []hongya
 	return all
 }
 
-// maxFollows bounds the memory of who followed lately.
-const maxFollows = 10_000
-
-// follows remembers when a user followed. WeChat's times are whole seconds, and its
-// pushes may overtake one another: who left and came back at once is a follower.
-func (d *Desk) follows(e *hongyan.Event) {
-	if e.Type != typeFollow || e.OpenID == "" {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.followed) >= maxFollows {
-		clear(d.followed)
-	}
-	d.followed[e.AppID+"/"+e.OpenID] = at(e)
-}
-
-// cameBack reports whether the user who left at since is known to have followed then or later.
-func (d *Desk) cameBack(e *hongyan.Event, since time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	followed, ok := d.followed[e.AppID+"/"+e.OpenID]
-	return ok && !followed.Before(since)
-}
-
-// lifts returns the reasons that an event disproves; nil = none.
-func (d *Desk) lifts(e *hongyan.Event, receipts []hongyan.Receipt) []string {
+// lifts returns the reasons that an event disproves; nil = none. What a follow does, Desk.followed
+// has done.
+func lifts(e *hongyan.Event, receipts []hongyan.Receipt) []string {
 	switch {
-	case e.OpenID == "" || e.Type == typeUnfollow:
+	case e.OpenID == "" || e.Type == typeUnfollow || e.Type == typeFollow:
 		return nil
-	case e.Type == typeFollow:
-		return byWeChat
 	case e.Type == typePopup:
 		if accepted(e) {
 			return byWeChat

@@ -209,6 +209,32 @@ func TestAllMessagesFollowsTheCursor(t *testing.T) {
 	}
 }
 
+func TestAllFiringsFollowsTheCursor(t *testing.T) {
+	pages := map[string]string{
+		"":   `{"items":[{"id":"3","state":"refused"},{"id":"2","state":"sent"}],"next_cursor":"c1"}`,
+		"c1": `{"items":[{"id":"1","state":"sent"}],"next_cursor":null}`,
+	}
+	var asked []string
+	c := newTestGateway(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RequestURI())
+		_, _ = io.WriteString(w, pages[r.URL.Query().Get("cursor")])
+	})
+	var got []string
+	for f, err := range c.AllFirings(t.Context(), "shop", "welcome") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, f.ID+" "+f.State)
+	}
+	if diff := cmp.Diff([]string{"3 refused", "2 sent", "1 sent"}, got); diff != "" {
+		t.Errorf("firings (-want +got):\n%s", diff)
+	}
+	want := []string{"/v1/accounts/shop/rules/welcome/firings?limit=1000", "/v1/accounts/shop/rules/welcome/firings?cursor=c1&limit=1000"}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
 func TestNotReadyIsNoError(t *testing.T) {
 	c := newTestGateway(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)

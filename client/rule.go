@@ -69,7 +69,7 @@ type Rule struct {
 	LastFiredAt   *Time        `json:"last_fired_at"`
 	LastMessageID string       `json:"last_message_id"`
 	LastRefusedAt *Time        `json:"last_refused_at"`
-	LastRefusal   string       `json:"last_refusal" doc:"Why the latest such push got none."`
+	LastRefusal   string       `json:"last_refusal" doc:"Why the latest such push got none; cleared when what the rule says is changed."`
 }
 
 // Firing is a push that set a rule off.

@@ -67,6 +67,13 @@ func (c *Client) AllWebhookDeliveries(ctx context.Context, id string, f WebhookD
 	})
 }
 
+// AllFirings walks through what set a rule off, newest first.
+func (c *Client) AllFirings(ctx context.Context, appID, name string) iter.Seq2[Firing, error] {
+	return pages("list firings", "", func(cursor string) (List[Firing], error) {
+		return c.Firings(ctx, appID, name, cursor, 1000)
+	})
+}
+
 // AllSuppressions walks through an account's list of users who get nothing, newest first.
 func (c *Client) AllSuppressions(ctx context.Context, appID string, f SuppressionFilter) iter.Seq2[Suppression, error] {
 	return pages("list suppressions", f.Cursor, func(cursor string) (List[Suppression], error) {

@@ -32,25 +32,26 @@ type WebhookPatch struct {
 
 // Webhook is an endpoint, and how it does. Its secrets are never answered.
 type Webhook struct {
-	ID              string          `json:"id" example:"whk_0199f2f1c0de7abc8def0123456789ab"`
-	Name            string          `json:"name"`
-	Kind            string          `json:"kind" enum:"webhook,wecom,dingtalk,feishu"`
-	URL             string          `json:"url" doc:"Of a robot without its key."`
-	Events          []string        `json:"events" nullable:"false" doc:"Empty = all."`
-	AppIDs          []string        `json:"appids" nullable:"false" doc:"Empty = all."`
-	Language        string          `json:"language" doc:"Of a robot's words; empty = both."`
-	Paused          bool            `json:"paused" doc:"Its events are kept until it is resumed, at most 7 days."`
-	Disabled        bool            `json:"disabled" doc:"Nothing is kept for it or sent any more."`
-	DisabledReason  string          `json:"disabled_reason"`
-	DisabledAt      *Time           `json:"disabled_at"`
-	Secrets         []WebhookSecret `json:"secrets" nullable:"false" doc:"Those that sign, the newest first; without the secrets themselves."`
-	Pending         int64           `json:"pending" doc:"Events that it has yet to take."`
-	Delivered       int64           `json:"delivered" doc:"Events it took, as far as they are remembered: 7 days."`
-	GaveUp          int64           `json:"gave_up" doc:"Events that were tried in vain for 3 days. Redeliver them once it is mended."`
-	OldestPendingAt *Time           `json:"oldest_pending_at" doc:"Since when the oldest of the pending ones waits."`
-	LastError       string          `json:"last_error" doc:"Why the latest attempt at the oldest of the pending ones failed."`
-	CreatedAt       Time            `json:"created_at"`
-	UpdatedAt       Time            `json:"updated_at"`
+	ID               string          `json:"id" example:"whk_0199f2f1c0de7abc8def0123456789ab"`
+	Name             string          `json:"name"`
+	Kind             string          `json:"kind" enum:"webhook,wecom,dingtalk,feishu"`
+	URL              string          `json:"url" doc:"Of a robot without its key."`
+	Events           []string        `json:"events" nullable:"false" doc:"Empty = all."`
+	AppIDs           []string        `json:"appids" nullable:"false" doc:"Empty = all."`
+	Language         string          `json:"language" doc:"Of a robot's words; empty = both."`
+	Paused           bool            `json:"paused" doc:"Its events are kept until it is resumed, at most 7 days."`
+	Disabled         bool            `json:"disabled" doc:"Nothing is kept for it or sent any more."`
+	DisabledReason   string          `json:"disabled_reason"`
+	DisabledReasonZH string          `json:"disabled_reason_zh" doc:"The same in Chinese."`
+	DisabledAt       *Time           `json:"disabled_at"`
+	Secrets          []WebhookSecret `json:"secrets" nullable:"false" doc:"Those that sign, the newest first; without the secrets themselves."`
+	Pending          int64           `json:"pending" doc:"Events that it has yet to take."`
+	Delivered        int64           `json:"delivered" doc:"Events it took, as far as they are remembered: 7 days."`
+	GaveUp           int64           `json:"gave_up" doc:"Events that were tried in vain for 3 days. Redeliver them once it is mended."`
+	OldestPendingAt  *Time           `json:"oldest_pending_at" doc:"Since when the oldest of the pending ones waits."`
+	LastError        string          `json:"last_error" doc:"Why the latest attempt at the oldest of the pending ones failed."`
+	CreatedAt        Time            `json:"created_at"`
+	UpdatedAt        Time            `json:"updated_at"`
 }
 
 // WebhookSecret tells of a secret without showing it.
@@ -108,7 +109,7 @@ type WebhookDelivery struct {
 	MessageID  *string      `json:"message_id" doc:"The message it is about, if any."`
 	State      string       `json:"state" enum:"pending,delivered,gave_up"`
 	DueAt      *Time        `json:"due_at" doc:"When it is tried, again or for the first time; null once it has ended."`
-	Attempts   int          `json:"attempts"`
+	Attempts   int          `json:"attempts" doc:"Begun since the event was sent, or sent once more."`
 	LastAt     *Time        `json:"last_at" doc:"Start of the latest attempt."`
 	LastStatus *int         `json:"last_status" doc:"HTTP status of the latest attempt; null when there was none."`
 	LastError  string       `json:"last_error" doc:"Why the latest attempt failed."`
@@ -117,6 +118,17 @@ type WebhookDelivery struct {
 	CreatedAt  Time         `json:"created_at"`
 	EndedAt    *Time        `json:"ended_at"`
 	Request    *WebhookCall `json:"request,omitempty" doc:"Only when one delivery is read: what the latest attempt sent."`
+	// History is read only with a single delivery.
+	History []WebhookAttempt `json:"history,omitempty" nullable:"false" doc:"Only when one delivery is read: the attempts that ended, oldest first, the newest 20; also those before it was sent once more."`
+}
+
+// WebhookAttempt is one call to an endpoint.
+type WebhookAttempt struct {
+	At     Time   `json:"at" doc:"When it began."`
+	Status *int   `json:"status" doc:"HTTP status; null when there was no answer."`
+	Error  string `json:"error" doc:"Why it failed; empty: the endpoint took the event."`
+	Answer string `json:"answer" doc:"The beginning of what the endpoint said: 1 kB of the latest attempt's, 256 characters of the others'."`
+	TookMS int64  `json:"took_ms"`
 }
 
 // MessageWebhook is what became of one event of a message at one endpoint.

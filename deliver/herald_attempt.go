@@ -179,7 +179,7 @@ func (h *Herald) judge(ctx context.Context, w *hongyan.Webhook, c *store.Claimed
 		r.State = hongyan.DeliveryDone
 	case a.gone:
 		r.State, r.Error, word = hongyan.DeliveryGaveUp, a.err.Error(), "gave_up"
-		h.disable(ctx, w, "it answered 410 Gone")
+		h.disable(ctx, w)
 	default:
 		r.Error = shorten(a.err.Error())
 		r.DueAt = now.Add(max(pauseAfter(c.Attempts, a.outage && trouble), a.retryAfter))
@@ -195,23 +195,23 @@ func (h *Herald) judge(ctx context.Context, w *hongyan.Webhook, c *store.Claimed
 }
 
 // disable ends the use of an endpoint that said that it is no more, and tells of it.
-func (h *Herald) disable(ctx context.Context, w *hongyan.Webhook, why string) {
+func (h *Herald) disable(ctx context.Context, w *hongyan.Webhook) {
 	ctx = context.WithoutCancel(ctx)
 	now := h.store.Now()
 	disabled, err := h.store.UpdateWebhook(ctx, w.ID, func(w *hongyan.Webhook) error {
 		if w.Disabled == "" {
-			w.Disabled, w.DisabledAt = why, now
+			w.Disabled, w.DisabledAt = hongyan.DisabledGone, now
 		}
 		return nil
 	})
 	if err == nil { // several calls may have met the same answer
 		err = h.store.PutNews(ctx, []hongyan.News{{Type: hongyan.NewsWebhookDisabled, Once: fmt.Sprintf("%s disabled %d", w.ID, disabled.DisabledAt.UnixMilli()),
-			Data: jsonOf(map[string]any{"webhook_id": w.ID, "name": w.Name, "url": w.ShownURL(), "reason": why})}})
+			Data: jsonOf(map[string]any{"webhook_id": w.ID, "name": w.Name, "url": w.ShownURL(), "reason": disabled.Disabled, "reason_zh": disabled.DisabledZH()})}})
 	}
 	h.WebhooksChanged()
 	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
 		h.log.ErrorContext(ctx, "a webhook that is gone cannot be disabled", "webhook", w.ID, "err", err)
 		return
 	}
-	h.tell(ctx, w, "a webhook was disabled: "+why)
+	h.tell(ctx, w, "a webhook was disabled: "+hongyan.DisabledGone)
 }

@@ -268,8 +268,8 @@ func TestAnEndpointThatIsGoneIsDisabledAndSaidToBe(t *testing.T) {
 			t.Errorf("%+v, want it disabled", hook)
 		}
 		told := w.at("other")
-		if len(told) != 1 || !strings.Contains(told[0].body, gone) {
-			t.Errorf("the other endpoint was told %v, want one event with the id", told)
+		if len(told) != 1 || !strings.Contains(told[0].body, gone) || !strings.Contains(told[0].body, `"reason":"it answered 410 Gone","reason_zh":"对方返回了 410 Gone"`) {
+			t.Errorf("the other endpoint was told %v, want one event with the id, and why in two languages", told)
 		}
 		if d := w.delivery(gone); d.State != hongyan.DeliveryGaveUp {
 			t.Errorf("%+v, want it given up", d.WebhookDelivery)
@@ -465,6 +465,9 @@ func TestEveryAlarmHasWordsInBothLanguages(t *testing.T) {
 		if !strings.Contains(zh, "鸿雁") || !strings.Contains(en, "Hongyan") || len(both) <= len(zh) {
 			t.Errorf("%s: %q, %q, %q", typ, zh, en, both)
 		}
+		if said := strings.TrimPrefix(zh, "【鸿雁】"); !unicode.Is(unicode.Han, []rune(said)[0]) && !strings.HasPrefix(said, "Webhook 已") || strings.Contains(said, typ) {
+			t.Errorf("%s is not said in Chinese: %q", typ, zh)
+		}
 	}
 	if got := alarmWords("zh", &hongyan.News{Type: hongyan.NewsQuota, AppID: appID, At: time.Unix(1790000000, 0), Data: data}); got != "【鸿雁】账号 "+appID+" 的今日额度已用 80%：8 / 10（tmpl）\n2026-09-21 22:13:20" {
 		t.Errorf("got %q", got)
@@ -502,6 +505,32 @@ func TestAStoppedAccountIsToldInTheLanguageThatIsWanted(t *testing.T) {
 	alarm := hongyan.News{Type: hongyan.NewsAccountAlarm, AppID: appID, Data: []byte(`{"reason":"quota","detail":"WeChat's day limit is used up"}`)}
 	if zh := alarmWords("zh", &alarm); strings.Contains(zh, "limit") || !strings.Contains(zh, "额度用完") {
 		t.Errorf("an alarm in Chinese: %s", zh)
+	}
+}
+
+// TestReasonsAreToldInTheLanguageThatIsWanted: those that we give; WeChat's own words are
+// of no language, and said once.
+func TestReasonsAreToldInTheLanguageThatIsWanted(t *testing.T) {
+	for _, tt := range []struct {
+		typ    string
+		data   map[string]any
+		zh, en string
+	}{
+		{hongyan.NewsWebhookDisabled, map[string]any{"name": "n", "reason": hongyan.DisabledGone, "reason_zh": "对方返回了 410 Gone"}, "已停用：n，对方返回了 410 Gone", "disabled: n, it answered 410 Gone"},
+		{hongyan.NewsTemplateRemoved, map[string]any{"title": "T", "reason": templateMissing}, "，上次同步时不在微信的列表里", ": not in WeChat's list at the last sync"},
+		{hongyan.NewsBatchFinished, map[string]any{"name": "n", "state": "cancelled"}, "批次已取消：n", "batch cancelled: n"},
+		{hongyan.NewsFailed, map[string]any{"state": "failed", "reason": "errcode"}, "消息失败 " + appID + " errcode", "event message.failed " + appID + " failed errcode"},
+	} {
+		n := hongyan.News{Type: tt.typ, AppID: appID, Data: jsonOf(tt.data)}
+		zh, en, both := alarmWords("zh", &n), alarmWords("en", &n), alarmWords("", &n)
+		if !strings.Contains(zh, tt.zh) || strings.Contains(zh, tt.en) || !strings.Contains(en, tt.en) || strings.Contains(en, tt.zh) ||
+			!strings.Contains(both, tt.zh) || !strings.Contains(both, tt.en) {
+			t.Errorf("%s: %q, %q, %q", tt.typ, zh, en, both)
+		}
+	}
+	banned := hongyan.News{Type: hongyan.NewsTemplateBanned, AppID: appID, Data: []byte(`{"title":"T","reason":"errcode 43116: banned"}`)}
+	if both := alarmWords("", &banned); strings.Count(both, "errcode 43116: banned") != 1 {
+		t.Errorf("WeChat's words are not told once: %s", both)
 	}
 }
 

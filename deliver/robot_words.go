@@ -76,19 +76,19 @@ func (f fields) chinese() string {
 	case hongyan.NewsQuota:
 		return "账号 " + app + " 的" + map[string]string{"day": "今日", "month": "本月"}[f.get("period")] + "额度已用 " + f.get("percent") + "%：" + f.get("used") + " / " + f.get("limit") + f.and("（", "template_id", "）")
 	case hongyan.NewsTemplateBanned:
-		return "模板被微信封禁：" + f.get("title") + f.and(" ", "template_id", "") + "\n账号 " + app + f.and("，", "reason", "")
+		return "模板被微信封禁：" + f.get("title") + f.and(" ", "template_id", "") + "\n账号 " + app + f.whyChinese("，")
 	case hongyan.NewsTemplateRemoved:
-		return "模板已被删除：" + f.get("title") + f.and(" ", "template_id", "") + "\n账号 " + app + f.and("，", "reason", "")
+		return "模板已被删除：" + f.get("title") + f.and(" ", "template_id", "") + "\n账号 " + app + f.whyChinese("，")
 	case hongyan.NewsTokenDiedEarly:
 		return "账号 " + app + " 的 access_token 提前 " + f.get("seconds_early") + " 秒失效：有人在网关之外刷新了它"
 	case hongyan.NewsBatchFinished:
-		return "批次已结束：" + f.get("name") + f.and(" ", "id", "") + f.and("\n共 ", "rows", " 行") + f.and("，消息 ", "messages", " 条") + f.and("，不合格 ", "bad", " 行")
+		return "批次" + f.batchChinese() + "：" + f.get("name") + f.and(" ", "id", "") + f.and("\n共 ", "rows", " 行") + f.and("，消息 ", "messages", " 条") + f.and("，不合格 ", "bad", " 行")
 	case hongyan.NewsWebhookDisabled:
-		return "Webhook 已停用：" + f.get("name") + f.and("\n", "reason", "")
+		return "Webhook 已停用：" + f.get("name") + f.whyChinese("，")
 	case hongyan.NewsWebhookTest:
 		return "这是一条测试消息：" + f.get("name")
 	}
-	return f.plain("事件 ")
+	return f.plainChinese()
 }
 
 // english says the news in English.
@@ -104,7 +104,7 @@ func (f fields) english() string {
 	case hongyan.NewsQuota:
 		return "account " + app + " has used " + f.get("percent") + "% of this " + f.get("period") + "'s quota: " + f.get("used") + " of " + f.get("limit") + f.and(" (", "template_id", ")")
 	case hongyan.NewsTemplateBanned, hongyan.NewsTemplateRemoved:
-		return "template " + strings.TrimPrefix(f.n.Type, "template.") + ": " + f.get("title") + f.and(" ", "template_id", "") + " of account " + app + f.once(": ", "reason")
+		return "template " + strings.TrimPrefix(f.n.Type, "template.") + ": " + f.get("title") + f.and(" ", "template_id", "") + " of account " + app + f.whyEnglish(": ")
 	case hongyan.NewsTokenDiedEarly:
 		return "the access_token of " + app + " died " + f.get("seconds_early") + " s early: somebody outside refreshed it"
 	case hongyan.NewsBatchFinished:
@@ -129,13 +129,62 @@ func (f fields) plain(word string) string {
 	return text + f.and(" ", "state", "") + f.and(" ", "reason", "") + f.and(" ", "name", "")
 }
 
-// once says a fact that is of no language, such as WeChat's own words, unless the Chinese
-// did.
-func (f fields) once(before, name string) string {
-	if f.said {
+// plainWords are the Chinese words for news that robots tell only those who ask for them.
+var plainWords = map[string]string{
+	hongyan.NewsAccepted: "消息已受理", hongyan.NewsRetrying: "消息将重试", hongyan.NewsHeld: "消息已挂起", hongyan.NewsReleased: "消息不再挂起",
+	hongyan.NewsUncertain: "消息待确认", hongyan.NewsFailed: "消息失败", hongyan.NewsCancelled: "消息已取消", hongyan.NewsExpired: "消息已过期",
+	hongyan.NewsDelivered: "消息已送达", hongyan.NewsUndelivered: "消息未送达", hongyan.NewsReceiptUnmatched: "送达结果没有对应的消息",
+	hongyan.NewsConsentLow: "订阅次数所剩无几", hongyan.NewsRuleFired: "规则已触发",
+}
+
+// plainChinese is plain in Chinese. The words of reasons and codes are the same in both.
+func (f fields) plainChinese() string {
+	words := plainWords[f.n.Type]
+	if words == "" {
+		return f.plain("事件 ")
+	}
+	for _, v := range []string{f.n.AppID, f.n.MessageID, f.get("reason"), f.get("name"), f.get("code")} {
+		if v != "" {
+			words += " " + v
+		}
+	}
+	return words
+}
+
+// What package template gives as the reason for which a template that WeChat does not list
+// any more is removed, and the same in Chinese.
+const (
+	templateMissing   = "not in WeChat's list at the last sync"
+	templateMissingZH = "上次同步时不在微信的列表里"
+)
+
+// whyChinese says why: in Chinese where the news, or we, have it, else as it was written.
+func (f fields) whyChinese(before string) string {
+	if why := f.and(before, "reason_zh", ""); why != "" {
+		return why
+	}
+	if f.get("reason") == templateMissing {
+		return before + templateMissingZH
+	}
+	return f.and(before, "reason", "")
+}
+
+// whyEnglish says why, unless it is of no language, as WeChat's own words are, and the
+// Chinese said it.
+func (f fields) whyEnglish(before string) string {
+	if f.said && f.get("reason_zh") == "" && f.get("reason") != templateMissing {
 		return ""
 	}
-	return f.and(before, name, "")
+	return f.and(before, "reason", "")
+}
+
+// batchChinese says how a batch ended.
+func (f fields) batchChinese() string {
+	state, err := hongyan.ParseBatchState(f.get("state"))
+	if err != nil {
+		return "已结束"
+	}
+	return state.ZH()
 }
 
 // stoppedChinese says why an account is stopped, and the cure.

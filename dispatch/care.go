@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 )
 
 // Care is what the engine asks about the people it sends to (design §5.7). Both
@@ -70,4 +71,15 @@ func (e *Engine) ReleaseUser(ctx context.Context, appID, openID, reason string) 
 	e.pollSoon = true // of one kind or another: the store knows
 	e.poke()
 	return n, nil
+}
+
+// ReleaseCapped lets messages go that an account's cap per user held, and returns how
+// many. This and every other process must know the account's settings by then, or ask
+// for them before it holds a message for its cap: see Care.
+func (e *Engine) ReleaseCapped(ctx context.Context, c store.CapRelease) (int, error) {
+	n, err := e.cfg.Store.ReleaseCapped(ctx, c)
+	if n > 0 {
+		e.waiting(c.AppID)
+	}
+	return n, err
 }

@@ -29,7 +29,7 @@ func (d *Doctor) sayWebhook(r *report, w *hongyan.Webhook, c store.DeliveryCount
 	late := !c.Oldest.IsZero() && now.Sub(c.Oldest) >= handedOnLate
 	switch {
 	case w.Disabled != "":
-		r.add(Problem, "webhook_disabled", say("%s is disabled since %s: %s", "%s 自 %s 起已停用：%s", w.Name, stamp(w.DisabledAt), w.Disabled),
+		r.add(Problem, "webhook_disabled", say("%[1]s is disabled since %[2]s: %[3]s", "%[1]s 自 %[2]s 起已停用：%[4]s", w.Name, stamp(w.DisabledAt), w.Disabled, w.DisabledZH()),
 			say("put its endpoint right, then: hongyan webhook set %s --enable; or remove it", "修复其接收端后执行 hongyan webhook set %s --enable；或删除它", w.Name))
 	case w.Paused:
 		r.add(Note, "webhook_paused", say("%s is paused; %d events are kept for it", "%s 已暂停，为其保留了 %d 条事件", w.Name, c.Pending),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"time"
 
 	"hongyan"
 	"hongyan/store"
@@ -18,6 +19,8 @@ type accountStore interface {
 	store.Accounts
 	store.Audit
 	store.Deliveries
+	Now() time.Time
+	ReleaseCapped(context.Context, store.CapRelease) (int, error)
 }
 
 // applyAccounts creates or updates the accounts of a valid configuration.
@@ -108,8 +111,17 @@ func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 	if err := errors.Join(s.UpdateAccount(ctx, a), noteConfigured(ctx, s, a.AppID, "account.update")); err != nil {
 		return err
 	}
-	if err := dropRemoved(ctx, s, &a, stored.Downstreams); err != nil || a.Secret == stored.Secret {
+	if err := dropRemoved(ctx, s, &a, stored.Downstreams); err != nil {
 		return err
+	}
+	if a.Care.Raises(stored.Care) {
+		day := hongyan.PeriodStart("day", s.Now())
+		if _, err := s.ReleaseCapped(ctx, store.CapRelease{AppID: a.AppID, Day: day, Most: a.Care.UserCap}); err != nil {
+			return err
+		}
+	}
+	if a.Secret == stored.Secret {
+		return nil
 	}
 	return liftHolds(ctx, s, a.AppID)
 }

@@ -16,6 +16,32 @@ import (
 	"hongyan/store/sqlite/sqlitetest"
 )
 
+// TestACapRaisedInTheFileLetsGoWhatItHeld when the gateway starts with it.
+func TestACapRaisedInTheFileLetsGoWhatItHeld(t *testing.T) {
+	s := newTestStore(t)
+	if err := apply(t, s, "    care:\n      user_cap: 1\n"); err != nil {
+		t.Fatal(err)
+	}
+	until := hongyan.PeriodEnd("day", s.Now())
+	var waiting []store.NewMessage
+	for range 3 {
+		waiting = append(waiting, store.NewMessage{Message: hongyan.Message{ID: hongyan.NewMessageID(), AppID: sandbox.SeedServiceAppID, Kind: hongyan.KindTemplate, ToUser: sandbox.OpenID("", 1),
+			TemplateID: "t", Payload: []byte("{}"), CreatedAt: s.Now(), State: hongyan.Held, Reason: hongyan.HoldUserCap, Hold: &hongyan.Hold{Reason: hongyan.HoldUserCap, Until: until}, DueAt: until}})
+	}
+	if _, err := s.InsertMessages(t.Context(), waiting); err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []int{2, 1} { // raised, and lowered again
+		if err := apply(t, s, fmt.Sprintf("    care:\n      user_cap: %d\n", most)); err != nil {
+			t.Fatal(err)
+		}
+		counts, err := s.Counts(t.Context())
+		if got := counts[sandbox.SeedServiceAppID][hongyan.Queued]; err != nil || got != 2 {
+			t.Errorf("with a cap of %d: %d are queued, %v, want 2", most, got, err)
+		}
+	}
+}
+
 func newTestStore(t *testing.T) store.Store {
 	t.Helper()
 	keyring, err := store.NewKeyring(bytes.Repeat([]byte{7}, store.MasterKeySize))

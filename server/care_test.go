@@ -92,6 +92,10 @@ func aFollowerIsGreeted(t *testing.T, config Config) {
 	if !strings.Contains(refused.LastRefusal, "character_string1") || refused.Fired != 0 {
 		t.Errorf("got %+v, want the missing key named", refused)
 	}
+	mended, err := g.client.UpdateRule(ctx, "shop", "broken", client.RulePatch{DelaySeconds: new(int64(1))})
+	if err != nil || mended.LastRefusal != "" || mended.LastRefusedAt != nil || mended.Refused != refused.Refused {
+		t.Errorf("after it was changed: %+v, %v, want no refusal of before", mended, err)
+	}
 	trial, err := g.client.TestRule(ctx, "shop", "welcome", "")
 	if err != nil || trial.Would != "already" || trial.Message == nil {
 		t.Errorf("a try for whom it fired: %+v, %v", trial, err)
@@ -234,6 +238,26 @@ func aUserGetsNoMoreThanTheDaysMessages(t *testing.T, config Config) {
 		t.Fatal(err)
 	}
 	g.until(t, page.Items[0].ID, func(m client.Message) bool { return m.State == "delivered" })
+
+	// The three that are left were accepted in this order, the oldest last in the list.
+	oldest, newest := page.Items[3].ID, []string{page.Items[1].ID, page.Items[2].ID}
+	raise := func(most int) {
+		t.Helper()
+		if _, err := g.client.UpdateAccount(ctx, "shop", client.AccountPatch{Care: &client.Care{UserCap: new(most)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raise(3)
+	g.until(t, oldest, func(m client.Message) bool { return m.State == "delivered" })
+	for _, id := range newest {
+		if m, err := g.client.Message(ctx, id); err != nil || m.Reason != "user_cap" {
+			t.Errorf("with the cap raised by one, a later one is %s %s, %v", m.State, m.Reason, err)
+		}
+	}
+	raise(0)
+	for _, id := range newest {
+		g.until(t, id, func(m client.Message) bool { return m.State == "delivered" })
+	}
 }
 
 // TestAPersonIsErased, not while messages wait, and nothing in the audit log or the

@@ -116,6 +116,7 @@ func (w *works) buildEngine() {
 		Released: func(ctx context.Context, appID, openID, reason string) (int, error) {
 			return w.engine.ReleaseUser(ctx, appID, openID, reason)
 		},
+		ReleaseCapped: func(ctx context.Context, c store.CapRelease) (int, error) { return w.engine.ReleaseCapped(ctx, c) },
 		EraseStaged: func(ctx context.Context, appID, openID string) (int, error) {
 			return w.batches.EraseUser(ctx, appID, openID)
 		},

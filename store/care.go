@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"hongyan"
@@ -12,11 +14,16 @@ import (
 type Care interface {
 	// PutSuppressions puts users on lists and returns how many it changed. Of one that is
 	// there already the longer Until stays, and what a person put there is not
-	// changed by what WeChat says. One that was lifted at Since or later stays lifted:
-	// what is told late is no news. Accounts that are gone are passed over.
+	// changed by what WeChat says. One that was lifted at Since or later stays lifted, and
+	// nothing that WeChat said of a user before they followed begins one: what is told late
+	// is no news. Accounts that are gone are passed over.
 	PutSuppressions(ctx context.Context, all []hongyan.Suppression) (int, error)
 	// LiftSuppressions ends what keeps users and returns how many entries that were.
 	LiftSuppressions(ctx context.Context, l Lift) (int, error)
+	// Followed takes note that users followed, and returns those of whom that ended an
+	// entry that no person made. It is remembered for FollowKeep, whether there was an entry
+	// or not, so that every process knows what was said before it (PutSuppressions).
+	Followed(ctx context.Context, all []Follow) ([]Follow, error)
 	// Suppressions lists newest first.
 	Suppressions(ctx context.Context, f SuppressionFilter) ([]hongyan.Suppression, error)
 	// SuppressedAfter lists active entries of all accounts by ID, those above after. A
@@ -33,6 +40,11 @@ type Care interface {
 	CountUser(ctx context.Context, u UserDay, seq int64, most int) (bool, error)
 	// UserCount returns how many are set aside.
 	UserCount(ctx context.Context, u UserDay) (int, error)
+
+	// ReleaseCapped makes messages of an account queued again, due now, that are held for
+	// hongyan.HoldUserCap: for each user as many as the cap leaves of the day, in the order
+	// in which they would have gone. It returns how many.
+	ReleaseCapped(ctx context.Context, c CapRelease) (int, error)
 
 	// BeginErasure stores an erasure, or returns the one of that person that has not
 	// ended, due now. NotFound when there is no account.
@@ -58,6 +70,34 @@ type UserDay struct {
 	AppID  string
 	OpenID string
 	Day    time.Time // its beginning, hongyan.PeriodStart
+}
+
+// Follow is a user who followed an account.
+type Follow struct {
+	AppID  string
+	OpenID string
+	At     time.Time // in whole seconds, as WeChat's event tells it
+	By     string    // the type of the event
+}
+
+// FollowKeep is how long a follow is remembered: longer than an answer or event that
+// WeChat gave before it can take to be written down.
+const FollowKeep = 24 * time.Hour
+
+// LastFollows returns of each user the latest follow, by account and openid.
+func LastFollows(all []Follow) []Follow {
+	last := slices.Clone(all)
+	slices.SortFunc(last, func(a, b Follow) int {
+		return cmp.Or(cmp.Compare(a.AppID, b.AppID), cmp.Compare(a.OpenID, b.OpenID), b.At.Compare(a.At))
+	})
+	return slices.CompactFunc(last, func(a, b Follow) bool { return a.AppID == b.AppID && a.OpenID == b.OpenID })
+}
+
+// CapRelease says how far a cap per user lets the messages go that it held.
+type CapRelease struct {
+	AppID string
+	Day   time.Time // the beginning of the Beijing day
+	Most  int       // messages that a user gets in it; 0 = any number
 }
 
 // Lift ends entries of users on an account's list.

@@ -47,17 +47,20 @@ type News interface {
 	DueWebhooks(ctx context.Context) ([]WebhookDue, error)
 	// ClaimNews takes up to c.Max pending deliveries of an endpoint that are due, those
 	// due longest first: their Attempts grow by one, LastAt is now, and they are due again
-	// after c.Lease should nobody finish them.
+	// after c.Lease should nobody finish them. An attempt that nobody finished in time
+	// becomes the latest that ended, with LostAttempt for its error.
 	ClaimNews(ctx context.Context, c NewsClaim) ([]ClaimedNews, error)
 	// FinishNews writes what came of claimed deliveries, each only if its Attempts are
-	// still as claimed. Concurrent calls share a commit.
+	// still as claimed. What was the latest attempt before joins the History. Of a delivery
+	// whose news were erased (Care.EraseUser) no Answer is written: it may repeat what the
+	// endpoint was told before. Concurrent calls share a commit.
 	FinishNews(ctx context.Context, rs []NewsResult) error
 	// RedeliverNews begins deliveries of news in the log to an endpoint, in place of those
 	// that have ended, in small batches: it returns how many, and the ID of the last news
 	// it looked at, 0 when there are no more. Pending ones that wait for their next attempt
 	// are due now, and count; those due or under way stay as they are.
 	RedeliverNews(ctx context.Context, r Redelivery) (n int, last int64, err error)
-	// WebhookDeliveries lists newest first, each with its news.
+	// WebhookDeliveries lists newest first, each with its news; with f.ID also its History.
 	WebhookDeliveries(ctx context.Context, f WebhookDeliveryFilter) ([]ClaimedNews, error)
 	// WebhookCounts counts deliveries by endpoint.
 	WebhookCounts(ctx context.Context) (map[string]DeliveryCount, error)

@@ -13,7 +13,9 @@ type Rules interface {
 	// name, NotFound when there is no account.
 	CreateRule(ctx context.Context, r hongyan.Rule) error
 	// UpdateRule replaces what a person sets in the rule with r's ID: all but
-	// AppID, Name, CreatedAt and what it did so far. NotFound when there is none.
+	// AppID, Name, CreatedAt and what it did so far. NotFound when there is none. When it
+	// says something else than before, be it paused or not, LastRefusedAt and LastRefusal
+	// are cleared: they were about what it said.
 	UpdateRule(ctx context.Context, r hongyan.Rule) error
 	// DeleteRule removes a rule, its firings and whom it fired for.
 	DeleteRule(ctx context.Context, appID, name string) error

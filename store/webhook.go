@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"hongyan"
@@ -51,6 +52,40 @@ func DecodeSecrets(text string) ([]hongyan.WebhookSecret, error) {
 		}
 	}
 	return secrets, nil
+}
+
+// EarlierAnswer is how much is kept of the answers to all attempts but the latest, in
+// characters: an endpoint that is down for days says the same many times.
+const EarlierAnswer = 256
+
+// LostAttempt stands for the outcome of an attempt that nobody recorded.
+const LostAttempt = "what came of it was not recorded: the gateway ended meanwhile, or the database could not be written"
+
+// storedAttempt is an attempt before the latest, as a delivery's row has it. Times are in
+// milliseconds. The stores' SQL writes it too.
+type storedAttempt struct {
+	At     int64  `json:"at"`
+	Status int    `json:"status"`
+	Error  string `json:"error"`
+	Answer string `json:"answer"`
+	Took   int64  `json:"took"`
+}
+
+// DecodeHistory puts the attempts of a delivery together: those before the latest that
+// ended, a JSON array, and that. lastAt is when it began; zero = none has ended.
+func DecodeHistory(earlier string, lastAt time.Time, d *hongyan.WebhookDelivery) error {
+	var all []storedAttempt
+	if err := json.Unmarshal([]byte(earlier), &all); err != nil {
+		return fmt.Errorf("read the attempts of delivery %d: %w", d.ID, err)
+	}
+	for _, a := range all {
+		d.History = append(d.History, hongyan.WebhookAttempt{At: time.UnixMilli(a.At).UTC(), Status: a.Status, Error: a.Error, Answer: a.Answer,
+			Took: time.Duration(a.Took) * time.Millisecond})
+	}
+	if !lastAt.IsZero() {
+		d.History = append(d.History, hongyan.WebhookAttempt{At: lastAt, Status: d.LastStatus, Error: d.LastError, Answer: d.LastAnswer, Took: d.LastTook})
+	}
+	return nil
 }
 
 // WebhookAAD names the place of a webhook's secret column, to which it is sealed.

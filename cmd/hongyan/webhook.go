@@ -439,12 +439,32 @@ func (c *webhookDeliveries) one(ctx context.Context, w *surroundings, gateway *c
 	if d.LastError != "" {
 		out.line("%s", d.LastError)
 	}
+	printHistory(out, d.History)
 	if d.MessageID != nil {
 		out.next("hongyan message get %s", *d.MessageID)
 		return nil
 	}
 	out.next("hongyan webhook deliveries %s", c.ID)
 	return nil
+}
+
+// printHistory lists the attempts when there was more than the one that stands above.
+func printHistory(out *printer, all []client.WebhookAttempt) {
+	if len(all) < 2 {
+		return
+	}
+	rows := make([][]cell, len(all))
+	for i, a := range all {
+		said := a.Error
+		if line, _, _ := strings.Cut(strings.TrimSpace(a.Answer), "\n"); line != "" {
+			said = strings.TrimPrefix(said+": "+line, ": ")
+		}
+		rows[i] = []cell{timeCell(&a.At), statusCell(a.Status), text(fmt.Sprintf("%d ms", a.TookMS)), text(said)}
+	}
+	heads := []string{"ATTEMPT", "HTTP", "TOOK", "ERROR AND ANSWER"}
+	out.line("")
+	out.fit(heads, rows)
+	out.table(heads, rows)
 }
 
 type webhookPause struct {

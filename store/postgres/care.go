@@ -8,13 +8,13 @@ import (
 	"hongyan/store"
 )
 
-const suppressionColumns = "id, appid, openid, reason, errcode, note, put_by, since, until, lifted_at, lifted_by"
+const suppressionColumns = "id, appid, openid, reason, errcode, note, put_by, since, until, lifted_at, lifted_by, followed_at"
 
 func collectSuppressions(all *[]hongyan.Suppression) func(*row) error {
 	return func(r *row) error {
 		*all = append(*all, hongyan.Suppression{
 			ID: r.int64(), AppID: r.text(), OpenID: r.text(), Reason: r.text(), Errcode: r.int(), Note: r.text(), By: r.text(),
-			Since: r.time(), Until: r.time(), LiftedAt: r.time(), LiftedBy: r.text(),
+			Since: r.time(), Until: r.time(), LiftedAt: r.time(), LiftedBy: r.text(), FollowedAt: r.time(),
 		})
 		return nil
 	}
@@ -54,7 +54,7 @@ func (s *Store) PutSuppressions(ctx context.Context, all []hongyan.Suppression) 
 
 func (t *tx) suppress(put hongyan.Suppression) (bool, error) {
 	put.ID, put.Since, put.Until = 0, hongyan.Millis(put.Since), hongyan.Millis(put.Until)
-	put.LiftedAt, put.LiftedBy = time.Time{}, ""
+	put.LiftedAt, put.LiftedBy, put.FollowedAt = time.Time{}, "", time.Time{}
 	if put.Since.IsZero() {
 		put.Since = fromMillis(t.now)
 	}
@@ -77,8 +77,8 @@ func (t *tx) suppress(put hongyan.Suppression) (bool, error) {
 			return false, err
 		}
 	}
-	_, err = t.exec(`INSERT INTO suppressions (appid, openid, reason, errcode, note, put_by, since, until, lifted_at, lifted_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '')`, put.AppID, put.OpenID, put.Reason, put.Errcode, put.Note, put.By, millis(put.Since), millis(put.Until))
+	_, err = t.exec(`INSERT INTO suppressions (appid, openid, reason, errcode, note, put_by, since, until, lifted_at, lifted_by, followed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '', $9)`, put.AppID, put.OpenID, put.Reason, put.Errcode, put.Note, put.By, millis(put.Since), millis(put.Until), millis(put.FollowedAt))
 	return err == nil, err
 }
 
@@ -105,6 +105,7 @@ func (s *Store) LiftSuppressions(ctx context.Context, l store.Lift) (n int, err 
 // Suppressions lists entries; see store.Care.
 func (s *Store) Suppressions(ctx context.Context, f store.SuppressionFilter) (all []hongyan.Suppression, err error) {
 	q := listQuery{from: "suppressions"}
+	q.and("reason <> ''") // the others tell of follows alone
 	q.andIfSet("appid", f.AppID)
 	q.andIfSet("reason", f.Reason)
 	if len(f.OpenIDs) > 0 {

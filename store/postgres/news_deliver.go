@@ -42,16 +42,26 @@ func (s *Store) DueWebhooks(ctx context.Context) (all []store.WebhookDue, err er
 	return all, err
 }
 
+// earlierNewsSQL is a delivery's earlier attempts with the one that was the latest so far
+// behind them: the newest that there is room for beside the next, which is $1; $2 is
+// how much is kept of an answer.
+const earlierNewsSQL = `CASE d.last_at WHEN 0 THEN d.earlier ELSE
+	CASE WHEN jsonb_array_length(d.earlier) >= $1::integer THEN d.earlier - 0 ELSE d.earlier END ||
+	jsonb_build_object('at', d.last_at, 'status', d.last_status, 'error', d.last_error, 'answer', left(d.last_answer, $2::integer), 'took', d.last_took) END`
+
 // claimNewsSQL begins attempts of an endpoint. One that was under way is lost: its lease
 // is over. Rows that another node is claiming are passed over.
 const claimNewsSQL = `WITH due AS (
 		SELECT id AS due_id, due_at AS was_due FROM webhook_deliveries
-		WHERE webhook = $1 AND due_at <= (SELECT hongyan_now()) AND state = 0
-		ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+		WHERE webhook = $3 AND due_at <= (SELECT hongyan_now()) AND state = 0
+		ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED
 	), claimed AS (
-		UPDATE webhook_deliveries SET attempts = attempts + 1, last_at = CASE claimed_at WHEN 0 THEN last_at ELSE claimed_at END,
-			claimed_at = (SELECT hongyan_now()), due_at = (SELECT hongyan_now()) + $3::bigint
-		FROM due WHERE id BETWEEN due_id AND due_id RETURNING webhook_deliveries.*, was_due
+		UPDATE webhook_deliveries AS d SET attempts = d.attempts + 1, earlier = CASE d.claimed_at WHEN 0 THEN d.earlier ELSE ` + earlierNewsSQL + ` END,
+			last_at = CASE d.claimed_at WHEN 0 THEN d.last_at ELSE d.claimed_at END, last_status = CASE d.claimed_at WHEN 0 THEN d.last_status ELSE 0 END,
+			last_error = CASE d.claimed_at WHEN 0 THEN d.last_error ELSE $6::text END, last_answer = CASE d.claimed_at WHEN 0 THEN d.last_answer ELSE '' END,
+			last_took = CASE d.claimed_at WHEN 0 THEN d.last_took ELSE 0 END,
+			claimed_at = (SELECT hongyan_now()), due_at = (SELECT hongyan_now()) + $5::bigint
+		FROM due WHERE id BETWEEN due_id AND due_id RETURNING d.*, was_due
 	)
 	SELECT was_due, ` + newsDeliveryColumns + ", " + newsColumns + ` FROM claimed AS d
 		CROSS JOIN LATERAL (SELECT * FROM news WHERE id = d.news OFFSET 0) AS news` + withMessageSQL
@@ -72,7 +82,7 @@ func (s *Store) ClaimNews(ctx context.Context, c store.NewsClaim) ([]store.Claim
 			due := r.int64()
 			all = append(all, claimed{store.ClaimedNews{WebhookDelivery: scanNewsDelivery(r), News: scanNews(r)}, due})
 			return nil
-		}, claimNewsSQL, c.WebhookID, c.Max, c.Lease.Milliseconds())
+		}, claimNewsSQL, hongyan.MaxWebhookHistory-1, store.EarlierAnswer, c.WebhookID, c.Max, c.Lease.Milliseconds(), store.LostAttempt)
 	}
 	if err := s.transact(ctx, claim, func(*tx) error { return nil }); err != nil {
 		return nil, err
@@ -89,10 +99,12 @@ func (s *Store) ClaimNews(ctx context.Context, c store.NewsClaim) ([]store.Claim
 const finishNewsSQL = `UPDATE webhook_deliveries AS d SET state = done.state, due_at = done.due_at,
 	ended_at = CASE done.state WHEN 0 THEN 0 ELSE (SELECT hongyan_now()) END,
 	attempts = d.attempts - CASE WHEN untried THEN 1 ELSE 0 END, claimed_at = 0,
+	earlier = CASE WHEN untried THEN d.earlier ELSE ` + earlierNewsSQL + ` END,
 	last_at = CASE WHEN untried THEN d.last_at ELSE d.claimed_at END, last_status = CASE WHEN untried THEN d.last_status ELSE done.status END,
-	last_error = CASE WHEN untried THEN d.last_error ELSE done.error END, last_answer = CASE WHEN untried THEN d.last_answer ELSE done.answer END,
+	last_error = CASE WHEN untried THEN d.last_error ELSE done.error END,
+	last_answer = CASE WHEN untried THEN d.last_answer WHEN d.erased THEN '' ELSE done.answer END,
 	last_took = CASE WHEN untried THEN d.last_took ELSE done.took END
-	FROM unnest($1::bigint[], $2::integer[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[], $7::text[], $8::bigint[], $9::boolean[])
+	FROM unnest($3::bigint[], $4::integer[], $5::smallint[], $6::bigint[], $7::integer[], $8::text[], $9::text[], $10::bigint[], $11::boolean[])
 		AS done (id, attempts, state, due_at, status, error, answer, took, untried)
 	WHERE d.id BETWEEN done.id AND done.id AND d.attempts = done.attempts AND d.claimed_at > 0 AND d.state + 0 = 0`
 
@@ -131,7 +143,7 @@ func newsResultArgs(all []store.NewsResult, now int64) []any {
 		ids[i], attempts[i], states[i], statuses[i] = r.ID, int32(r.Attempts), int16(r.State), int32(r.Status)
 		errs[i], answers[i], tooks[i], untried[i] = r.Error, r.Answer, r.Took.Milliseconds(), r.Untried
 	}
-	return []any{ids, attempts, states, dues, statuses, errs, answers, tooks, untried}
+	return []any{hongyan.MaxWebhookHistory - 1, store.EarlierAnswer, ids, attempts, states, dues, statuses, errs, answers, tooks, untried}
 }
 
 // WebhookDeliveries lists deliveries with their news; see store.News.
@@ -155,12 +167,16 @@ func (s *Store) WebhookDeliveries(ctx context.Context, f store.WebhookDeliveryFi
 		q.and("d.type = ANY(" + q.arg(store.TypesOf(f.Types)) + ")")
 	}
 	q.from = "webhook_deliveries AS d CROSS JOIN LATERAL (SELECT * FROM news WHERE id = d.news OFFSET 0) AS news" + withMessageSQL
-	text, args := q.by("d.id", newsDeliveryColumns+", "+newsColumns, beforeOrNewest(f.Before), f.Limit)
+	earlier := "'[]', 0::bigint" // long, and wanted of one alone
+	if f.ID != 0 {
+		earlier = "d.earlier::text, d.last_at"
+	}
+	text, args := q.by("d.id", newsDeliveryColumns+", "+newsColumns+", "+earlier, beforeOrNewest(f.Before), f.Limit)
 	err = s.read(ctx, func(c conn) error {
 		all = nil
 		return c.query(ctx, func(r *row) error {
 			all = append(all, store.ClaimedNews{WebhookDelivery: scanNewsDelivery(r), News: scanNews(r)})
-			return nil
+			return store.DecodeHistory(r.text(), r.time(), &all[len(all)-1].WebhookDelivery)
 		}, text, args...)
 	})
 	return all, err

@@ -6,6 +6,11 @@ import (
 	"strings"
 )
 
+// forgetAnswersSQL takes what endpoints answered from deliveries, and lets the outcome of
+// an attempt under way bring none: they may answer with what they were told.
+const forgetAnswersSQL = `UPDATE webhook_deliveries SET last_answer = '', erased = true, earlier = (SELECT
+	coalesce(jsonb_agg(one || '{"answer": ""}' ORDER BY place), '[]') FROM jsonb_array_elements(earlier) WITH ORDINALITY AS each (one, place)) WHERE `
+
 // news takes the data of what was told that names the person: a receipt nobody owns, few
 // sends that are left. What was told of a message shows the message as it is now.
 func (x *erasing) news() error {
@@ -27,7 +32,7 @@ func (x *erasing) news() error {
 		for some := range slices.Chunk(named, eraseBatch) {
 			if err == nil {
 				err = x.gently(func(t *tx) error {
-					if _, err := t.exec("UPDATE webhook_deliveries SET last_answer = '' WHERE news = ANY($1)", some); err != nil {
+					if _, err := t.exec(forgetAnswersSQL+"news = ANY($1)", some); err != nil {
 						return err
 					}
 					return t.execAll(len(some), "UPDATE news SET data = '{}' WHERE id = ANY($1)", some)

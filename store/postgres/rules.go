@@ -91,12 +91,17 @@ func (s *Store) CreateRule(ctx context.Context, r hongyan.Rule) error {
 	})
 }
 
+// updateRuleSQL forgets why the rule was refused when it says something else now.
+const updateRuleSQL = `UPDATE rules SET
+	last_refused_at = CASE WHEN (trigger_on, filters, delay, once, message) = ($1, $2, $3, $4, $5) THEN last_refused_at ELSE 0 END,
+	last_refusal = CASE WHEN (trigger_on, filters, delay, once, message) = ($1, $2, $3, $4, $5) THEN last_refusal ELSE '' END,
+	trigger_on = $1, filters = $2, delay = $3, once = $4, message = $5, paused = $6, updated_at = $7 WHERE id = $8`
+
 // UpdateRule replaces what a person sets; see store.Rules. UpdatedAt is now.
 func (s *Store) UpdateRule(ctx context.Context, r hongyan.Rule) error {
 	return s.write(ctx, func(t *tx) error {
 		t.notices.add(store.NoticeAccount, r.AppID)
-		n, err := t.exec("UPDATE rules SET trigger_on = $1, filters = $2, delay = $3, once = $4, message = $5, paused = $6, updated_at = $7 WHERE id = $8",
-			r.On, encodeFilters(r.Filters), r.Delay.Milliseconds(), encodeOnce(r.Once), mustJSON(r.Message), r.Paused, t.now, r.ID)
+		n, err := t.exec(updateRuleSQL, r.On, encodeFilters(r.Filters), r.Delay.Milliseconds(), encodeOnce(r.Once), mustJSON(r.Message), r.Paused, t.now, r.ID)
 		if err == nil && n == 0 {
 			err = unknownRule(r.AppID, r.Name)
 		}

@@ -49,6 +49,8 @@ var sweeps = []struct {
 	{`DELETE FROM firings WHERE id = ANY(ARRAY(SELECT id FROM firings
 		WHERE state <> 0 AND ended_at <= $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.FiringKeep},
 	{`DELETE FROM rule_users WHERE ctid = ANY(ARRAY(SELECT ctid FROM rule_users WHERE until > 0 AND until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 0},
+	{`DELETE FROM suppressions WHERE id = ANY(ARRAY(SELECT id FROM suppressions
+		WHERE reason = '' AND followed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.FollowKeep},
 	// The oldest entries only, as most end in the order they began.
 	{`DELETE FROM suppressions WHERE (until > 0 AND until <= $1 OR lifted_at > 0 AND lifted_at <= $1)
 		AND id = ANY(ARRAY(SELECT id FROM suppressions ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},

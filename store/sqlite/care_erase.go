@@ -178,8 +178,7 @@ func (t *tx) eraseMessage(seq int64, e *hongyan.Erasure, n *hongyan.Erased) erro
 		m.Receipt.ToUser = e.Pseudonym
 		receipt = encodeReceipt(*m.Receipt)
 	}
-	// An endpoint may have answered with what it was told.
-	if _, err := t.exec("UPDATE webhook_deliveries SET last_answer = '' WHERE seq = ? AND seq > 0 AND last_answer <> ''", seq); err != nil {
+	if _, err := t.exec(forgetAnswersSQL+"seq = ? AND seq > 0", seq); err != nil {
 		return err
 	}
 	n.Messages++

@@ -44,9 +44,18 @@ const claimNewsSQL = "SELECT " + newsDeliveryColumns + ", " + newsColumns + ` FR
 	CROSS JOIN news ON news.id = d.news LEFT JOIN messages AS m ON m.seq = news.seq AND news.seq > 0
 	WHERE d.webhook = ? AND d.due_at <= ? AND d.state = 0 ORDER BY d.due_at, d.id LIMIT ? + 0`
 
+// earlierNewsSQL is a delivery's earlier attempts with the one that was the latest so far
+// behind them: the newest that there is room for beside the next. It takes that number,
+// and how much is kept of an answer.
+const earlierNewsSQL = `CASE last_at WHEN 0 THEN earlier ELSE json_insert(
+	CASE WHEN json_array_length(earlier) >= ? THEN json_remove(earlier, '$[0]') ELSE earlier END, '$[#]',
+	json_object('at', last_at, 'status', last_status, 'error', last_error, 'answer', substr(last_answer, 1, ?), 'took', last_took)) END`
+
 // leaseNewsSQL begins an attempt. One that was under way is lost: its lease is over.
-const leaseNewsSQL = `UPDATE webhook_deliveries SET attempts = attempts + 1,
-	last_at = CASE claimed_at WHEN 0 THEN last_at ELSE claimed_at END, claimed_at = ?, due_at = ? WHERE id IN `
+const leaseNewsSQL = "UPDATE webhook_deliveries SET earlier = CASE claimed_at WHEN 0 THEN earlier ELSE " + earlierNewsSQL + ` END,
+	last_at = CASE claimed_at WHEN 0 THEN last_at ELSE claimed_at END, last_status = CASE claimed_at WHEN 0 THEN last_status ELSE 0 END,
+	last_error = CASE claimed_at WHEN 0 THEN last_error ELSE ? END, last_answer = CASE claimed_at WHEN 0 THEN last_answer ELSE '' END,
+	last_took = CASE claimed_at WHEN 0 THEN last_took ELSE 0 END, attempts = attempts + 1, claimed_at = ?, due_at = ? WHERE id IN `
 
 // ClaimNews takes due deliveries of an endpoint; see store.News.
 func (s *Store) ClaimNews(ctx context.Context, c store.NewsClaim) ([]store.ClaimedNews, error) {
@@ -80,11 +89,12 @@ func (t *tx) leaseNews(all []store.ClaimedNews, lease time.Duration) error {
 		all[i].Attempts++
 		all[i].LastAt, all[i].DueAt = fromMillis(t.now), fromMillis(until)
 	}
-	return t.execSeqs(leaseNewsSQL, rows, t.now, until)
+	return t.execSeqs(leaseNewsSQL, rows, hongyan.MaxWebhookHistory-1, store.EarlierAnswer, store.LostAttempt, t.now, until)
 }
 
-const finishNewsSQL = `UPDATE webhook_deliveries SET state = ?, due_at = ?, ended_at = ?, last_at = claimed_at, claimed_at = 0,
-	last_status = ?, last_error = ?, last_answer = ?, last_took = ? WHERE id = ? AND attempts = ? AND claimed_at > 0 AND state = 0`
+const finishNewsSQL = "UPDATE webhook_deliveries SET earlier = " + earlierNewsSQL + `, state = ?, due_at = ?, ended_at = ?,
+	last_at = claimed_at, claimed_at = 0, last_status = ?, last_error = ?, last_answer = CASE erased WHEN 0 THEN ? ELSE '' END, last_took = ?
+	WHERE id = ? AND attempts = ? AND claimed_at > 0 AND state = 0`
 
 const untriedNewsSQL = `UPDATE webhook_deliveries SET state = ?, due_at = ?, ended_at = ?, attempts = attempts - 1, claimed_at = 0
 	WHERE id = ? AND attempts = ? AND claimed_at > 0 AND state = 0`
@@ -114,7 +124,8 @@ func (t *tx) finishNews(r *store.NewsResult) (err error) {
 	if r.Untried {
 		_, err = t.exec(untriedNewsSQL, int64(r.State), due, ended, r.ID, r.Attempts)
 	} else {
-		_, err = t.exec(finishNewsSQL, int64(r.State), due, ended, r.Status, r.Error, r.Answer, r.Took.Milliseconds(), r.ID, r.Attempts)
+		_, err = t.exec(finishNewsSQL, hongyan.MaxWebhookHistory-1, store.EarlierAnswer,
+			int64(r.State), due, ended, r.Status, r.Error, r.Answer, r.Took.Milliseconds(), r.ID, r.Attempts)
 	}
 	return err
 }
@@ -140,11 +151,15 @@ func (s *Store) WebhookDeliveries(ctx context.Context, f store.WebhookDeliveryFi
 	if len(f.Types) > 0 {
 		q.and("d.type IN (SELECT value FROM json_each(?))", mustJSON(store.TypesOf(f.Types)))
 	}
+	earlier := "'[]', 0" // long, and wanted of one alone
+	if f.ID != 0 {
+		earlier = "d.earlier, d.last_at"
+	}
 	err = s.read(ctx, func(c *conn) error {
 		return c.query(ctx, func(r *row) error {
 			all = append(all, store.ClaimedNews{WebhookDelivery: scanNewsDelivery(r), News: scanNews(r)})
-			return nil
-		}, "SELECT "+newsDeliveryColumns+", "+newsColumns+" FROM "+q.from+` CROSS JOIN news ON news.id = d.news
+			return store.DecodeHistory(r.text(), r.time(), &all[len(all)-1].WebhookDelivery)
+		}, "SELECT "+newsDeliveryColumns+", "+newsColumns+", "+earlier+" FROM "+q.from+` CROSS JOIN news ON news.id = d.news
 			LEFT JOIN messages AS m ON m.seq = news.seq AND news.seq > 0
 			WHERE `+q.where+"d.id < ? ORDER BY d.id DESC LIMIT ? + 0", append(q.args, beforeOrNewest(f.Before), f.Limit)...)
 	})

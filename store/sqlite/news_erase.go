@@ -6,6 +6,11 @@ import (
 	"strings"
 )
 
+// forgetAnswersSQL takes what endpoints answered from deliveries, and lets the outcome of
+// an attempt under way bring none: they may answer with what they were told.
+const forgetAnswersSQL = `UPDATE webhook_deliveries SET last_answer = '', erased = 1,
+	earlier = (SELECT json_group_array(json_set(value, '$.answer', '') ORDER BY key) FROM json_each(earlier)) WHERE `
+
 // news takes the data of what was told that names the person: a receipt nobody owns, few
 // sends that are left. What was told of a message shows the message as it is now.
 func (x *erasing) news() error {
@@ -25,8 +30,10 @@ func (x *erasing) news() error {
 		for some := range slices.Chunk(named, eraseBatch) {
 			if err == nil {
 				err = x.gently(len(some), func(t *tx) error {
-					if err := t.execSeqs("UPDATE webhook_deliveries SET last_answer = '' WHERE news IN ", some); err != nil {
-						return err
+					for _, id := range some {
+						if _, err := t.exec(forgetAnswersSQL+"news = ?", id); err != nil {
+							return err
+						}
 					}
 					return t.execSeqs("UPDATE news SET data = '{}' WHERE id IN ", some)
 				})

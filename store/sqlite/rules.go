@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"hongyan"
@@ -81,11 +82,17 @@ func (s *Store) CreateRule(ctx context.Context, r hongyan.Rule) error {
 	})
 }
 
+// updateRuleSQL forgets why the rule was refused when it says something else now.
+const updateRuleSQL = `UPDATE rules SET
+	last_refused_at = CASE WHEN (trigger_on, filters, delay, once, message) = (?, ?, ?, ?, ?) THEN last_refused_at ELSE 0 END,
+	last_refusal = CASE WHEN (trigger_on, filters, delay, once, message) = (?, ?, ?, ?, ?) THEN last_refusal ELSE '' END,
+	trigger_on = ?, filters = ?, delay = ?, once = ?, message = ?, paused = ?, updated_at = ? WHERE id = ?`
+
 // UpdateRule replaces what a person sets; see store.Rules. UpdatedAt is now.
 func (s *Store) UpdateRule(ctx context.Context, r hongyan.Rule) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec("UPDATE rules SET trigger_on = ?, filters = ?, delay = ?, once = ?, message = ?, paused = ?, updated_at = ? WHERE id = ?",
-			r.On, encodeFilters(r.Filters), r.Delay.Milliseconds(), encodeOnce(r.Once), mustJSON(r.Message), r.Paused, t.now, r.ID)
+		says := []any{r.On, encodeFilters(r.Filters), r.Delay.Milliseconds(), encodeOnce(r.Once), mustJSON(r.Message)}
+		n, err := t.exec(updateRuleSQL, slices.Concat(says, says, says, []any{r.Paused, t.now, r.ID})...)
 		if err == nil && n == 0 {
 			err = unknownRule(r.AppID, r.Name)
 		}

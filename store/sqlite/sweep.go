@@ -29,7 +29,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	total := 0
 	for _, part := range []func(*tx) (int, error){
 		(*tx).sweepKeys, (*tx).sweepOrphans, (*tx).sweepDeliveries, (*tx).sweepStrays, (*tx).sweepIssued, (*tx).sweepAudit,
-		(*tx).sweepNews, (*tx).sweepOnce, (*tx).sweepFirings, (*tx).sweepRuleUsers, (*tx).sweepSuppressions, (*tx).sweepUserDays,
+		(*tx).sweepNews, (*tx).sweepOnce, (*tx).sweepFirings, (*tx).sweepRuleUsers, (*tx).sweepFollows, (*tx).sweepSuppressions, (*tx).sweepUserDays,
 		(*tx).sweepForms,
 	} {
 		for {

@@ -16,6 +16,9 @@ var careCases = []testCase{
 	{name: "a user is on a list until it is over or lifted", bubble: true, run: suppressionsLife},
 	{name: "what is told late, or about somebody a person put there, changes nothing", bubble: true, run: suppressionsRenewed},
 	{name: "entries are listed by account, user and reason, and followed by number", bubble: true, run: suppressionsListed},
+	{name: "what was said of a user before they followed is no news", bubble: true, run: followsRemembered},
+	{name: "a follow and a refusal that are written at once leave nobody on the list", run: followsRace},
+	{name: "a cap that is raised lets go what it held, in order", bubble: true, run: cappedReleased},
 	{name: "a user's held messages go when they are released, each at its time", bubble: true, run: userReleased},
 	{name: "a user gets no more than the day's messages, whoever counts at once", run: userCounted},
 	{name: "the days of users are forgotten", bubble: true, run: userDaysForgotten},
@@ -146,6 +149,125 @@ func suppressionsListed(f *fixture) {
 	after, err := f.s.SuppressedAfter(f.ctx, all[1].ID, 10)
 	f.must(err)
 	same(f, "of every account, by number", []any{len(after), after[0].OpenID, after[1].AppID}, []any{2, all[0].OpenID, appB})
+}
+
+// follow takes note that user A followed account A, in the second at, and reports
+// whether that ended an entry.
+func (f *fixture) follow(at time.Time) bool {
+	f.Helper()
+	lifted, err := f.s.Followed(f.ctx, []store.Follow{{AppID: appA, OpenID: userA, At: at.Truncate(time.Second), By: "subscribe"}})
+	f.must(err)
+	return len(lifted) > 0
+}
+
+func followsRemembered(f *fixture) {
+	second := f.s.Now().Truncate(time.Second).Add(time.Minute)
+	time.Sleep(time.Until(second.Add(300 * time.Millisecond)))
+	at := func(d time.Duration, change ...func(*hongyan.Suppression)) int {
+		f.Helper()
+		return f.suppress(func(s *hongyan.Suppression) {
+			s.Since = second.Add(d)
+			for _, c := range change {
+				c(s)
+			}
+		})
+	}
+	blocks := func(s *hongyan.Suppression) { s.Reason, s.Errcode = hongyan.SuppressUserBlock, 0 }
+	same(f, "who was not on the list", f.follow(second), false)
+	same(f, "shows in no list", len(f.listed(true)), 0)
+	after, err := f.s.SuppressedAfter(f.ctx, 0, 10)
+	f.must(err)
+	same(f, "nor keeps anybody", len(after), 0)
+	same(f, "answered before the follow", at(-time.Second), 0)
+	same(f, "answered in its second", at(500*time.Millisecond), 0)
+	same(f, "a block told before it", at(-time.Second, blocks), 0)
+	same(f, "a block in its second", at(0, blocks), 1)
+	same(f, "a follow of before tells nothing of it", f.follow(second.Add(-time.Second)), false)
+	same(f, "a later one does", f.follow(second.Add(time.Second)), true)
+	lifted := f.listed(true)
+	same(f, "lifted", []any{len(lifted), lifted[0].LiftedBy, lifted[0].LiftedAt, lifted[0].FollowedAt}, []any{1, "subscribe", second.Add(time.Second), second.Add(time.Second)})
+	same(f, "answered after it", at(2*time.Second), 1)
+	same(f, "answered before it, once more", at(time.Second), 0)
+
+	byPerson := func(s *hongyan.Suppression) { s.Reason, s.By, s.Until = hongyan.SuppressManual, "key_1", time.Time{} }
+	same(f, "what a person says holds", []any{at(-time.Hour, byPerson), f.follow(second.Add(time.Hour)), len(f.listed(false))}, []any{1, false, 1})
+	f.lift()
+	other, err := f.s.Followed(f.ctx, []store.Follow{
+		{AppID: appA, OpenID: userB, At: second, By: "subscribe"}, {AppID: appA, OpenID: userB, At: second.Add(time.Hour), By: "subscribe"},
+		{AppID: "wxcccccccccccccccc", OpenID: userB, At: second, By: "subscribe"}})
+	f.must(err)
+	same(f, "twice in one call, and of no account", len(other), 0)
+	ofB := func(s *hongyan.Suppression) { s.OpenID = userB }
+	same(f, "the later counts", at(time.Minute, ofB), 0)
+	time.Sleep(store.FollowKeep + time.Hour)
+	_, err = f.s.Sweep(f.ctx)
+	f.must(err)
+	same(f, "forgotten after a day", at(time.Minute, ofB, func(s *hongyan.Suppression) { s.Until = time.Time{} }), 1)
+}
+
+// followsRace: one node hears of the follow, another of the refusal.
+func followsRace(f *fixture) {
+	var users []string
+	for i := range 40 {
+		users = append(users, fmt.Sprintf("oUser%023d", i))
+	}
+	since := f.s.Now().Add(-10 * time.Second)
+	var under sync.WaitGroup
+	for _, user := range users {
+		under.Go(func() {
+			_, err := f.s.Followed(f.ctx, []store.Follow{{AppID: appA, OpenID: user, At: since.Add(5 * time.Second).Truncate(time.Second), By: "subscribe"}})
+			f.must(err)
+		})
+		under.Go(func() {
+			_, err := f.s.PutSuppressions(f.ctx, []hongyan.Suppression{{AppID: appA, OpenID: user, Reason: hongyan.SuppressNotFollowing, Errcode: 43004, Since: since, Until: since.Add(time.Hour)}})
+			f.must(err)
+		})
+	}
+	under.Wait()
+	same(f, "kept", len(f.listed(false)), 0)
+}
+
+func cappedReleased(f *fixture) {
+	midnight := hongyan.PeriodEnd("day", f.s.Now())
+	day := hongyan.PeriodStart("day", f.s.Now())
+	hold := func(user string, change ...func(*hongyan.Message)) string {
+		return f.insert(append([]func(*hongyan.Message){func(m *hongyan.Message) {
+			m.State, m.Reason, m.ToUser, m.ExpiresAt = hongyan.Held, hongyan.HoldUserCap, user, midnight.Add(48*time.Hour)
+			m.Hold, m.DueAt = &hongyan.Hold{Reason: hongyan.HoldUserCap, Until: midnight, Since: f.s.Now()}, midnight
+		}}, change...)...).ID
+	}
+	bulk := func(m *hongyan.Message) { m.Priority = hongyan.Bulk }
+	a := []string{hold(userA, bulk), hold(userA), hold(userA), hold(userA)}
+	b := []string{hold(userB), hold(userB)}
+	other := hold(userA, func(m *hongyan.Message) { m.Reason = hongyan.HoldSuppressed })
+	for seq := range int64(2) {
+		_, err := f.s.CountUser(f.ctx, store.UserDay{AppID: appA, OpenID: userA, Day: day}, 1000+seq, 2)
+		f.must(err)
+	}
+	release := func(most int) int {
+		f.Helper()
+		n, err := f.s.ReleaseCapped(f.ctx, store.CapRelease{AppID: appA, Day: day, Most: most})
+		f.must(err)
+		return n
+	}
+	same(f, "by a cap that leaves nothing", release(1), 1) // of user B, who had none
+	f.wantState(b[0], hongyan.Queued, "")
+	f.wantState(b[1], hongyan.Held, hongyan.HoldUserCap)
+	same(f, "by one more for user A", release(3), 2)
+	f.wantState(a[1], hongyan.Queued, "") // the bulk one would have gone last
+	for _, id := range []string{a[0], a[2], a[3]} {
+		f.wantState(id, hongyan.Held, hongyan.HoldUserCap)
+	}
+	f.wantState(other, hongyan.Held, hongyan.HoldSuppressed)
+	same(f, "by none at all", release(0), 3)
+	var order []string
+	for _, m := range f.claim(10) {
+		order = append(order, m.ID)
+	}
+	same(f, "claimed", order, []string{a[1], a[2], a[3], b[0], b[1], a[0]})
+	counts, err := f.s.Counts(f.ctx)
+	f.must(err)
+	same(f, "counted", counts[appA], map[hongyan.State]int64{hongyan.Held: 1, hongyan.Sending: 6})
 }
 
 func userReleased(f *fixture) {

@@ -27,6 +27,7 @@ var newsCases = []testCase{
 	{name: "that an endpoint does not want are not written for it", run: newsFilter},
 	{name: "are read after one, or newest first, by type, account and time", bubble: true, run: newsRead},
 	{name: "that name a person are emptied with his erasure", bubble: true, run: newsErased},
+	{name: "that were erased while an attempt was under way get no answer", bubble: true, run: newsErasedMeanwhile},
 	{name: "are forgotten after a week, with their deliveries", bubble: true, run: newsForgotten},
 	{name: "keep their order, and none is passed over, while many write", run: newsRace},
 }
@@ -321,6 +322,45 @@ func newsErased(f *fixture) {
 		}
 	}
 	same(f, "another person's", strings.Contains(string(all[1].Data), other), true)
+}
+
+// newsErasedMeanwhile: an attempt that was under way during the erasure was told of the
+// person before it, and brings what the endpoint says of them after it.
+func newsErasedMeanwhile(f *fixture) {
+	id := f.hook("all")
+	f.receive(hongyan.Receipt{AppID: appA, MsgID: 5, ToUser: userA, Status: "success", Raw: "success", At: f.s.Now()})
+	m := f.insert()
+	_, err := f.s.Cancel(f.ctx, m.ID)
+	f.must(err)
+	f.tell(hongyan.NewsQuota)
+	finish := func(attempt int) {
+		f.Helper()
+		var rs []store.NewsResult
+		for _, c := range f.claimNews(id, 10) {
+			rs = append(rs, store.NewsResult{ID: c.ID, Attempts: attempt, State: hongyan.DeliveryPending, Status: 500, Answer: "you said " + userA})
+		}
+		if attempt == 3 {
+			_, err := f.s.EraseUser(f.ctx, hongyan.Erasure{AppID: appA, OpenID: userA, Pseudonym: "erased-1"})
+			f.must(err)
+		}
+		same(f, "claimed", len(rs), 3)
+		f.must(f.s.FinishNews(f.ctx, rs))
+	}
+	for attempt := 1; attempt <= 3; attempt++ {
+		finish(attempt)
+	}
+	for _, d := range f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: id}) {
+		answers := 0
+		all := f.history(d.WebhookDelivery.ID)
+		for _, a := range all {
+			answers += strings.Count(a.Answer, userA)
+		}
+		want := []any{3, 0, 500, ""}
+		if d.News.Type == hongyan.NewsQuota { // is not about the person
+			want = []any{3, 3, 500, "you said " + userA}
+		}
+		same(f, "attempts and answers to "+d.News.Type, []any{len(all), answers, d.LastStatus, d.LastAnswer}, want)
+	}
 }
 
 func newsForgotten(f *fixture) {

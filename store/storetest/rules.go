@@ -13,6 +13,7 @@ import (
 var ruleCases = []testCase{
 	{name: "come back as they were given, by account and name", bubble: true, run: rulesKept},
 	{name: "change, all but what they are called and did", bubble: true, run: rulesChange},
+	{name: "forget why they were refused when they say something else", bubble: true, run: rulesMended},
 	{name: "go with their firings, and with their account", run: rulesGo},
 	{name: "fire once for an event, in the transaction that finishes it", bubble: true, run: firingsBegin},
 	{name: "fire once for a user and period", bubble: true, run: firingsOnce},
@@ -77,6 +78,38 @@ func rulesChange(f *fixture) {
 	same(f, "changed", f.ruleNow("welcome"), r)
 	r.ID = hongyan.NewRuleID()
 	f.wantKind(f.s.UpdateRule(f.ctx, r), hongyan.NotFound)
+}
+
+// rulesMended: why a rule was refused is told as long as it says what was refused.
+func rulesMended(f *fixture) {
+	r := f.rule("welcome")
+	refuse := func() hongyan.Rule {
+		f.Helper()
+		f.fire(f.ruleNow("welcome"), f.pushes(appA, 1, userA)...)
+		for _, one := range f.takeFirings() {
+			f.must(f.s.FinishFirings(f.ctx, []store.FiringResult{{ID: one.ID, Attempts: 1, State: hongyan.FiringRefused, Code: "invalid_data", Refusal: "/data/thing1"}}))
+		}
+		time.Sleep(time.Minute)
+		return f.ruleNow("welcome")
+	}
+	for what, change := range map[string]func(*hongyan.Rule){
+		"trigger": func(r *hongyan.Rule) { r.On = "scan" },
+		"filters": func(r *hongyan.Rule) { r.Filters = []hongyan.RuleFilter{{Field: "Scene", Op: "equal", Value: "a"}} },
+		"delay":   func(r *hongyan.Rule) { r.Delay += time.Second },
+		"period":  func(r *hongyan.Rule) { r.Once = time.Millisecond },
+		"message": func(r *hongyan.Rule) { r.Message.URL = "https://shop.example.com/" },
+	} {
+		r = refuse()
+		same(f, "refused before its "+what+" is changed", []any{r.LastRefusal, r.LastRefusedAt}, []any{"/data/thing1", f.s.Now().Add(-time.Minute)})
+		r.Paused = true
+		f.must(f.s.UpdateRule(f.ctx, r))
+		same(f, "paused", f.ruleNow("welcome").LastRefusal, "/data/thing1")
+		change(&r)
+		r.Paused = false
+		f.must(f.s.UpdateRule(f.ctx, r))
+		got := f.ruleNow("welcome")
+		same(f, "after its "+what+" was changed", []any{got.LastRefusal, got.LastRefusedAt.IsZero(), got.Refused}, []any{"", true, r.Refused})
+	}
 }
 
 func rulesGo(f *fixture) {

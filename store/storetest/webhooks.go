@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"hongyan"
@@ -15,6 +17,8 @@ var webhookCases = []testCase{
 	{name: "are claimed with their news when due, those due longest first", bubble: true, run: webhookClaim},
 	{name: "deliveries end, are tried again, or were never tried", bubble: true, run: webhookFinish},
 	{name: "deliveries are claimed again after their lease; who held one is late", bubble: true, run: webhookLease},
+	{name: "deliveries remember every attempt, lost ones too", bubble: true, run: webhookHistory},
+	{name: "deliveries remember their newest twenty attempts, and little of old answers", bubble: true, run: webhookLongHistory},
 	{name: "are told again by type, time and state", bubble: true, run: webhookRedeliver},
 	{name: "deliveries are listed by endpoint, message, state and type, newest first", run: webhookList},
 	{name: "that are gone leave nothing behind", run: webhookGone},
@@ -163,6 +167,67 @@ func webhookLease(f *fixture) {
 	same(f, "attempts", second.Attempts, 2)
 	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: first.ID, Attempts: first.Attempts, State: hongyan.DeliveryDone}}))
 	same(f, "state after who is late", f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: id})[0].State, hongyan.DeliveryPending)
+}
+
+// history reads the attempts of a delivery.
+func (f *fixture) history(id int64) []hongyan.WebhookAttempt {
+	f.Helper()
+	return f.hookDeliveries(store.WebhookDeliveryFilter{ID: id})[0].History
+}
+
+func webhookHistory(f *fixture) {
+	hook := f.hook("all")
+	f.tell(hongyan.NewsQuota)
+	begun := f.s.Now()
+	first := f.claimNews(hook, 1)[0]
+	same(f, "while the first is under way", len(f.history(first.ID)), 0)
+	time.Sleep(time.Second)
+	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: first.ID, Attempts: 1, State: hongyan.DeliveryPending, Status: 500, Error: `answered "500"`, Answer: "oops\n\t\x01 错误", Took: time.Second}}))
+	refused := hongyan.WebhookAttempt{At: begun, Status: 500, Error: `answered "500"`, Answer: "oops\n\t\x01 错误", Took: time.Second}
+	same(f, "one that ended", f.history(first.ID), []hongyan.WebhookAttempt{refused})
+	time.Sleep(time.Second)
+	lost := f.s.Now()
+	f.claimNews(hook, 1) // and its process is gone
+	same(f, "while the second is under way", f.history(first.ID), []hongyan.WebhookAttempt{refused})
+	time.Sleep(time.Minute)
+	third := f.claimNews(hook, 1)[0]
+	want := []hongyan.WebhookAttempt{refused, {At: lost, Error: store.LostAttempt}}
+	same(f, "one that was lost", f.history(first.ID), want)
+	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: first.ID, Attempts: third.Attempts, State: hongyan.DeliveryPending, Untried: true}}))
+	same(f, "one that was not made", f.history(first.ID), want)
+	third = f.claimNews(hook, 1)[0]
+	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: first.ID, Attempts: third.Attempts, State: hongyan.DeliveryDone, Status: 204}}))
+	want = append(want, hongyan.WebhookAttempt{At: f.s.Now(), Status: 204})
+	same(f, "all", f.history(first.ID), want)
+	same(f, "in a list", len(f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: hook})[0].History), 0)
+
+	_, _, err := f.s.RedeliverNews(f.ctx, store.Redelivery{WebhookID: hook, Limit: 10})
+	f.must(err)
+	fourth := f.claimNews(hook, 1)[0]
+	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: first.ID, Attempts: fourth.Attempts, State: hongyan.DeliveryDone, Status: 200}}))
+	same(f, "told once more", []any{fourth.Attempts, f.history(first.ID)}, []any{1, append(want, hongyan.WebhookAttempt{At: f.s.Now(), Status: 200})})
+}
+
+func webhookLongHistory(f *fixture) {
+	hook := f.hook("all")
+	f.tell(hongyan.NewsQuota)
+	begun, answer := f.s.Now(), strings.Repeat("长", 300)
+	for i := range 25 {
+		c := f.claimNews(hook, 1)[0]
+		f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: i + 1, State: hongyan.DeliveryPending, Status: 500 + i, Answer: answer}}))
+		time.Sleep(time.Minute)
+	}
+	all := f.history(f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: hook})[0].WebhookDelivery.ID)
+	if len(all) != hongyan.MaxWebhookHistory {
+		f.Fatalf("%d attempts, want %d", len(all), hongyan.MaxWebhookHistory)
+	}
+	for i, a := range all {
+		want := hongyan.WebhookAttempt{At: begun.Add(time.Duration(i+5) * time.Minute), Status: 505 + i, Answer: strings.Repeat("长", store.EarlierAnswer)}
+		if i == len(all)-1 {
+			want.Answer = answer
+		}
+		same(f, fmt.Sprint("attempt ", i), a, want)
+	}
 }
 
 func webhookRedeliver(f *fixture) {

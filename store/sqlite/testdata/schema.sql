@@ -483,9 +483,11 @@ CREATE TABLE suppressions (
     since     INTEGER NOT NULL,
     until     INTEGER NOT NULL, -- 0 = until it is lifted
     lifted_at INTEGER NOT NULL,
-    lifted_by TEXT    NOT NULL,
+    lifted_by TEXT    NOT NULL, followed_at INTEGER NOT NULL DEFAULT 0,
     UNIQUE (appid, openid)
 ) STRICT;
+
+CREATE INDEX suppressions_followed ON suppressions (followed_at) WHERE reason = '';
 
 CREATE TABLE template_aliases (
     appid       TEXT    NOT NULL,
@@ -570,7 +572,7 @@ CREATE TABLE webhook_deliveries (
     last_answer TEXT    NOT NULL DEFAULT '',
     last_took   INTEGER NOT NULL DEFAULT 0, -- milliseconds
     created_at  INTEGER NOT NULL,
-    ended_at    INTEGER NOT NULL DEFAULT 0,
+    ended_at    INTEGER NOT NULL DEFAULT 0, earlier TEXT NOT NULL DEFAULT '[]', erased INTEGER NOT NULL DEFAULT 0,
     UNIQUE (news, webhook)
 ) STRICT;
 

@@ -1,0 +1,12 @@
+-- +goose Up
+-- Every attempt at a delivery is remembered, and who followed, for a while.
+
+-- The attempts that ended before the latest, oldest first.
+ALTER TABLE webhook_deliveries ADD COLUMN earlier jsonb NOT NULL DEFAULT '[]';
+-- What it tells of was erased: no answer is written any more.
+ALTER TABLE webhook_deliveries ADD COLUMN erased boolean NOT NULL DEFAULT false;
+
+-- When the user was last known to follow; 0 = not lately. A row without a reason is
+-- there for that alone.
+ALTER TABLE suppressions ADD COLUMN followed_at bigint NOT NULL DEFAULT 0;
+CREATE INDEX suppressions_followed ON suppressions (followed_at) WHERE reason = '';
