@@ -102,10 +102,12 @@ func (d *Desk) Start(ctx context.Context, id string, at time.Time, skipBad bool)
 			b.SendAt = at
 		}
 		if !at.IsZero() && now.Sub(at) > pastGrace {
-			return false, hongyan.InvalidField("at_past", "/at", "at %s is in the past (now %s)", at.Format(time.RFC3339), now.Format(time.RFC3339))
+			return false, hongyan.InvalidField("at_past", "/at", "at %s is in the past (now %s)", at.Format(time.RFC3339), now.Format(time.RFC3339)).
+				InChinese("at %s 已经过去（现在是 %s）", at.Format(time.RFC3339), now.Format(time.RFC3339))
 		}
 		if b.SendAt.Sub(now) > maxAhead {
-			return false, hongyan.InvalidField("send_at_too_late", "/at", "at %s is more than 90 days ahead", b.SendAt.Format(time.RFC3339))
+			return false, hongyan.InvalidField("send_at_too_late", "/at", "at %s is more than 90 days ahead", b.SendAt.Format(time.RFC3339)).
+				InChinese("at %s 在 90 天以后", b.SendAt.Format(time.RFC3339))
 		}
 		b.State, b.SkipBad, b.StartedAt = hongyan.BatchRunning, skipBad, now
 		if b.SendAt.After(now) {

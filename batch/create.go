@@ -66,11 +66,11 @@ func (d *Desk) Create(ctx context.Context, in Draft) (hongyan.Batch, error) {
 
 func (d *Desk) account(ctx context.Context, name string) (hongyan.Account, error) {
 	if name == "" {
-		return hongyan.Account{}, hongyan.InvalidField("missing_field", "/appid", "appid is missing")
+		return hongyan.Account{}, hongyan.InvalidField("missing_field", "/appid", "appid is missing").InChinese("缺少 appid")
 	}
 	account, err := d.store.Account(ctx, name)
 	if hongyan.IsKind(err, hongyan.NotFound) {
-		err = hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", clip(name))
+		err = hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", clip(name)).InChinese("没有 appid 或别名为 %q 的账号", clip(name))
 	}
 	return account, err
 }
@@ -91,9 +91,10 @@ type faults struct {
 	fields []hongyan.FieldError
 }
 
-func (f *faults) add(code, pointer, format string, args ...any) {
+// add notes one in English and in Chinese, of the same arguments.
+func (f *faults) add(code, pointer, en, zh string, args ...any) {
 	f.code = cmp.Or(f.code, code)
-	f.fields = append(f.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+	f.fields = append(f.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(en, args...), DetailZH: fmt.Sprintf(zh, args...)})
 }
 
 func (f *faults) addError(err error) {
@@ -115,19 +116,19 @@ func (d *Desk) checkDraft(ctx context.Context, b *hongyan.Batch, sp *spec) error
 	var f faults
 	f.settings(b)
 	if b.SendAt.Sub(d.store.Now()) > maxAhead {
-		f.add("send_at_too_late", "/send_at", "send_at %s is more than 90 days ahead", b.SendAt.Format(time.RFC3339))
+		f.add("send_at_too_late", "/send_at", "send_at %s is more than 90 days ahead", "send_at %s 在 90 天以后", b.SendAt.Format(time.RFC3339))
 	}
 	if len(b.Metadata) > maxMetadata {
-		f.add("metadata_too_long", "/metadata", "metadata has %d bytes; at most %d", len(b.Metadata), maxMetadata)
+		f.add("metadata_too_long", "/metadata", "metadata has %d bytes; at most %d", "metadata 有 %d 字节，最多 %d 字节", len(b.Metadata), maxMetadata)
 	}
 	switch sp.Duplicates {
 	case "", "refuse", "allow":
 	default:
-		f.add("invalid_field", "/duplicates", "duplicates %q is neither refuse nor allow", clip(sp.Duplicates))
+		f.add("invalid_field", "/duplicates", "duplicates %q is neither refuse nor allow", "duplicates %q 不是 refuse 或 allow", clip(sp.Duplicates))
 	}
 	for field, column := range sp.Columns {
 		if strings.TrimSpace(column) == "" || strings.Contains(column, "}}") {
-			f.add("invalid_field", "/columns/"+strings.TrimPrefix(pointerOf(field), "/"), "%q is no name of a column", clip(column))
+			f.add("invalid_field", "/columns/"+strings.TrimPrefix(pointerOf(field), "/"), "%q is no name of a column", "%q 不是列名", clip(column))
 		}
 	}
 	p, err := sp.compile(nil, nil)
@@ -144,17 +145,17 @@ func (d *Desk) checkDraft(ctx context.Context, b *hongyan.Batch, sp *spec) error
 // settings checks what an operator may change later, too.
 func (f *faults) settings(b *hongyan.Batch) {
 	if len(b.Name) > maxName {
-		f.add("invalid_field", "/name", "name has %d bytes; at most %d", len(b.Name), maxName)
+		f.add("invalid_field", "/name", "name has %d bytes; at most %d", "name 有 %d 字节，最多 %d 字节", len(b.Name), maxName)
 	}
 	if b.RatePerSecond < 0 || b.RatePerSecond > maxRate || b.RatePerSecond != b.RatePerSecond {
-		f.add("invalid_field", "/rate_per_second", "rate_per_second %v is not between 0 and %d", b.RatePerSecond, maxRate)
+		f.add("invalid_field", "/rate_per_second", "rate_per_second %v is not between 0 and %d", "rate_per_second %v 不在 0 到 %d 之间", b.RatePerSecond, maxRate)
 	}
 	if b.QuietHours != "" && b.QuietHours != "account" {
 		_, err := hongyan.ParseQuietHours(b.QuietHours)
 		f.addError(err)
 	}
 	if b.ExpiresAfter != 0 && (b.ExpiresAfter < time.Minute || b.ExpiresAfter > 30*24*time.Hour) {
-		f.add("invalid_field", "/expires_after", "expires_after %d is not between 60 and 2592000 seconds", int64(b.ExpiresAfter/time.Second))
+		f.add("invalid_field", "/expires_after", "expires_after %d is not between 60 and 2592000 seconds", "expires_after %d 不在 60 到 2592000 秒之间", int64(b.ExpiresAfter/time.Second))
 	}
 }
 

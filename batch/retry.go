@@ -37,7 +37,8 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 	}
 	for _, s := range in.States {
 		if !slices.Contains(retryStates, s) {
-			return old, hongyan.InvalidField("invalid_field", "/states", "messages that are %s cannot be sent again; failed, expired, uncertain and cancelled ones can", s)
+			return old, hongyan.InvalidField("invalid_field", "/states", "messages that are %s cannot be sent again; failed, expired, uncertain and cancelled ones can", s).
+				InChinese("状态为 %s 的消息不能重发；failed、expired、uncertain 和 cancelled 的可以", s)
 		}
 	}
 	if old.State != hongyan.BatchFinished && old.State != hongyan.BatchCancelled {
