@@ -21,6 +21,9 @@ type Batches interface {
 	BatchIDs(ctx context.Context, seqs []int64) (map[int64]string, error)
 	// LiveBatches lists those that were started and have no EndedAt, by Seq.
 	LiveBatches(ctx context.Context) ([]hongyan.Batch, error)
+	// BatchStates returns how many batches each account has in each state. It reads an
+	// index, in time that grows with the batches that are kept.
+	BatchStates(ctx context.Context) (map[string]map[hongyan.BatchState]int64, error)
 	// UpdateBatch replaces what an operator may change, and StartedAt and EndedAt, if the
 	// stored Version is b.Version, and returns the batch as it is then; Conflict
 	// (batch_changed) otherwise. What was staged and fed is not touched.

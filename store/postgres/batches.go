@@ -126,6 +126,23 @@ func (s *Store) LiveBatches(ctx context.Context) (all []hongyan.Batch, err error
 	return all, err
 }
 
+// BatchStates counts the accounts' batches by state; see store.Batches.
+func (s *Store) BatchStates(ctx context.Context) (map[string]map[hongyan.BatchState]int64, error) {
+	counts := map[string]map[hongyan.BatchState]int64{}
+	err := s.read(ctx, func(c conn) error {
+		counts = map[string]map[hongyan.BatchState]int64{}
+		return c.query(ctx, func(r *row) error {
+			appID, state, n := r.text(), hongyan.BatchState(r.int()), r.int64()
+			if counts[appID] == nil {
+				counts[appID] = map[hongyan.BatchState]int64{}
+			}
+			counts[appID][state] = n
+			return nil
+		}, "SELECT appid, state, count(*) FROM batches GROUP BY appid, state")
+	})
+	return counts, err
+}
+
 // UpdateBatch replaces what an operator may change; see store.Batches.
 func (s *Store) UpdateBatch(ctx context.Context, b hongyan.Batch) (changed hongyan.Batch, err error) {
 	err = s.write(ctx, func(t *tx) error {

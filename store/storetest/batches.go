@@ -139,6 +139,11 @@ func batchesLists(f *fixture) {
 	_, err := f.s.UpdateBatch(f.ctx, b)
 	f.must(err)
 	same(f, "in a state", list(store.BatchFilter{States: []hongyan.BatchState{hongyan.BatchRunning, hongyan.BatchPaused}, Limit: 10}), []string{b.ID})
+	counts, err := f.s.BatchStates(f.ctx)
+	f.must(err)
+	same(f, "by state", counts, map[string]map[hongyan.BatchState]int64{
+		appA: {hongyan.BatchOpen: 3, hongyan.BatchRunning: 1}, appB: {hongyan.BatchOpen: 2},
+	})
 	live, err := f.s.LiveBatches(f.ctx)
 	f.must(err)
 	if len(live) != 1 || live[0].ID != b.ID {
