@@ -9,10 +9,12 @@ import (
 )
 
 var aboutCreateBatch = about{
-	summary: "Make a batch / 创建批量", status: 201,
+	summary: "Make a batch / 创建批量", status: 201, again: "The batch that the Idempotency-Key has made, as it is now.",
 	description: `One template for many recipients. The batch is open: give it recipients, look at its problems, and start it; nothing leaves before.
 
 Texts may hold {{column}}, which each row replaces by what its column says; nothing else is computed. Account, template and all that is the same for every row are checked at once.
+
+An Idempotency-Key header (1 to 255 visible characters) makes a repeated request answer the first batch, as it is now, with 200 and Idempotency-Replayed: true for 24 hours; the same key with another body is refused with 422. Bodies are compared byte for byte.
 
 Template messages are important service notices in qualifying scenes; WeChat forbids advertising and marketing in them. 模板消息仅用于重要的服务通知，不得用于广告营销。`,
 }

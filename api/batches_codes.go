@@ -47,7 +47,7 @@ var batchCodes = map[string]codeInfo{
 		means: "The time to start at lies more than a minute back. Nothing was started.", meansZH: "指定的开始时间已过一分钟以上；没有开始。",
 		remedy: "Check the date and the time zone; leave at out to start now.", remedyZH: "请检查日期和时区；不填 at 则立即开始。"},
 	"idempotency_key_not_taken": {status: http.StatusUnprocessableEntity, title: "Idempotency-Key is not taken here", titleZH: "此接口不支持 Idempotency-Key",
-		means: "The header would promise that repeating the request is safe; only POST /v1/messages keeps that. Nothing was made.", meansZH: "该请求头承诺重复请求是安全的，只有 POST /v1/messages 支持；没有创建任何内容。",
+		means: "The header would promise that repeating the request is safe; POST /v1/messages and POST /v1/batches keep that. Nothing was made.", meansZH: "该请求头承诺重复请求是安全的，只有 POST /v1/messages 和 POST /v1/batches 支持；没有创建任何内容。",
 		remedy: "Leave the header out.", remedyZH: "请去掉该请求头。"},
 	"too_many_rows": {status: http.StatusUnprocessableEntity, title: "Too many rows", titleZH: "行数过多",
 		means: "A batch has at most 5,000,000 rows.", meansZH: "一个批量最多 5,000,000 行。",

@@ -238,18 +238,64 @@ func TestBatchesOfOtherAccountsDoNotExist(t *testing.T) {
 	}
 }
 
-func TestBatchesPromiseNoIdempotency(t *testing.T) {
+// TestABatchIsMadeOnceWithOneKey: a repeated call is answered the batch of the first, even
+// if it would be refused by now.
+func TestABatchIsMadeOnceWithOneKey(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
-	b := g.createBatch()
-	for path, body := range map[string]string{"/v1/batches": `{"appid":"shop","template_id":"` + sandbox.SeedTemplateOrder + `"}`, "/v1/batches/" + b.ID + "/retry": `{}`} {
-		got := g.do("POST", path, body, "Idempotency-Key", "once")
-		if p := got.problem(t); got.status != 422 || p.Code != "idempotency_key_not_taken" || p.Errors[0].Pointer != "/header/Idempotency-Key" {
-			t.Errorf("%s: got %d %+v", path, got.status, p)
+	body := `{"appid":"shop","template_id":"` + sandbox.SeedTemplateOrder + `"}`
+	create := func(body string, header ...string) answer { return g.do("POST", "/v1/batches", body, header...) }
+	first := create(body, "Idempotency-Key", "november")
+	if first.status != 201 || first.header.Get("Idempotency-Replayed") != "" {
+		t.Fatalf("got %d %v %s", first.status, first.header, first.body)
+	}
+	if err := g.store.SetTemplateStatus(t.Context(), sandbox.SeedServiceAppID, sandbox.SeedTemplateOrder, "banned", "by WeChat"); err != nil {
+		t.Fatal(err)
+	}
+	g.engine.AccountChanged(sandbox.SeedServiceAppID)
+	again := create(body, "Idempotency-Key", "november")
+	if again.status != 200 || again.header.Get("Idempotency-Replayed") != "true" || again.body != first.body || again.header.Get("Location") != first.header.Get("Location") {
+		t.Errorf("again: got %d %v %s", again.status, again.header, again.body)
+	}
+	for name, c := range map[string]struct {
+		header []string
+		body   string
+		code   string
+	}{
+		"another body": {[]string{"Idempotency-Key", "november"}, body + "\n", "idempotency_key_reused"},
+		"a space":      {[]string{"Idempotency-Key", "a b"}, body, "bad_idempotency_key"},
+		"two keys":     {[]string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, body, "bad_idempotency_key"},
+		"no key":       {nil, body, "template_banned"},
+	} {
+		got := create(c.body, c.header...)
+		if p := got.problem(t); got.status != 422 || p.Code != c.code {
+			t.Errorf("%s: got %d %+v, want %s", name, got.status, p, c.code)
 		}
 	}
 	if list, err := g.admin.Batches(t.Context(), client.BatchFilter{}); err != nil || len(list.Items) != 1 {
 		t.Errorf("%d batches, %v, want the first alone", len(list.Items), err)
+	}
+	entries, err := g.admin.Audit(t.Context(), client.AuditFilter{Action: "batch.create"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for _, e := range entries.Items {
+		if e.Outcome == "ok" {
+			made++
+		}
+	}
+	if made != 1 {
+		t.Errorf("the audit log says %d times that a batch was made: %+v", made, entries.Items)
+	}
+}
+
+func TestARetryTakesNoIdempotencyKey(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	got := g.do("POST", "/v1/batches/"+g.createBatch().ID+"/retry", `{}`, "Idempotency-Key", "once")
+	if p := got.problem(t); got.status != 422 || p.Code != "idempotency_key_not_taken" || p.Errors[0].Pointer != "/header/Idempotency-Key" {
+		t.Errorf("got %d %+v", got.status, p)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hongyan"
+	"hongyan/store"
 )
 
 // Draft is a batch to make.
@@ -42,6 +43,38 @@ const (
 // Create makes an open batch. What can be told without a row is checked: the account,
 // the template, and every text that is the same for all.
 func (d *Desk) Create(ctx context.Context, in Draft) (hongyan.Batch, error) {
+	return d.create(ctx, in, store.Once{})
+}
+
+// CreateOnce is Create for a call that may be repeated. A key that is known answers the
+// batch its first call made, as that is now and whatever would be refused by now; Invalid
+// (idempotency_key_reused) if that call had another body.
+func (d *Desk) CreateOnce(ctx context.Context, in Draft, once store.Once) (b hongyan.Batch, replayed bool, err error) {
+	if once.Key == "" {
+		b, err = d.Create(ctx, in)
+		return b, false, err
+	}
+	if b, replayed, err = d.replay(ctx, in.CallerID, once); replayed || err != nil {
+		return b, replayed, err
+	}
+	b, err = d.create(ctx, in, once)
+	if hongyan.IsKind(err, hongyan.Conflict) { // the same call was faster, on its other way here
+		return d.replay(ctx, in.CallerID, once)
+	}
+	return b, false, err
+}
+
+func (d *Desk) replay(ctx context.Context, callerID string, once store.Once) (b hongyan.Batch, known bool, err error) {
+	b, out, err := d.store.ReplayBatch(ctx, callerID, once)
+	if out == store.InsertedMismatch {
+		e := hongyan.Errorf(hongyan.Invalid, "idempotency_key_reused", "this Idempotency-Key was used for another body within 24 hours")
+		e.Hint = "Use a new key for a new batch."
+		return b, false, e
+	}
+	return b, out == store.InsertedReplay, err
+}
+
+func (d *Desk) create(ctx context.Context, in Draft, once store.Once) (hongyan.Batch, error) {
 	account, err := d.account(ctx, in.AppID)
 	if err != nil {
 		return hongyan.Batch{}, err
@@ -61,7 +94,7 @@ func (d *Desk) Create(ctx context.Context, in Draft) (hongyan.Batch, error) {
 	if b.Spec, err = json.Marshal(sp); err != nil {
 		return hongyan.Batch{}, fmt.Errorf("write the spec of a batch: %w", err)
 	}
-	return d.store.CreateBatch(ctx, b)
+	return d.store.CreateBatch(ctx, b, once)
 }
 
 func (d *Desk) account(ctx context.Context, name string) (hongyan.Account, error) {

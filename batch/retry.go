@@ -73,14 +73,14 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 // try at once both may be refused, and never both let through.
 func (d *Desk) createRetry(ctx context.Context, b hongyan.Batch, again bool) (hongyan.Batch, error) {
 	if again {
-		return d.store.CreateBatch(ctx, b)
+		return d.store.CreateBatch(ctx, b, store.Once{})
 	}
 	d.retrying.Lock()
 	defer d.retrying.Unlock()
 	if err := d.retried(ctx, &b); err != nil {
 		return b, err
 	}
-	b, err := d.store.CreateBatch(ctx, b)
+	b, err := d.store.CreateBatch(ctx, b, store.Once{})
 	if err != nil {
 		return b, err
 	}

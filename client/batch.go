@@ -40,6 +40,11 @@ type BatchRequest struct {
 	Priority         string            `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default: bulk. urgent keeps no quiet hours."`
 	Duplicates       string            `json:"duplicates,omitempty" enum:"refuse,allow" doc:"refuse: an openid that a good row had before makes its row bad. Default: refuse."`
 	Metadata         json.RawMessage   `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the batch."`
+
+	// IdempotencyKey (1 to 255 visible ASCII characters) makes a repeated call answer the
+	// batch of the first one for 24 hours, if the request is the same. It is sent as a header.
+	// If empty, one is made for the call, so that it can be repeated.
+	IdempotencyKey string `json:"-"`
 }
 
 // Batch is a batch as the gateway knows it now.
@@ -161,9 +166,17 @@ type Upload struct {
 
 func batchPath(id, rest string) string { return "/v1/batches/" + segment(id) + rest }
 
-// CreateBatch makes an open batch. Give it recipients next, and then start it.
+// CreateBatch makes an open batch, or answers the one that the request's IdempotencyKey has
+// made. Give it recipients next, and then start it.
 func (c *Client) CreateBatch(ctx context.Context, b BatchRequest) (Batch, error) {
-	return one[Batch](ctx, c, call{method: http.MethodPost, path: "/v1/batches", body: b, want: created})
+	what := call{method: http.MethodPost, path: "/v1/batches", body: b, want: []int{http.StatusCreated, http.StatusOK}}
+	if b.IdempotencyKey == "" && c.Retries.tries() > 1 {
+		b.IdempotencyKey = newIdempotencyKey()
+	}
+	if b.IdempotencyKey != "" {
+		what.header = http.Header{idempotencyHeader: {b.IdempotencyKey}}
+	}
+	return one[Batch](ctx, c, what)
 }
 
 // Batch reads one batch: its state, counts, speed and forecast.

@@ -116,7 +116,7 @@ const (
 	// CodeFull (HTTP 507): The gateway cannot record anything more, so it accepts nothing.
 	CodeFull Code = "full"
 
-	// CodeIdempotencyKeyNotTaken (HTTP 422): The header would promise that repeating the request is safe; only POST /v1/messages keeps that. Nothing was made.
+	// CodeIdempotencyKeyNotTaken (HTTP 422): The header would promise that repeating the request is safe; POST /v1/messages and POST /v1/batches keep that. Nothing was made.
 	CodeIdempotencyKeyNotTaken Code = "idempotency_key_not_taken"
 
 	// CodeIdempotencyKeyReused (HTTP 422): The same key came with other bytes within 24 hours. Nothing was stored.

@@ -13,6 +13,8 @@ import (
 var batchCases = []testCase{
 	{name: "give back what was made", bubble: true, run: batchesRoundTrip},
 	{name: "of an account that is not there are refused", run: batchesNoAccount},
+	{name: "are made once with one key", bubble: true, run: batchesOnce},
+	{name: "of calls with one key one makes a batch", run: batchesOnceRace},
 	{name: "change only from the version that was read", run: batchesVersions},
 	{name: "go from the newest to the oldest", run: batchesLists},
 	{name: "take chunks in order, while they are open", run: batchesStage},
@@ -34,7 +36,7 @@ func (f *fixture) batch(change ...func(*hongyan.Batch)) hongyan.Batch {
 	for _, c := range change {
 		c(&b)
 	}
-	made, err := f.s.CreateBatch(f.ctx, b)
+	made, err := f.s.CreateBatch(f.ctx, b, store.Once{})
 	f.must(err)
 	return made
 }
@@ -96,8 +98,57 @@ func batchesRoundTrip(f *fixture) {
 }
 
 func batchesNoAccount(f *fixture) {
-	_, err := f.s.CreateBatch(f.ctx, hongyan.Batch{ID: "bat_1", AppID: "wxnone"})
+	_, err := f.s.CreateBatch(f.ctx, hongyan.Batch{ID: "bat_1", AppID: "wxnone"}, store.Once{})
 	f.wantKind(err, hongyan.Invalid)
+}
+
+func batchesOnce(f *fixture) {
+	once := store.Once{Key: "november", BodyHash: [32]byte{1}}
+	create := func(caller string, once store.Once) (hongyan.Batch, error) {
+		return f.s.CreateBatch(f.ctx, hongyan.Batch{ID: hongyan.NewBatchID(), AppID: appA, Kind: hongyan.KindTemplate, CallerID: caller}, once)
+	}
+	replay := func(caller string, once store.Once) string {
+		f.Helper()
+		b, out, err := f.s.ReplayBatch(f.ctx, caller, once)
+		f.must(err)
+		return fmt.Sprint(out, " ", b.ID)
+	}
+	first, err := create("key_1", once)
+	f.must(err)
+	_, err = create("key_1", once)
+	f.wantKind(err, hongyan.Conflict)
+	other := store.Once{Key: once.Key, BodyHash: [32]byte{2}}
+	_, err = create("key_1", other)
+	f.wantKind(err, hongyan.Conflict)
+	same(f, "the same again", replay("key_1", once), fmt.Sprint(store.InsertedReplay, " ", first.ID))
+	same(f, "with another body", replay("key_1", other), fmt.Sprint(store.InsertedMismatch, " ", first.ID))
+	same(f, "of another caller", replay("key_2", once), fmt.Sprint(store.InsertedNew, " "))
+	theirs, err := create("key_2", once)
+	f.must(err)
+	same(f, "of another caller, made", replay("key_2", once), fmt.Sprint(store.InsertedReplay, " ", theirs.ID))
+	n := f.message(func(m *hongyan.Message) { m.CallerID = "key_1" })
+	n.IdempotencyKey = once.Key // a message's keys are others
+	out, err := f.s.InsertMessages(f.ctx, []store.NewMessage{n})
+	f.must(err)
+	same(f, "a message with the key", out[0].Outcome, store.InsertedNew)
+	time.Sleep(store.IdempotencyTTL - time.Minute)
+	same(f, "after nearly a day", replay("key_1", once), fmt.Sprint(store.InsertedReplay, " ", first.ID))
+	time.Sleep(2 * time.Minute)
+	same(f, "after a day", replay("key_1", once), fmt.Sprint(store.InsertedNew, " "))
+	second, err := create("key_1", other)
+	f.must(err)
+	same(f, "after a day, made", replay("key_1", other), fmt.Sprint(store.InsertedReplay, " ", second.ID))
+}
+
+func batchesOnceRace(f *fixture) {
+	yes := countTrue(f, 8, func(ctx context.Context, _ int) (bool, error) {
+		_, err := f.s.CreateBatch(ctx, hongyan.Batch{ID: hongyan.NewBatchID(), AppID: appA, Kind: hongyan.KindTemplate}, store.Once{Key: "once"})
+		if hongyan.IsKind(err, hongyan.Conflict) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	same(f, "batches of one key", yes, 1)
 }
 
 func batchesVersions(f *fixture) {
