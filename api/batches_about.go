@@ -32,7 +32,7 @@ var aboutStartBatch = about{
 	description: "At once, or at a time. 409 batch_has_bad_rows when it has bad rows, unless skip_bad leaves them out: nothing is sent then.",
 }
 
-var aboutPauseBatch = about{summary: "Pause a batch / 暂停批量", description: "At once: calls under way end, and nothing else leaves. What was about to is held with reason batch_paused. Messages in doubt settle all the same."}
+var aboutPauseBatch = about{summary: "Pause a batch / 暂停批量", description: "At once: calls under way end, and nothing else leaves. What was about to is held with reason batch_paused. Messages in doubt settle all the same. A batch that waits for its template is paused by this, too: it does not go on by itself any more."}
 
 var aboutResumeBatch = about{summary: "Resume a batch / 继续批量", description: "It goes on with the next row."}
 

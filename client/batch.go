@@ -55,7 +55,7 @@ type Batch struct {
 	Kind       string `json:"kind" enum:"template,mini_template,subscribe,notice,one_time"`
 	TemplateID string `json:"template_id"`
 	State      string `json:"state" enum:"open,scheduled,running,paused,finished,cancelled"`
-	Reason     string `json:"reason" doc:"Why it is paused: batch_paused (somebody did), restored, or the code of what keeps all of its messages from being sent."`
+	Reason     string `json:"reason" doc:"Why it is paused: batch_paused (somebody did), restored, or the code of what keeps all of its messages from being sent. With template_banned, template_removed and unknown_template it goes on by itself once the template is active again."`
 	Detail     string `json:"detail" doc:"The same for people."`
 
 	Rows    int64 `json:"rows" doc:"Rows stored."`

@@ -164,6 +164,9 @@ func nextForBatch(b *client.Batch) string {
 	case "scheduled", "running":
 		return "hongyan batch status " + b.ID + " --watch"
 	case "paused":
+		if slices.Contains([]string{"template_banned", "template_removed", "unknown_template"}, b.Reason) {
+			return "hongyan template sync " + b.AppID
+		}
 		return "hongyan batch resume " + b.ID
 	}
 	if b.Counts["failed"]+b.Counts["expired"] > 0 {
