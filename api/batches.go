@@ -198,7 +198,7 @@ type batchList struct {
 }
 
 func (a *API) listBatches(ctx context.Context, in *batchList) (*out[client.List[client.Batch]], error) {
-	f := store.BatchFilter{Limit: in.Limit}
+	f := store.BatchFilter{Limit: in.Limit, NoVoid: in.State == ""}
 	var err error
 	if f.AppIDs, err = a.filterAccounts(ctx, in.AppID); err != nil {
 		return nil, err

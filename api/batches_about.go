@@ -19,7 +19,7 @@ An Idempotency-Key header (1 to 255 visible characters) makes a repeated request
 Template messages are important service notices in qualifying scenes; WeChat forbids advertising and marketing in them. 模板消息仅用于重要的服务通知，不得用于广告营销。`,
 }
 
-var aboutListBatches = about{summary: "List batches / 批量列表", description: "Newest first. counts, forecast_at and hold are told when one batch is read."}
+var aboutListBatches = about{summary: "List batches / 批量列表", description: "Newest first. Batches that were cancelled before a row was stored, which is what a dry run leaves, are listed only with state=cancelled, and go after a day. counts, forecast_at and hold are told when one batch is read."}
 
 var aboutGetBatch = about{summary: "Read a batch / 查看批量", description: "With its messages counted by state, as they were a second ago at most, its speed, and when the last row will have left."}
 

@@ -184,7 +184,8 @@ func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
 	return one[Batch](ctx, c, call{method: http.MethodGet, path: batchPath(id, "")})
 }
 
-// Batches reads one page, newest first. Counts are left out there.
+// Batches reads one page, newest first. Counts are left out there, and so, unless cancelled
+// ones are asked for, are those that were cancelled before a row was stored, as after a dry run.
 func (c *Client) Batches(ctx context.Context, f BatchFilter) (List[Batch], error) {
 	q := url.Values{}
 	for name, value := range map[string]string{"appid": f.AppID, "state": strings.Join(f.States, ","), "cursor": f.Cursor} {

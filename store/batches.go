@@ -100,9 +100,16 @@ type BatchFilter struct {
 	States []hongyan.BatchState
 	// RetryOf selects the batches that send rows of this one again; "" = any.
 	RetryOf string
-	Before  int64 // Seq < Before, the cursor; 0 = from the newest
-	Limit   int   // 1..1000
+	// NoVoid leaves out batches that were cancelled before a row was stored: what a dry
+	// run leaves. They go VoidKeep after their end.
+	NoVoid bool
+	Before int64 // Seq < Before, the cursor; 0 = from the newest
+	Limit  int   // 1..1000
 }
+
+// VoidKeep is how long a batch is kept that was cancelled before a row was stored: not less
+// than the key lives that may have made it.
+const VoidKeep = IdempotencyTTL
 
 // Chunk is rows staged for a batch, in one blob.
 type Chunk struct {

@@ -27,7 +27,7 @@ type batchCommands struct {
 type batchList struct {
 	gatewayFlags `embed:""`
 	AppID        string   `name:"appid" help:"Of one account."`
-	State        []string `placeholder:"STATE,…" help:"open, scheduled, running, paused, finished or cancelled."`
+	State        []string `placeholder:"STATE,…" help:"open, scheduled, running, paused, finished or cancelled. Default: all but what dry runs leave."`
 	Limit        int      `default:"20" help:"How many; default ${default}."`
 	Cursor       string   `help:"Continue the list: next_cursor of --json."`
 }

@@ -128,6 +128,9 @@ func (s *Store) Batches(ctx context.Context, f store.BatchFilter) ([]hongyan.Bat
 	if f.RetryOf != "" {
 		q.and("retry_of = " + q.arg(f.RetryOf))
 	}
+	if f.NoVoid {
+		q.and("NOT (state = " + q.arg(int16(hongyan.BatchCancelled)) + " AND row_count = 0)")
+	}
 	text, args := q.by("seq", batchColumns, beforeOrNewest(f.Before), pageSize(f.Limit))
 	var all []hongyan.Batch
 	err := s.read(ctx, func(c conn) error {

@@ -120,6 +120,9 @@ func (s *Store) Batches(ctx context.Context, f store.BatchFilter) ([]hongyan.Bat
 	if f.RetryOf != "" {
 		q.and("retry_of = ?", f.RetryOf)
 	}
+	if f.NoVoid {
+		q.and("NOT (state = ? AND row_count = 0)", int64(hongyan.BatchCancelled))
+	}
 	var all []hongyan.Batch
 	err := s.read(ctx, func(c *conn) error {
 		return c.query(ctx, collectBatches(&all), q.sql(batchColumns), append(q.args, beforeOrNewest(f.Before), pageSize(f.Limit))...)

@@ -27,6 +27,7 @@ var batchCases = []testCase{
 	{name: "hold, release and cancel what waits", bubble: true, run: batchesHold},
 	{name: "keep their account from being deleted", run: batchesKeepAccount},
 	{name: "know whose a user is", run: batchesOwners},
+	{name: "leave no trace if nothing was ever in them", bubble: true, run: batchesVoid},
 	{name: "lose their rows and go in time", bubble: true, run: batchesRetain},
 }
 
@@ -479,6 +480,40 @@ func batchesOwners(f *fixture) {
 		f.must(err)
 		same(f, "owners for "+appID, owners, map[string]string{"oOne": appA, "oTwo": appB, "oBoth": both})
 	}
+}
+
+func batchesVoid(f *fixture) {
+	cancel := func(b hongyan.Batch) {
+		f.Helper()
+		b.State, b.EndedAt = hongyan.BatchCancelled, f.s.Now()
+		_, err := f.s.UpdateBatch(f.ctx, b)
+		f.must(err)
+	}
+	open, void, used := f.batch(), f.batch(), f.batch()
+	used, err := f.s.StageRows(f.ctx, store.Chunk{Batch: used.Seq, First: 1, N: 1, Hashes: make([]byte, 8), Data: []byte("x")})
+	f.must(err)
+	cancel(void)
+	cancel(used)
+	list := func(filter store.BatchFilter) (ids []string) {
+		f.Helper()
+		filter.Limit = 10
+		all, err := f.s.Batches(f.ctx, filter)
+		f.must(err)
+		for i := range all {
+			ids = append(ids, all[i].ID)
+		}
+		return ids
+	}
+	same(f, "listed", list(store.BatchFilter{NoVoid: true}), []string{used.ID, open.ID})
+	same(f, "all", list(store.BatchFilter{}), []string{used.ID, void.ID, open.ID})
+	time.Sleep(store.VoidKeep - time.Minute)
+	_, err = f.s.Sweep(f.ctx)
+	f.must(err)
+	f.readBatch(void.ID)
+	time.Sleep(2 * time.Minute)
+	_, err = f.s.Sweep(f.ctx)
+	f.must(err)
+	same(f, "in the end", list(store.BatchFilter{}), []string{used.ID, open.ID})
 }
 
 func batchesRetain(f *fixture) {
