@@ -24,7 +24,7 @@ type Draft struct {
 	Columns       map[string]string // field → column
 	RatePerSecond float64           // 0 = no limit of its own
 	QuietHours    string            // "", "account", or as hongyan.ParseQuietHours reads it
-	SendAt        time.Time         // zero = when it is started
+	SendAt        time.Time         // zero or past = when it is started
 	ExpiresAfter  time.Duration     // 0 = the account's
 	Priority      hongyan.Priority
 	Duplicates    string // "refuse" (also "") or "allow"
@@ -83,6 +83,9 @@ func (d *Desk) create(ctx context.Context, in Draft, once store.Once) (hongyan.B
 		ID: hongyan.NewBatchID(), AppID: account.AppID, Name: in.Name, Kind: in.Kind, TemplateID: in.TemplateID,
 		Priority: in.Priority, CallerID: in.CallerID, Metadata: in.Metadata, RatePerSecond: in.RatePerSecond,
 		QuietHours: in.QuietHours, ExpiresAfter: in.ExpiresAfter, SendAt: hongyan.Millis(in.SendAt),
+	}
+	if !b.SendAt.After(d.store.Now()) {
+		b.SendAt = time.Time{} // it is due by now, as a message would be
 	}
 	sp := spec{Fields: in.Fields, Columns: in.Columns, Duplicates: in.Duplicates}
 	if err := d.checkDraft(ctx, &b, &sp); err != nil {

@@ -308,6 +308,35 @@ func TestATemplateThatIsBannedPausesTheBatch(t *testing.T) {
 	})
 }
 
+// TestASendAtThatHasPassed is due at once, as a message's is; so it is when it passes
+// before the batch is started.
+func TestASendAtThatHasPassed(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		now := w.store.Now()
+		for name, at := range map[string]time.Time{"an hour ago": now.Add(-time.Hour), "before 1970": time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)} {
+			b := w.create(draft(func(d *batch.Draft) { d.SendAt = at }))
+			if got := w.read(b.ID); !b.SendAt.IsZero() || !got.SendAt.IsZero() {
+				t.Errorf("%s: made for %s, stored for %s, want no time", name, b.SendAt, got.SendAt)
+			}
+		}
+		b := w.staged(3, func(d *batch.Draft) { d.SendAt = now.Add(-time.Minute) })
+		w.begin(b.ID)
+		w.until(b.ID, time.Minute)
+		late := w.create(draft(func(d *batch.Draft) { d.SendAt = now.Add(10 * time.Minute) }))
+		if _, err := w.upload(late.ID, table(101, 2)); err != nil || !late.SendAt.Equal(now.Add(10*time.Minute)) {
+			t.Fatalf("made for %s, %v", late.SendAt, err)
+		}
+		w.sleep(time.Hour)
+		if started, err := w.desk().Start(t.Context(), late.ID, time.Time{}, false); err != nil || started.State != hongyan.BatchRunning {
+			t.Fatalf("started: %+v, %v", started, err)
+		}
+		w.until(late.ID, time.Minute)
+		if n := len(w.calls()); n != 5 {
+			t.Errorf("%d users were called, want 5", n)
+		}
+	})
+}
+
 // TestAPauseOfAnOperatorsOutlastsTheTemplate: before the template is banned, or after.
 func TestAPauseOfAnOperatorsOutlastsTheTemplate(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

@@ -35,7 +35,7 @@ type BatchRequest struct {
 	Columns          map[string]string `json:"columns,omitempty" doc:"Fields and the columns they come from, e.g. {\"touser\":\"openid\",\"data.thing2\":\"商品\"}; a name that is no field of a message is a key of data. What is not named is taken from a column touser or openid, and from columns with a key's name."`
 	RatePerSecond    float64           `json:"rate_per_second,omitempty" doc:"The batch's own rate, 0 to 10000. 0: as fast as the account may."`
 	QuietHours       string            `json:"quiet_hours,omitempty" doc:"勿扰时段: no message begins to leave in this span of the Beijing day. account: the account's. Empty: none." example:"22:00-08:00"`
-	SendAt           time.Time         `json:"send_at,omitzero" doc:"Not before this. Default: when it is started."`
+	SendAt           time.Time         `json:"send_at,omitzero" doc:"Not before this, at most 90 days ahead. Default, and for a time that has passed: when it is started."`
 	ExpiresAfter     int64             `json:"expires_after,omitempty" doc:"Seconds a message may wait from the moment its row's turn comes, 60 to 2592000. Default: the account's."`
 	Priority         string            `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default: bulk. urgent keeps no quiet hours."`
 	Duplicates       string            `json:"duplicates,omitempty" enum:"refuse,allow" doc:"refuse: an openid that a good row had before makes its row bad. Default: refuse."`
@@ -75,7 +75,7 @@ type Batch struct {
 	Columns       map[string]string `json:"columns" nullable:"false"`
 	RatePerSecond float64           `json:"rate_per_second"`
 	QuietHours    string            `json:"quiet_hours"`
-	SendAt        *Time             `json:"send_at"`
+	SendAt        *Time             `json:"send_at" doc:"Not before this; null: when it is started."`
 	ExpiresAfter  int64             `json:"expires_after" doc:"Seconds; 0 = the account's."`
 	Priority      string            `json:"priority" enum:"urgent,normal,bulk"`
 	Duplicates    string            `json:"duplicates" enum:"refuse,allow"`
@@ -122,7 +122,7 @@ type BatchProblem struct {
 
 // BatchStart lets a batch go.
 type BatchStart struct {
-	At      *Time `json:"at,omitempty" doc:"Not before this. Default: the batch's send_at, or now."`
+	At      *Time `json:"at,omitempty" doc:"Not before this. Default: the batch's send_at, or now. Refused (at_past) when it lies more than a minute back."`
 	SkipBad bool  `json:"skip_bad,omitempty" doc:"true: bad rows are left out. Otherwise a batch with bad rows is not started."`
 }
 
