@@ -150,6 +150,32 @@ func TestLinesOfJSONAreReadAsStrictlyAsMessages(t *testing.T) {
 	}
 }
 
+// TestLinesWithKeysOfNoTemplate names the key and the one that may be meant, as a column is.
+func TestLinesWithKeysOfNoTemplate(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	b := g.createBatch()
+	lines := `{"touser":"` + sandbox.OpenID("", 1) + `","columns":{"order":"A1"},"data":{"thing2":"茶"}}
+{"touser":"` + sandbox.OpenID("", 2) + `","columns":{"order":"A2"},"data":{"thing3":"茶","remark":"谢谢"}}
+{"touser":"` + sandbox.OpenID("", 3) + `","columns":{"order":"A3"},"data":{"":"茶"}}`
+	for _, dry := range []bool{true, false} {
+		report, err := g.admin.UploadRecipients(t.Context(), b.ID, strings.NewReader(lines), client.Upload{ContentType: client.NDJSON, DryRun: dry})
+		if err != nil || report.Good != 1 || len(report.Problems) != 3 {
+			t.Fatalf("got %+v, %v", report, err)
+		}
+		for i, want := range []struct{ column, detail, detailZH, value string }{
+			{"data.remark", `there is no field "remark", and the template's keys are character_string1, thing2`, `没有字段 "remark"，模板的参数是 `, "谢谢"},
+			{"data.thing3", `did you mean "thing2"?`, `是否应为 "thing2"？`, "茶"},
+			{"data.", "a key of data has no name", "data 中有一个参数没有名字", "茶"},
+		} {
+			p := report.Problems[i]
+			if p.Column != want.column || p.Rule != "unknown_field" || p.Value != want.value || !strings.Contains(p.Detail, want.detail) || !strings.Contains(p.DetailZH, want.detailZH) {
+				t.Errorf("problem %d: got %+v, want %+v", i+1, p, want)
+			}
+		}
+	}
+}
+
 func TestUploadsThatAreRefused(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
