@@ -122,6 +122,9 @@ const (
 	// CodeIdempotencyKeyReused (HTTP 422): The same key came with other bytes within 24 hours. Nothing was stored.
 	CodeIdempotencyKeyReused Code = "idempotency_key_reused"
 
+	// CodeIdempotencyKeyTaken (HTTP 409): Two calls with the same key came at once, and the batch that the other made was gone when it was looked for. Nothing was made.
+	CodeIdempotencyKeyTaken Code = "idempotency_key_taken"
+
 	// CodeInDoubt (HTTP 409): An attempt got no answer, so the message may have been shown. It cannot be cancelled.
 	CodeInDoubt Code = "in_doubt"
 
