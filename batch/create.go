@@ -59,7 +59,9 @@ func (d *Desk) CreateOnce(ctx context.Context, in Draft, once store.Once) (b hon
 	}
 	b, err = d.create(ctx, in, once)
 	if hongyan.IsKind(err, hongyan.Conflict) { // the same call was faster, on its other way here
-		return d.replay(ctx, in.CallerID, once)
+		if first, known, failed := d.replay(ctx, in.CallerID, once); known || failed != nil {
+			return first, known, failed
+		}
 	}
 	return b, false, err
 }
