@@ -62,7 +62,8 @@ func ParseQuietHours(s string) (QuietHours, error) {
 	n, err := fmt.Sscanf(s, "%d:%d-%d:%d", &fh, &fm, &th, &tm)
 	valid := func(h, m int) bool { return h >= 0 && h < 24 && m >= 0 && m < 60 }
 	if err != nil || n != 4 || !valid(fh, fm) || !valid(th, tm) || fh*60+fm == th*60+tm {
-		return QuietHours{}, InvalidField("quiet_hours", "/quiet_hours", "quiet_hours %q is not like \"22:00-08:00\" (Beijing time) or \"off\"", s)
+		return QuietHours{}, InvalidField("quiet_hours", "/quiet_hours", "quiet_hours %q is not like \"22:00-08:00\" (Beijing time) or \"off\"", s).
+			InChinese("quiet_hours %q 不是 \"22:00-08:00\"（北京时间）这样的写法，也不是 \"off\"", s)
 	}
 	return QuietHours{From: fh*60 + fm, To: th*60 + tm}, nil
 }

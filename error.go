@@ -93,6 +93,12 @@ func InvalidField(code, pointer, format string, args ...any) *Error {
 	return &Error{Kind: Invalid, Code: code, Message: detail, Fields: []FieldError{{Pointer: pointer, Detail: detail}}}
 }
 
+// InChinese says the one field of e in Chinese, too, and returns e.
+func (e *Error) InChinese(format string, args ...any) *Error {
+	e.Fields[0].DetailZH = fmt.Sprintf(format, args...)
+	return e
+}
+
 // KindOf returns the kind of the first Error in err's chain, Internal when there is none.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -49,8 +51,27 @@ type batchBody struct {
 }
 
 type batchRequest struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Makes repeating the request safe for 24 hours: 1 to 255 visible ASCII characters." example:"statements-2026-11"`
 	Body           batchCreate
+}
+
+// Resolve checks the key as POST /v1/messages does. A header that is not there once is
+// not what huma has put into the field.
+func (in *batchRequest) Resolve(ctx huma.Context) []error {
+	all := http.Header{}
+	ctx.EachHeader(func(name, value string) { all.Add(name, value) })
+	if _, err := idempotencyKey(all); err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+// batchMade is the answer about a new batch, or again about one that the key has made.
+type batchMade struct {
+	Status   int
+	Location string `header:"Location"`
+	Replayed string `header:"Idempotency-Replayed" enum:"true" doc:"true when the batch that the key made is answered."`
+	Body     client.Batch
 }
 
 // noIdempotencyKey refuses a header that would promise what is not kept.
@@ -59,7 +80,7 @@ func noIdempotencyKey(key, instead string) error {
 		return nil
 	}
 	e := &hongyan.Error{Kind: hongyan.Invalid, Code: "idempotency_key_not_taken", Hint: instead,
-		Message: fmt.Sprintf("batches take no Idempotency-Key, got %q", clip(key))}
+		Message: fmt.Sprintf("this takes no Idempotency-Key, got %q", clip(key))}
 	e.Fields = []hongyan.FieldError{{Pointer: "/header/Idempotency-Key", Detail: e.Message}}
 	return e
 }
@@ -67,10 +88,13 @@ func noIdempotencyKey(key, instead string) error {
 // batchCreate is body for a batch, which is decoded into WeChat's shapes.
 type batchCreate struct {
 	value batchBody
+	hash  [32]byte // of the body's bytes
 	err   error
 }
 
-func (b *batchCreate) decode(data []byte) { b.err = decodeStrict(data, &b.value) }
+func (b *batchCreate) decode(data []byte) {
+	b.hash, b.err = sha256.Sum256(data), decodeStrict(data, &b.value)
+}
 
 // Schema documents client's form of it.
 func (*batchCreate) Schema(r huma.Registry) *huma.Schema {
@@ -99,10 +123,7 @@ func (a *API) batch(ctx context.Context, id string) (hongyan.Batch, error) {
 	return b, err
 }
 
-func (a *API) createBatch(ctx context.Context, in *batchRequest) (*created[client.Batch], error) {
-	if err := noIdempotencyKey(in.IdempotencyKey, "Leave it out. A batch that is made twice sends nothing by itself: recipients are uploaded into one, and only what is started is sent."); err != nil {
-		return nil, err
-	}
+func (a *API) createBatch(ctx context.Context, in *batchRequest) (*batchMade, error) {
 	info, asked := infoOf(ctx), &in.Body.value
 	d, err := asked.draft()
 	if err != nil {
@@ -112,16 +133,21 @@ func (a *API) createBatch(ctx context.Context, in *batchRequest) (*created[clien
 		return nil, err
 	}
 	d.CallerID = info.caller.ID
-	b, err := a.cfg.Batches.Create(ctx, d)
+	b, replayed, err := a.cfg.Batches.CreateOnce(ctx, d, store.Once{Key: in.IdempotencyKey, BodyHash: in.Body.hash})
 	if err != nil {
 		return nil, err
 	}
-	info.changes(b.ID, "%s, template %s", b.AppID, b.TemplateID)
+	answer := &batchMade{Status: http.StatusCreated, Location: "/v1/batches/" + b.ID}
+	if info.changes(b.ID, "%s, template %s", b.AppID, b.TemplateID); replayed {
+		info.change.action = "" // nothing changed
+		answer.Status, answer.Replayed = http.StatusOK, "true"
+	}
 	v, err := a.viewBatch(ctx, &b)
 	if err != nil {
 		return nil, err
 	}
-	return &created[client.Batch]{"/v1/batches/" + b.ID, *v}, nil
+	answer.Body = *v
+	return answer, nil
 }
 
 // draft checks the little that is not package batch's to check, and translates.
@@ -172,7 +198,7 @@ type batchList struct {
 }
 
 func (a *API) listBatches(ctx context.Context, in *batchList) (*out[client.List[client.Batch]], error) {
-	f := store.BatchFilter{Limit: in.Limit}
+	f := store.BatchFilter{Limit: in.Limit, NoVoid: in.State == ""}
 	var err error
 	if f.AppIDs, err = a.filterAccounts(ctx, in.AppID); err != nil {
 		return nil, err
@@ -279,7 +305,7 @@ func (a *API) updateBatch(ctx context.Context, in *batchUpdate) (*out[client.Bat
 }
 
 type batchRetry struct {
-	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: only POST /v1/messages takes it."`
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Refused: POST /v1/messages and POST /v1/batches take it."`
 	ID             string `path:"id" doc:"The batch's id."`
 	Body           body[client.BatchRetry]
 }

@@ -9,15 +9,17 @@ import (
 )
 
 var aboutCreateBatch = about{
-	summary: "Make a batch / 创建批量", status: 201,
+	summary: "Make a batch / 创建批量", status: 201, again: "The batch that the Idempotency-Key has made, as it is now.",
 	description: `One template for many recipients. The batch is open: give it recipients, look at its problems, and start it; nothing leaves before.
 
 Texts may hold {{column}}, which each row replaces by what its column says; nothing else is computed. Account, template and all that is the same for every row are checked at once.
 
+An Idempotency-Key header (1 to 255 visible characters) makes a repeated request answer the first batch, as it is now, with 200 and Idempotency-Replayed: true for 24 hours; the same key with another body is refused with 422. Bodies are compared byte for byte.
+
 Template messages are important service notices in qualifying scenes; WeChat forbids advertising and marketing in them. 模板消息仅用于重要的服务通知，不得用于广告营销。`,
 }
 
-var aboutListBatches = about{summary: "List batches / 批量列表", description: "Newest first. counts, forecast_at and hold are told when one batch is read."}
+var aboutListBatches = about{summary: "List batches / 批量列表", description: "Newest first. Batches that were cancelled before a row was stored, which is what a dry run leaves, are listed only with state=cancelled, and go after a day. counts, forecast_at and hold are told when one batch is read."}
 
 var aboutGetBatch = about{summary: "Read a batch / 查看批量", description: "With its messages counted by state, as they were a second ago at most, its speed, and when the last row will have left."}
 
@@ -30,7 +32,7 @@ var aboutStartBatch = about{
 	description: "At once, or at a time. 409 batch_has_bad_rows when it has bad rows, unless skip_bad leaves them out: nothing is sent then.",
 }
 
-var aboutPauseBatch = about{summary: "Pause a batch / 暂停批量", description: "At once: calls under way end, and nothing else leaves. What was about to is held with reason batch_paused. Messages in doubt settle all the same."}
+var aboutPauseBatch = about{summary: "Pause a batch / 暂停批量", description: "At once: calls under way end, and nothing else leaves. What was about to is held with reason batch_paused. Messages in doubt settle all the same. A batch that waits for its template is paused by this, too: it does not go on by itself any more."}
 
 var aboutResumeBatch = about{summary: "Resume a batch / 继续批量", description: "It goes on with the next row."}
 

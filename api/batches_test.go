@@ -150,6 +150,32 @@ func TestLinesOfJSONAreReadAsStrictlyAsMessages(t *testing.T) {
 	}
 }
 
+// TestLinesWithKeysOfNoTemplate names the key and the one that may be meant, as a column is.
+func TestLinesWithKeysOfNoTemplate(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	b := g.createBatch()
+	lines := `{"touser":"` + sandbox.OpenID("", 1) + `","columns":{"order":"A1"},"data":{"thing2":"茶"}}
+{"touser":"` + sandbox.OpenID("", 2) + `","columns":{"order":"A2"},"data":{"thing3":"茶","remark":"谢谢"}}
+{"touser":"` + sandbox.OpenID("", 3) + `","columns":{"order":"A3"},"data":{"":"茶"}}`
+	for _, dry := range []bool{true, false} {
+		report, err := g.admin.UploadRecipients(t.Context(), b.ID, strings.NewReader(lines), client.Upload{ContentType: client.NDJSON, DryRun: dry})
+		if err != nil || report.Good != 1 || len(report.Problems) != 3 {
+			t.Fatalf("got %+v, %v", report, err)
+		}
+		for i, want := range []struct{ column, detail, detailZH, value string }{
+			{"data.remark", `there is no field "remark", and the template's keys are character_string1, thing2`, `没有字段 "remark"，模板的参数是 `, "谢谢"},
+			{"data.thing3", `did you mean "thing2"?`, `是否应为 "thing2"？`, "茶"},
+			{"data.", "a key of data has no name", "data 中有一个参数没有名字", "茶"},
+		} {
+			p := report.Problems[i]
+			if p.Column != want.column || p.Rule != "unknown_field" || p.Value != want.value || !strings.Contains(p.Detail, want.detail) || !strings.Contains(p.DetailZH, want.detailZH) {
+				t.Errorf("problem %d: got %+v, want %+v", i+1, p, want)
+			}
+		}
+	}
+}
+
 func TestUploadsThatAreRefused(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
@@ -238,18 +264,64 @@ func TestBatchesOfOtherAccountsDoNotExist(t *testing.T) {
 	}
 }
 
-func TestBatchesPromiseNoIdempotency(t *testing.T) {
+// TestABatchIsMadeOnceWithOneKey: a repeated call is answered the batch of the first, even
+// if it would be refused by now.
+func TestABatchIsMadeOnceWithOneKey(t *testing.T) {
 	g := newGateway(t)
 	g.seed()
-	b := g.createBatch()
-	for path, body := range map[string]string{"/v1/batches": `{"appid":"shop","template_id":"` + sandbox.SeedTemplateOrder + `"}`, "/v1/batches/" + b.ID + "/retry": `{}`} {
-		got := g.do("POST", path, body, "Idempotency-Key", "once")
-		if p := got.problem(t); got.status != 422 || p.Code != "idempotency_key_not_taken" || p.Errors[0].Pointer != "/header/Idempotency-Key" {
-			t.Errorf("%s: got %d %+v", path, got.status, p)
+	body := `{"appid":"shop","template_id":"` + sandbox.SeedTemplateOrder + `"}`
+	create := func(body string, header ...string) answer { return g.do("POST", "/v1/batches", body, header...) }
+	first := create(body, "Idempotency-Key", "november")
+	if first.status != 201 || first.header.Get("Idempotency-Replayed") != "" {
+		t.Fatalf("got %d %v %s", first.status, first.header, first.body)
+	}
+	if err := g.store.SetTemplateStatus(t.Context(), sandbox.SeedServiceAppID, sandbox.SeedTemplateOrder, "banned", "by WeChat"); err != nil {
+		t.Fatal(err)
+	}
+	g.engine.AccountChanged(sandbox.SeedServiceAppID)
+	again := create(body, "Idempotency-Key", "november")
+	if again.status != 200 || again.header.Get("Idempotency-Replayed") != "true" || again.body != first.body || again.header.Get("Location") != first.header.Get("Location") {
+		t.Errorf("again: got %d %v %s", again.status, again.header, again.body)
+	}
+	for name, c := range map[string]struct {
+		header []string
+		body   string
+		code   string
+	}{
+		"another body": {[]string{"Idempotency-Key", "november"}, body + "\n", "idempotency_key_reused"},
+		"a space":      {[]string{"Idempotency-Key", "a b"}, body, "bad_idempotency_key"},
+		"two keys":     {[]string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, body, "bad_idempotency_key"},
+		"no key":       {nil, body, "template_banned"},
+	} {
+		got := create(c.body, c.header...)
+		if p := got.problem(t); got.status != 422 || p.Code != c.code {
+			t.Errorf("%s: got %d %+v, want %s", name, got.status, p, c.code)
 		}
 	}
 	if list, err := g.admin.Batches(t.Context(), client.BatchFilter{}); err != nil || len(list.Items) != 1 {
 		t.Errorf("%d batches, %v, want the first alone", len(list.Items), err)
+	}
+	entries, err := g.admin.Audit(t.Context(), client.AuditFilter{Action: "batch.create"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for _, e := range entries.Items {
+		if e.Outcome == "ok" {
+			made++
+		}
+	}
+	if made != 1 {
+		t.Errorf("the audit log says %d times that a batch was made: %+v", made, entries.Items)
+	}
+}
+
+func TestARetryTakesNoIdempotencyKey(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	got := g.do("POST", "/v1/batches/"+g.createBatch().ID+"/retry", `{}`, "Idempotency-Key", "once")
+	if p := got.problem(t); got.status != 422 || p.Code != "idempotency_key_not_taken" || p.Errors[0].Pointer != "/header/Idempotency-Key" {
+		t.Errorf("got %d %+v", got.status, p)
 	}
 }
 

@@ -244,7 +244,8 @@ func (l *lines) tooLong() (batch.Row, error) {
 			return batch.Row{}, err
 		}
 	}
-	return batch.Row{JSON: []byte("{}"), Problems: []batch.Problem{{Rule: "too_long", Detail: fmt.Sprintf("the line is longer than %d bytes", maxLine)}}}, nil
+	return batch.Row{JSON: []byte("{}"), Problems: []batch.Problem{{Rule: "too_long",
+		Detail: fmt.Sprintf("the line is longer than %d bytes", maxLine), DetailZH: fmt.Sprintf("该行超过 %d 字节", maxLine)}}}, nil
 }
 
 // lineBody is a line of NDJSON: the fields of a message that a row may set.
@@ -292,7 +293,7 @@ func badLine(line []byte, err error) batch.Row {
 		r.JSON = []byte("{}") // what is kept must be readable
 	}
 	for _, f := range e.Fields {
-		r.Problems = append(r.Problems, batch.Problem{Column: strings.ReplaceAll(strings.TrimPrefix(f.Pointer, "/"), "/", "."), Rule: e.Code, Detail: f.Detail})
+		r.Problems = append(r.Problems, batch.Problem{Column: strings.ReplaceAll(strings.TrimPrefix(f.Pointer, "/"), "/", "."), Rule: e.Code, Detail: f.Detail, DetailZH: f.DetailZH})
 	}
 	if len(r.Problems) == 0 {
 		r.Problems = []batch.Problem{{Rule: e.Code, Detail: e.Message}}

@@ -130,7 +130,7 @@ func (b *bulk[T]) refuse(row int, fields []hongyan.FieldError) {
 	if len(b.problems) < shownProblems {
 		p := client.RowProblem{Row: row, Errors: []client.FieldError{}}
 		for _, f := range fields {
-			p.Errors = append(p.Errors, client.FieldError{Pointer: f.Pointer, Detail: f.Detail})
+			p.Errors = append(p.Errors, client.FieldError(f))
 		}
 		b.problems = append(b.problems, p)
 	}

@@ -54,43 +54,61 @@ const dotData = ".DATA"
 // UnmarshalJSONFrom reads an object of bare strings and {"value","color"}
 // objects. The two classic mistakes get errors of their own.
 func (d *messageData) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	data, dotted, err := readData(dec)
+	if err == nil && dotted != nil {
+		err = dotted
+	}
+	if err == nil && data != nil {
+		*d = data
+	}
+	return err
+}
+
+// lintData is messageData whose keys may carry their .DATA: what is wrong with them is for
+// the linter to say, beside what else is.
+type lintData messageData
+
+// UnmarshalJSONFrom reads what a message's data may be, right or wrong.
+func (d *lintData) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	data, _, err := readData(dec)
+	if err == nil && data != nil {
+		*d = lintData(data)
+	}
+	return err
+}
+
+// readData reads an object of values, nil for null. dotted is what is wrong with keys that
+// carry their .DATA, whose braces are left out in data.
+func readData(dec *jsontext.Decoder) (data messageData, dotted *hongyan.Error, err error) {
 	switch dec.PeekKind() {
 	case jsontext.KindNull:
-		return dec.SkipValue()
+		return nil, nil, dec.SkipValue()
 	case jsontext.KindBeginObject:
 	case jsontext.KindString:
-		return badField("data_is_string", string(dec.StackPointer()), "data must be a JSON object, not a string that contains JSON; do not encode it twice")
+		return nil, nil, badField("data_is_string", string(dec.StackPointer()), "data must be a JSON object, not a string that contains JSON; do not encode it twice")
 	default:
-		return wrongType(dec, "an object")
+		return nil, nil, wrongType(dec, "an object")
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	data := make(messageData, 8)
-	var dotted *hongyan.Error
+	data = make(messageData, 8)
 	for dec.PeekKind() != jsontext.KindEndObject {
 		name, err := dec.ReadToken()
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		key := name.String()
 		if strings.HasSuffix(strings.TrimRight(key, "} "), dotData) { // {{thing1.DATA}} too
 			dotted = addDotted(dotted, string(dec.StackPointer()), key)
+			key = strings.Trim(key, "{} ")
 		}
-		field, err := readField(dec)
-		if err != nil {
-			return err
+		if data[key], err = readField(dec); err != nil {
+			return nil, nil, err
 		}
-		data[key] = field
 	}
-	if _, err := dec.ReadToken(); err != nil {
-		return err
-	}
-	if dotted != nil {
-		return dotted
-	}
-	*d = data
-	return nil
+	_, err = dec.ReadToken()
+	return data, dotted, err
 }
 
 func addDotted(e *hongyan.Error, pointer, key string) *hongyan.Error {

@@ -42,12 +42,13 @@ var (
 	awaitedDesc  = gauge("hongyan_receipts_awaited", "Accepted messages whose event has not come.", "appid")
 	pendingDesc  = gauge("hongyan_events_pending", "Pushes of WeChat stored and not processed yet, counted to 1000.")
 	templateDesc = gauge("hongyan_templates", "Templates by account and status; what is banned or removed holds messages.", "appid", "status")
+	batchDesc    = gauge("hongyan_batches", "Batches by account and state, as long as they are kept.", "appid", "state")
 	orphanDesc   = gauge("hongyan_receipts_orphaned", "Receipts of the last 24 hours that belong to no known message, counted to 1000.")
 )
 
 // Describe implements prometheus.Collector.
 func (s stuck) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{messagesDesc, holdDesc, oldestDesc, tokenDesc, awaitedDesc, pendingDesc, orphanDesc, templateDesc} {
+	for _, d := range []*prometheus.Desc{messagesDesc, holdDesc, oldestDesc, tokenDesc, awaitedDesc, pendingDesc, orphanDesc, templateDesc, batchDesc} {
 		to <- d
 	}
 }
@@ -69,7 +70,7 @@ func (s stuck) Collect(to chan<- prometheus.Metric) {
 	}{
 		{messagesDesc, r.messages}, {holdDesc, r.holds}, {oldestDesc, r.oldest},
 		{tokenDesc, r.tokens}, {pendingDesc, r.pending}, {orphanDesc, r.orphans},
-		{templateDesc, r.templates},
+		{templateDesc, r.templates}, {batchDesc, r.batches},
 	} {
 		if err := part.read(ctx); err != nil {
 			to <- prometheus.NewInvalidMetric(part.desc, err)
@@ -209,5 +210,21 @@ func (r *reading) templates(ctx context.Context) error {
 		}
 	}
 	r.tell(templateDesc, byStatus, 2)
+	return nil
+}
+
+func (r *reading) batches(ctx context.Context) error {
+	counts, err := r.a.cfg.Store.BatchStates(ctx)
+	if err != nil {
+		return err
+	}
+	byState := series{}
+	for i := range r.accounts {
+		appID := r.label(r.accounts[i].AppID)
+		for _, state := range hongyan.BatchStates() { // zeros too
+			byState[[3]string{appID, state.String()}] += float64(counts[r.accounts[i].AppID][state])
+		}
+	}
+	r.tell(batchDesc, byState, 2)
 	return nil
 }

@@ -48,6 +48,12 @@ func TestMetricsSayWhetherAnythingIsStuck(t *testing.T) {
 		if _, err := g.admin.Send(t.Context(), order(sandbox.OpenID("", 3))); err != nil {
 			t.Fatal(err)
 		}
+		for range 2 {
+			g.createBatch()
+		}
+		if _, err := g.admin.CancelBatch(t.Context(), g.createBatch().ID); err != nil {
+			t.Fatal(err)
+		}
 		at := g.store.Now()
 		event := hongyan.Event{AppID: sandbox.SeedServiceAppID, DedupeKey: "k", Type: "subscribe", ReceivedAt: at}
 		if _, _, err := g.store.InsertEvent(t.Context(), event); err != nil {
@@ -73,6 +79,10 @@ func TestMetricsSayWhetherAnythingIsStuck(t *testing.T) {
 			`hongyan_events_pending`:                                                        "1",
 			`hongyan_templates{` + shop + `,status="active"}`:                               "3",
 			`hongyan_templates{` + shop + `,status="banned"}`:                               "0",
+			`hongyan_batches{` + shop + `,state="open"}`:                                    "2",
+			`hongyan_batches{` + shop + `,state="cancelled"}`:                               "1",
+			`hongyan_batches{` + shop + `,state="running"}`:                                 "0",
+			`hongyan_batches{appid="` + sandbox.SeedMiniAppID + `",state="open"}`:           "0",
 			`hongyan_receipts_orphaned`:                                                     "0",
 		} {
 			if got[line] != want {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,9 @@ import (
 type about struct {
 	summary      string // English / 中文
 	description  string
-	status       int  // of success; 0 = 200, or 204 without a body
-	optionalBody bool // the body may be left out
+	status       int    // of success; 0 = 200, or 204 without a body
+	optionalBody bool   // the body may be left out
+	again        string // what 200 answers, beside status; "" = nothing
 }
 
 // out is an answer with a body.
@@ -130,6 +132,11 @@ func handle[I, O any](a *API, h huma.API, pattern string, need access.Role, hand
 	for _, op := range operationsOf(h.OpenAPI().Paths[path]) {
 		if op.Method == method && op.RequestBody != nil {
 			op.RequestBody.Required = !doc.optionalBody
+		}
+		if op.Method == method && doc.again != "" {
+			earlier := *op.Responses[strconv.Itoa(doc.status)]
+			earlier.Description = doc.again
+			op.Responses["200"] = &earlier
 		}
 	}
 }

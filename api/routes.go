@@ -1,12 +1,32 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
 
-// routes shows every path. Each says which role may call it.
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// routes shows every path, group by group of who calls. Each says which role may.
 func (a *API) routes(mux *http.ServeMux) {
 	h := a.newHuma(mux)
+	// Callers: services that send.
+	a.messageRoutes(mux, h)
+	a.eventRoutes(mux, h)
+	a.miniRoutes(mux, h)
+	a.batchRoutes(mux, h)
+	// Operators: accounts, and what hangs on them.
+	a.accountRoutes(h)
+	a.templateRoutes(h)
+	a.tokenRoutes(h)
+	a.ruleRoutes(h)
+	a.careRoutes(h)
+	a.keyRoutes(h)
+	// Anybody: monitoring and documentation.
+	a.openRoutes(mux, h)
+}
 
-	// Callers: messages.
+// messageRoutes are of single messages.
+func (a *API) messageRoutes(mux *http.ServeMux, h huma.API) {
 	mux.HandleFunc("POST /v1/messages", a.sendMessage) // sender; documented by describeSend
 	a.describeSend(h)
 	handle(a, h, "GET /v1/messages", reader, a.listMessages, aboutListMessages)
@@ -15,8 +35,10 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/messages/{id}/retry", sender, a.retryMessage, aboutRetry)
 	handle(a, h, "POST /v1/messages/{id}/release", sender, a.releaseMessage, aboutRelease)
 	handle(a, h, "GET /v1/pushes", reader, a.listPushes, aboutListPushes)
+}
 
-	// Whoever wants to hear what happens: the stream and list of events, and webhooks.
+// eventRoutes are for whoever wants to hear what happens: the stream and list of events, and webhooks.
+func (a *API) eventRoutes(mux *http.ServeMux, h huma.API) {
 	mux.HandleFunc("GET /v1/events", a.serveEvents) // reader; documented by describeEvents
 	a.describeEvents(h)
 	handle(a, h, "POST /v1/webhooks", admin, a.createWebhook, aboutCreateWebhook)
@@ -31,15 +53,20 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/webhooks/{id}/resume", admin, a.resumeWebhook, aboutResumeWebhook)
 	handle(a, h, "GET /v1/webhooks/{id}/deliveries", reader, a.listWebhookDeliveries, aboutListWebhookDeliveries)
 	handle(a, h, "GET /v1/webhooks/{id}/deliveries/{delivery}", reader, a.getWebhookDelivery, aboutGetWebhookDelivery)
+}
 
-	// Callers: what mini programs must have before they may send.
+// miniRoutes are of what mini programs must have before they may send.
+func (a *API) miniRoutes(mux *http.ServeMux, h huma.API) {
 	mux.HandleFunc("POST /v1/accounts/{appid}/form_ids", a.plainHandler(sender, a.addForms)) // documented by describeMini
 	mux.HandleFunc("POST /v1/accounts/{appid}/consents", a.plainHandler(sender, a.reportConsents))
 	a.describeMini(h)
 	handle(a, h, "GET /v1/accounts/{appid}/form_ids", reader, a.listForms, aboutListForms)
 	handle(a, h, "GET /v1/accounts/{appid}/consents", reader, a.listConsents, aboutListConsents)
 	handle(a, h, "POST /v1/accounts/{appid}/templates/{template_id}/convert", sender, a.convertTemplate, aboutConvertTemplate)
-	// Callers: batches. Uploads and files are streams, documented by describeBatchStreams.
+}
+
+// batchRoutes are of batches. Uploads and files are streams, documented by describeBatchStreams.
+func (a *API) batchRoutes(mux *http.ServeMux, h huma.API) {
 	handle(a, h, "POST /v1/batches", sender, a.createBatch, aboutCreateBatch)
 	handle(a, h, "GET /v1/batches", reader, a.listBatches, aboutListBatches)
 	handle(a, h, "GET /v1/batches/{id}", reader, a.getBatch, aboutGetBatch)
@@ -55,8 +82,10 @@ func (a *API) routes(mux *http.ServeMux) {
 		mux.HandleFunc("GET /v1/batches/{id}/"+name, a.batchFile(file)) // reader
 	}
 	a.describeBatchStreams(h)
+}
 
-	// Operators: accounts, and what hangs on them.
+// accountRoutes are of accounts themselves.
+func (a *API) accountRoutes(h huma.API) {
 	handle(a, h, "POST /v1/accounts", admin, a.createAccount, aboutCreateAccount)
 	handle(a, h, "GET /v1/accounts", reader, a.listAccounts, aboutListAccounts)
 	handle(a, h, "GET /v1/accounts/{appid}", reader, a.getAccount, aboutGetAccount)
@@ -65,6 +94,10 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/accounts/{appid}/pause", admin, a.pauseAccount, aboutPause)
 	handle(a, h, "POST /v1/accounts/{appid}/resume", admin, a.resumeAccount, aboutResume)
 	handle(a, h, "POST /v1/accounts/{appid}/release", admin, a.releaseRestored, aboutReleaseRestored)
+}
+
+// templateRoutes are of an account's templates.
+func (a *API) templateRoutes(h huma.API) {
 	handle(a, h, "GET /v1/accounts/{appid}/templates", reader, a.listTemplates, aboutListTemplates)
 	handle(a, h, "POST /v1/accounts/{appid}/templates/sync", admin, a.syncTemplates, aboutSyncTemplates)
 	handle(a, h, "POST /v1/accounts/{appid}/templates", admin, a.addTemplate, aboutAddTemplate)
@@ -82,6 +115,10 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "GET /v1/accounts/{appid}/templates/categories", admin, a.listCategories, aboutListCategories)
 	handle(a, h, "GET /v1/accounts/{appid}/templates/library", admin, a.listLibrary, aboutListLibrary)
 	handle(a, h, "GET /v1/accounts/{appid}/templates/library/{tid}", admin, a.listKeywords, aboutListKeywords)
+}
+
+// tokenRoutes are of an account's token and quota, and of whom its pushes are handed on to.
+func (a *API) tokenRoutes(h huma.API) {
 	handle(a, h, "GET /v1/accounts/{appid}/token", admin, a.getToken, aboutGetToken)
 	handle(a, h, "PUT /v1/accounts/{appid}/token", admin, a.pushToken, aboutPushToken)
 	handle(a, h, "POST /v1/accounts/{appid}/token/refresh", admin, a.refreshToken, aboutRefreshToken)
@@ -91,7 +128,10 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/accounts/{appid}/downstreams/{name}/resume", admin, a.resumeDownstream, aboutResumeDownstream)
 	handle(a, h, "POST /v1/accounts/{appid}/downstreams/{name}/replay", admin, a.replayDownstream, aboutReplayDownstream)
 	handle(a, h, "GET /v1/accounts/{appid}/deliveries", reader, a.listDeliveries, aboutListDeliveries)
-	// What is sent by itself, and to whom nothing is.
+}
+
+// ruleRoutes are of what is sent by itself.
+func (a *API) ruleRoutes(h huma.API) {
 	handle(a, h, "POST /v1/accounts/{appid}/rules", admin, a.createRule, aboutCreateRule)
 	handle(a, h, "GET /v1/accounts/{appid}/rules", reader, a.listRules, aboutListRules)
 	handle(a, h, "GET /v1/accounts/{appid}/rules/{name}", reader, a.getRule, aboutGetRule)
@@ -101,20 +141,29 @@ func (a *API) routes(mux *http.ServeMux) {
 	handle(a, h, "POST /v1/accounts/{appid}/rules/{name}/resume", admin, a.resumeRule, aboutResumeRule)
 	handle(a, h, "GET /v1/accounts/{appid}/rules/{name}/test", sender, a.testRule, aboutTestRule)
 	handle(a, h, "GET /v1/accounts/{appid}/rules/{name}/firings", reader, a.listFirings, aboutListFirings)
+}
+
+// careRoutes are of users: to whom nothing is sent, what is known of one, and erasing it.
+func (a *API) careRoutes(h huma.API) {
 	handle(a, h, "GET /v1/accounts/{appid}/suppressions", reader, a.listSuppressions, aboutListSuppressions)
 	handle(a, h, "POST /v1/accounts/{appid}/suppressions", sender, a.putSuppressions, aboutPutSuppressions)
 	handle(a, h, "DELETE /v1/accounts/{appid}/suppressions/{openid}", sender, a.removeSuppression, aboutRemoveSuppression)
 	handle(a, h, "GET /v1/accounts/{appid}/users/{openid}", reader, a.getUser, aboutGetUser)
 	handle(a, h, "DELETE /v1/accounts/{appid}/users/{openid}", admin, a.eraseUser, aboutEraseUser)
 	handle(a, h, "GET /v1/accounts/{appid}/erasures/{id}", reader, a.getErasure, aboutGetErasure)
+}
 
+// keyRoutes are of who may call, what was changed, and whether all is well.
+func (a *API) keyRoutes(h huma.API) {
 	handle(a, h, "POST /v1/keys", admin, a.createKey, aboutCreateKey)
 	handle(a, h, "GET /v1/keys", admin, a.listKeys, aboutListKeys)
 	handle(a, h, "DELETE /v1/keys/{id}", admin, a.revokeKey, aboutRevokeKey)
 	handle(a, h, "GET /v1/audit", admin, a.listAudit, aboutListAudit)
 	handle(a, h, "GET /v1/doctor", admin, a.examine, aboutExamine)
+}
 
-	// Anybody: monitoring and documentation.
+// openRoutes are open to everybody, but for metrics.
+func (a *API) openRoutes(mux *http.ServeMux, h huma.API) {
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.HandleFunc("GET /metrics", a.metricsPage) // a key off loopback

@@ -14,13 +14,13 @@ import (
 )
 
 // lintBody is client.PreviewRequest as the gateway reads it: data is read as that of a
-// message. A test compares the two.
+// message, but for keys that the linter is to judge. A test compares the two.
 type lintBody struct {
-	Data            messageData `json:"data"`
-	Kind            string      `json:"kind"`
-	TopColor        string      `json:"topcolor"`
-	EmphasisKeyword string      `json:"emphasis_keyword"`
-	Era             string      `json:"era"`
+	Data            lintData `json:"data"`
+	Kind            string   `json:"kind"`
+	TopColor        string   `json:"topcolor"`
+	EmphasisKeyword string   `json:"emphasis_keyword"`
+	Era             string   `json:"era"`
 }
 
 type previewBody struct {
@@ -143,7 +143,7 @@ func (a *API) fillExample(ctx context.Context, in *previewInput) error {
 	}
 	t, err := a.cfg.Store.Template(ctx, account.AppID, id)
 	if err == nil {
-		in.Body.Value.Data = messageData(wechat.ExampleData(wechat.ParseContent(t.Content), t.Example))
+		in.Body.Value.Data = lintData(wechat.ExampleData(wechat.ParseContent(t.Content), t.Example))
 	}
 	return nil // one that is not known is lint's to refuse
 }

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -233,4 +235,37 @@ func fieldNames(of reflect.Type) (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+// TestLintTakesKeysWithDATA: sending refuses them before it looks at anything else; the
+// linter says so beside what else is wrong, however they are written.
+func TestLintTakesKeysWithDATA(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	path := "/v1/accounts/shop/templates/" + sandbox.SeedTemplateOrder
+	body := `{"data":{"character_string1":"A1","thing2.DATA":{"value":"茶","color":"#FF0000"},"{{amount3.DATA}}":"￥1.00","time4":"soon"}}`
+	for _, act := range []string{"/lint", "/preview"} {
+		got := g.do("POST", path+act, body)
+		var report client.LintReport
+		if err := json.Unmarshal([]byte(got.body), &report); err != nil || got.status != 200 || report.OK {
+			t.Fatalf("%s: got %d %s, %v", act, got.status, got.body, err)
+		}
+		words := findingWords(report.Findings)
+		for _, want := range []string{"error /data/thing2.DATA dot_data", "error /data/amount3.DATA dot_data", "error /data/thing2 missing"} {
+			if !slices.Contains(words, want) {
+				t.Errorf("%s: findings %q, want %q among them", act, words, want)
+			}
+		}
+		if !strings.Contains(strings.Join(words, "\n"), "error /data/time4 time:") {
+			t.Errorf("%s: findings %q, want one about time4", act, words)
+		}
+	}
+	got := g.do("POST", path+"/lint", `{"data":"{}"}`)
+	if p := got.problem(t); got.status != 400 || p.Code != "data_is_string" {
+		t.Errorf("a string: got %d %+v", got.status, p)
+	}
+	got = g.do("POST", path+"/preview", `{"data":null}`)
+	if !strings.Contains(got.body, `"ok":true`) {
+		t.Errorf("null shows the example: got %d %s", got.status, got.body)
+	}
 }

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"hongyan"
@@ -102,10 +103,12 @@ func (d *Desk) Start(ctx context.Context, id string, at time.Time, skipBad bool)
 			b.SendAt = at
 		}
 		if !at.IsZero() && now.Sub(at) > pastGrace {
-			return false, hongyan.InvalidField("at_past", "/at", "at %s is in the past (now %s)", at.Format(time.RFC3339), now.Format(time.RFC3339))
+			return false, hongyan.InvalidField("at_past", "/at", "at %s is in the past (now %s)", at.Format(time.RFC3339), now.Format(time.RFC3339)).
+				InChinese("at %s 已经过去（现在是 %s）", at.Format(time.RFC3339), now.Format(time.RFC3339))
 		}
 		if b.SendAt.Sub(now) > maxAhead {
-			return false, hongyan.InvalidField("send_at_too_late", "/at", "at %s is more than 90 days ahead", b.SendAt.Format(time.RFC3339))
+			return false, hongyan.InvalidField("send_at_too_late", "/at", "at %s is more than 90 days ahead", b.SendAt.Format(time.RFC3339)).
+				InChinese("at %s 在 90 天以后", b.SendAt.Format(time.RFC3339))
 		}
 		b.State, b.SkipBad, b.StartedAt = hongyan.BatchRunning, skipBad, now
 		if b.SendAt.After(now) {
@@ -131,7 +134,8 @@ func pausedHold() hongyan.Hold {
 }
 
 // Pause stops a batch at once: calls under way end, and nothing else of it leaves, but
-// for messages in doubt, which must settle in time.
+// for messages in doubt, which must settle in time. One that is paused for another reason
+// is the operator's from then on: it does not go on by itself any more.
 func (d *Desk) Pause(ctx context.Context, id string) (hongyan.Batch, error) {
 	return d.pause(ctx, id, hongyan.HoldBatchPaused, "")
 }
@@ -139,7 +143,7 @@ func (d *Desk) Pause(ctx context.Context, id string) (hongyan.Batch, error) {
 // pause is Pause for a reason.
 func (d *Desk) pause(ctx context.Context, id, reason, detail string) (hongyan.Batch, error) {
 	b, err := d.change(ctx, id, func(b *hongyan.Batch) (bool, error) {
-		if b.State == hongyan.BatchPaused {
+		if b.State == hongyan.BatchPaused && (reason != hongyan.HoldBatchPaused || b.Reason == reason) {
 			return false, nil
 		}
 		if !b.State.Started() {
@@ -179,6 +183,11 @@ func (d *Desk) settle(ctx context.Context, b *hongyan.Batch) error {
 
 // Resume lets a paused batch go on.
 func (d *Desk) Resume(ctx context.Context, id string) (hongyan.Batch, error) {
+	return d.resume(ctx, id, func(*hongyan.Batch) bool { return true })
+}
+
+// resume is Resume for those paused batches that may.
+func (d *Desk) resume(ctx context.Context, id string, may func(*hongyan.Batch) bool) (hongyan.Batch, error) {
 	b, err := d.change(ctx, id, func(b *hongyan.Batch) (bool, error) {
 		if b.State == hongyan.BatchRunning || b.State == hongyan.BatchScheduled {
 			return false, nil
@@ -186,19 +195,48 @@ func (d *Desk) Resume(ctx context.Context, id string) (hongyan.Batch, error) {
 		if b.State != hongyan.BatchPaused {
 			return false, wrongState(b, "resumed", "Only a paused batch can be.")
 		}
+		if !may(b) {
+			return false, nil
+		}
 		b.State, b.Reason, b.Detail = hongyan.BatchRunning, "", ""
 		if b.SendAt.After(d.store.Now()) {
 			b.State = hongyan.BatchScheduled
 		}
 		return true, nil
 	})
-	if err != nil {
+	if err != nil || b.State == hongyan.BatchPaused {
 		return b, err
 	}
 	d.engine.Unstill(b.Seq)
 	err = d.release(ctx, &b)
 	d.Wake()
 	return b, err
+}
+
+// templateReasons are those for which a batch waits for its template, as held messages do.
+var templateReasons = []string{"template_banned", "template_removed", "unknown_template"}
+
+// waitsForTemplate reports whether a batch is paused because its template may not be used.
+func waitsForTemplate(b *hongyan.Batch) bool {
+	return b.State == hongyan.BatchPaused && slices.Contains(templateReasons, b.Reason)
+}
+
+// templateBack lets a batch that waits for its template go on once that may be used again,
+// and reports whether there was anything to do.
+func (d *Desk) templateBack(ctx context.Context, b *hongyan.Batch) (bool, error) {
+	if !waitsForTemplate(b) {
+		return false, nil
+	}
+	t, err := d.store.Template(ctx, b.AppID, b.TemplateID)
+	if hongyan.IsKind(err, hongyan.NotFound) || err == nil && t.Status != "active" {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	d.log.Info("batch goes on: its template is active again", "batch", b.ID, "template", b.TemplateID)
+	_, err = d.resume(ctx, b.ID, waitsForTemplate)
+	return true, err
 }
 
 // release queues what a pause held.

@@ -124,9 +124,9 @@ func eraseRows(b *hongyan.Batch, stored *store.Chunk, openID string) (rows, lost
 		if unsent := stored.First+int64(i) >= b.Next; good && unsent {
 			lost++
 			stored.Bad++
-			r.Problems = []Problem{{Rule: "erased", Detail: "the person was erased"}}
+			r.Problems = []Problem{{Rule: "erased", Detail: "the person was erased", DetailZH: "该用户的数据已被删除"}}
 		} else if !good {
-			r.Problems = []Problem{{Rule: "erased", Detail: "the person was erased"}}
+			r.Problems = []Problem{{Rule: "erased", Detail: "the person was erased", DetailZH: "该用户的数据已被删除"}}
 		}
 		r.Cells = make([]string, len(r.Cells))
 		if r.JSON != nil {

@@ -32,20 +32,26 @@ func (f *faults) fieldName(pointer, full string, bare bool, keys []string) {
 	switch part, jump := strings.CutPrefix(key, jumpPrefix); {
 	case !isData:
 	case key == "":
-		f.add("unknown_field", pointer, "a key of data has no name")
+		f.add("unknown_field", pointer, "a key of data has no name", "data 中有一个参数没有名字")
 	case jump:
-		f.add("unknown_field", pointer, "miniprogram has appid and pagepath, not %q%s", clip(part), meant(key, []string{jumpPrefix + "appid", jumpPrefix + "pagepath"}))
+		asked := meant(key, []string{jumpPrefix + "appid", jumpPrefix + "pagepath"})
+		f.add("unknown_field", pointer, "miniprogram has appid and pagepath, not %[1]q%[2]s", "miniprogram 有 appid 和 pagepath，没有 %[1]q%[3]s", clip(part), asked.en, asked.zh)
 	case len(keys) > 0 && !slices.Contains(keys, key):
 		candidates := keys
 		if bare {
 			candidates = append(slices.Sorted(maps.Keys(textFields)), keys...)
 		}
-		f.add("unknown_field", pointer, "there is no field %q, and the template's keys are %s%s", clip(key), clip(strings.Join(keys, ", ")), meant(key, candidates))
+		asked := meant(key, candidates)
+		f.add("unknown_field", pointer, "there is no field %[1]q, and the template's keys are %[2]s%[3]s", "没有字段 %[1]q，模板的参数是 %[2]s%[4]s",
+			clip(key), clip(strings.Join(keys, ", ")), asked.en, asked.zh)
 	}
 }
 
-// meant asks whether the nearest of some names was meant, "" when none is near.
-func meant(name string, all []string) string {
+// question is the end of a refusal, in English and in Chinese; the zero value asks nothing.
+type question struct{ en, zh string }
+
+// meant asks whether the nearest of some names was meant, and nothing when none is near.
+func meant(name string, all []string) question {
 	best, distance := "", len(name)/3+2
 	for _, a := range all {
 		if d := near.Distance(strings.ToLower(name), strings.ToLower(a)); d < distance {
@@ -53,17 +59,18 @@ func meant(name string, all []string) string {
 		}
 	}
 	if best == "" {
-		return ""
+		return question{}
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return question{fmt.Sprintf("; did you mean %q?", best), fmt.Sprintf("；是否应为 %q？", best)}
 }
 
 // checkHeader refuses a table in which nothing says who gets the message, and columns
 // that name a key of data which the template does not have.
 func checkHeader(header, keys []string, texts map[string]string) error {
 	if texts["touser"] == "" {
-		return hongyan.InvalidField("unknown_column", "/touser", "no column gives touser: name one openid, or say which it is; the columns are %s%s",
-			clip(strings.Join(header, ", ")), meantColumn(header))
+		columns, asked := clip(strings.Join(header, ", ")), meantColumn(header)
+		return hongyan.InvalidField("unknown_column", "/touser", "no column gives touser: name one openid, or say which it is; the columns are %s%s", columns, asked.en).
+			InChinese("没有一列给出 touser：请把某列命名为 openid，或指明是哪一列；表中有 %s%s", columns, asked.zh)
 	}
 	var f faults
 	for _, column := range header {
@@ -75,11 +82,11 @@ func checkHeader(header, keys []string, texts map[string]string) error {
 }
 
 // meantColumn asks about a column that is nearly one of recipients.
-func meantColumn(header []string) string {
+func meantColumn(header []string) question {
 	for _, name := range slices.Backward(recipientColumns) { // openid is what people call it
-		if m := meant(name, header); m != "" {
-			return m
+		if asked := meant(name, header); asked != (question{}) {
+			return asked
 		}
 	}
-	return ""
+	return question{}
 }

@@ -51,7 +51,8 @@ func TestATableWithoutRecipients(t *testing.T) {
 			t.Fatalf("got %v, want unknown_column", err)
 		}
 		want := []hongyan.FieldError{{Pointer: "/touser",
-			Detail: `no column gives touser: name one openid, or say which it is; the columns are open_id, order, name; did you mean "open_id"?`}}
+			Detail:   `no column gives touser: name one openid, or say which it is; the columns are open_id, order, name; did you mean "open_id"?`,
+			DetailZH: `没有一列给出 touser：请把某列命名为 openid，或指明是哪一列；表中有 open_id, order, name；是否应为 "open_id"？`}}
 		if diff := cmp.Diff(want, e.Fields); diff != "" {
 			t.Errorf("fields (-want +got):\n%s", diff)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ type judge struct {
 	desk *Desk
 	b    *hongyan.Batch
 	p    *program
+	keys []string // of the template, as far as they are known
 	now  time.Time
 	seen *seen
 	// allowTwice: one recipient may be given several times.
@@ -48,7 +50,7 @@ func (j *judge) rows(ctx context.Context, rows []Row, first int64) (hashes []uin
 func (j *judge) row(ctx context.Context, r *Row, n int64) (string, error) {
 	f, problems := j.p.fields(r)
 	if len(r.Problems) == 0 { // else whoever read it has said what is wrong
-		r.Problems = problems
+		r.Problems = append(problems, j.unknownKeys(r)...)
 	}
 	if len(r.Problems) > 0 {
 		return f.ToUser, nil
@@ -64,6 +66,22 @@ func (j *judge) row(ctx context.Context, r *Row, n int64) (string, error) {
 	}
 	r.Problems = j.p.problems(e, &f)
 	return f.ToUser, nil
+}
+
+// unknownKeys finds the keys of a line of JSON that the template does not have. WeChat would
+// ignore them; of a table they are refused, too, because they are keys mistyped.
+func (j *judge) unknownKeys(r *Row) (problems []Problem) {
+	if r.decoded == nil {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.decoded.Data)) {
+		var f faults
+		f.fieldName("", dataPrefix+key, false, j.keys)
+		for _, x := range f.fields {
+			problems = append(problems, Problem{Column: dataPrefix + key, Rule: f.code, Detail: x.Detail, DetailZH: x.DetailZH, Value: clip(r.decoded.Data[key].Value)})
+		}
+	}
+	return problems
 }
 
 // aboutAll reports whether an error is not about one row but about the batch.

@@ -90,6 +90,9 @@ func (d *Desk) holdOn(ctx context.Context, b *hongyan.Batch, quiet hongyan.Quiet
 		if b.Reason != hongyan.HoldBatchPaused {
 			h.Reason, h.Detail = b.Reason, b.Detail
 		}
+		if waitsForTemplate(b) {
+			h.Release = "the template being active again: settle it with WeChat, then sync or register it; or resuming the batch"
+		}
 		return &h, nil
 	case hongyan.BatchScheduled:
 		return &hongyan.Hold{AppID: b.AppID, Kind: b.Kind, Reason: "scheduled", Since: b.StartedAt, Until: b.SendAt, Release: "its time"}, nil

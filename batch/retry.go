@@ -37,7 +37,8 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 	}
 	for _, s := range in.States {
 		if !slices.Contains(retryStates, s) {
-			return old, hongyan.InvalidField("invalid_field", "/states", "messages that are %s cannot be sent again; failed, expired, uncertain and cancelled ones can", s)
+			return old, hongyan.InvalidField("invalid_field", "/states", "messages that are %s cannot be sent again; failed, expired, uncertain and cancelled ones can", s).
+				InChinese("状态为 %s 的消息不能重发；failed、expired、uncertain 和 cancelled 的可以", s)
 		}
 	}
 	if old.State != hongyan.BatchFinished && old.State != hongyan.BatchCancelled {
@@ -72,14 +73,14 @@ func (d *Desk) Retry(ctx context.Context, id string, in Retry) (hongyan.Batch, e
 // try at once both may be refused, and never both let through.
 func (d *Desk) createRetry(ctx context.Context, b hongyan.Batch, again bool) (hongyan.Batch, error) {
 	if again {
-		return d.store.CreateBatch(ctx, b)
+		return d.store.CreateBatch(ctx, b, store.Once{})
 	}
 	d.retrying.Lock()
 	defer d.retrying.Unlock()
 	if err := d.retried(ctx, &b); err != nil {
 		return b, err
 	}
-	b, err := d.store.CreateBatch(ctx, b)
+	b, err := d.store.CreateBatch(ctx, b, store.Once{})
 	if err != nil {
 		return b, err
 	}

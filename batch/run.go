@@ -198,6 +198,9 @@ func (t *tender) keepStill(ctx context.Context, b *hongyan.Batch) (time.Duration
 	if err != nil || !leads {
 		return lookEvery, err
 	}
+	if back, err := t.desk.templateBack(ctx, b); back || err != nil {
+		return 0, err
+	}
 	if err := t.desk.settle(ctx, b); err != nil || b.State == hongyan.BatchPaused {
 		return lookEvery, err
 	}

@@ -203,15 +203,17 @@ func split(field, text string) (pieces []piece, err error) {
 		name, after, closed := strings.Cut(rest, "}}")
 		name = strings.TrimSpace(name)
 		if !closed || name == "" {
-			return nil, hongyan.InvalidField("bad_placeholder", pointerOf(field), "%q opens {{ and names no column before }}", clip(text))
+			return nil, hongyan.InvalidField("bad_placeholder", pointerOf(field), "%q opens {{ and names no column before }}", clip(text)).
+				InChinese("%q 有 {{，却没有列名和 }}", clip(text))
 		}
 		pieces, text = append(pieces, piece{name, true}), after
 	}
 }
 
 func unknownColumn(field, name string, header []string) error {
-	return hongyan.InvalidField("unknown_column", pointerOf(field), "there is no column %q; the columns are %s%s",
-		clip(name), clip(strings.Join(header, ", ")), meant(name, header))
+	columns, asked := clip(strings.Join(header, ", ")), meant(name, header)
+	return hongyan.InvalidField("unknown_column", pointerOf(field), "there is no column %q; the columns are %s%s", clip(name), columns, asked.en).
+		InChinese("没有 %q 这一列；表中有 %s%s", clip(name), columns, asked.zh)
 }
 
 // pointerOf is the JSON pointer of a field's name.
@@ -314,8 +316,10 @@ func (p *program) missing(own *RowJSON) (problems []Problem) {
 				continue
 			}
 			if _, there := own.Columns[p.names[x.place]]; !there {
+				field, column := p.slots[i].field, clip(p.names[x.place])
 				problems = append(problems, Problem{Column: p.names[x.place], Rule: "unknown_column",
-					Detail: fmt.Sprintf("%s wants the column %q: give it in columns, or give %s itself", p.slots[i].field, clip(p.names[x.place]), p.slots[i].field)})
+					Detail:   fmt.Sprintf("%s wants the column %q: give it in columns, or give %s itself", field, column, field),
+					DetailZH: fmt.Sprintf("%s 需要列 %q：请在 columns 中给出，或直接给出 %s", field, column, field)})
 			}
 		}
 	}

@@ -303,11 +303,85 @@ func TestATemplateThatIsBannedPausesTheBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.life.Load().engine.AccountChanged(sandbox.SeedServiceAppID)
-		if _, err := w.desk().Resume(t.Context(), b.ID); err != nil {
+		w.until(b.ID, time.Minute) // it goes on by itself, as held messages do
+		w.wantEach(600)
+	})
+}
+
+// TestASendAtThatHasPassed is due at once, as a message's is; so it is when it passes
+// before the batch is started.
+func TestASendAtThatHasPassed(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		now := w.store.Now()
+		for name, at := range map[string]time.Time{"an hour ago": now.Add(-time.Hour), "before 1970": time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)} {
+			b := w.create(draft(func(d *batch.Draft) { d.SendAt = at }))
+			if got := w.read(b.ID); !b.SendAt.IsZero() || !got.SendAt.IsZero() {
+				t.Errorf("%s: made for %s, stored for %s, want no time", name, b.SendAt, got.SendAt)
+			}
+		}
+		b := w.staged(3, func(d *batch.Draft) { d.SendAt = now.Add(-time.Minute) })
+		w.begin(b.ID)
+		w.until(b.ID, time.Minute)
+		late := w.create(draft(func(d *batch.Draft) { d.SendAt = now.Add(10 * time.Minute) }))
+		if _, err := w.upload(late.ID, table(101, 2)); err != nil || !late.SendAt.Equal(now.Add(10*time.Minute)) {
+			t.Fatalf("made for %s, %v", late.SendAt, err)
+		}
+		w.sleep(time.Hour)
+		if started, err := w.desk().Start(t.Context(), late.ID, time.Time{}, false); err != nil || started.State != hongyan.BatchRunning {
+			t.Fatalf("started: %+v, %v", started, err)
+		}
+		w.until(late.ID, time.Minute)
+		if n := len(w.calls()); n != 5 {
+			t.Errorf("%d users were called, want 5", n)
+		}
+	})
+}
+
+// TestAPauseOfAnOperatorsOutlastsTheTemplate: before the template is banned, or after.
+func TestAPauseOfAnOperatorsOutlastsTheTemplate(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		set := func(status string) {
+			t.Helper()
+			if err := w.store.SetTemplateStatus(t.Context(), sandbox.SeedServiceAppID, sandbox.SeedTemplateOrder, status, ""); err != nil {
+				t.Fatal(err)
+			}
+			w.life.Load().engine.AccountChanged(sandbox.SeedServiceAppID)
+			w.sleep(3 * time.Second)
+		}
+		slow := func(d *batch.Draft) { d.RatePerSecond = 5 }
+		before, after := w.staged(40, slow), w.create(draft(slow))
+		if _, err := w.upload(after.ID, table(101, 40)); err != nil {
 			t.Fatal(err)
 		}
-		w.until(b.ID, time.Minute)
-		w.wantEach(600)
+		w.begin(before.ID)
+		w.begin(after.ID)
+		w.sleep(2 * time.Second)
+		pause := func(b hongyan.Batch) {
+			t.Helper()
+			if paused, err := w.desk().Pause(t.Context(), b.ID); err != nil || paused.Reason != hongyan.HoldBatchPaused || paused.Detail != "" {
+				t.Fatalf("got %+v, %v", paused, err)
+			}
+		}
+		pause(before)
+		set("removed")
+		got := w.read(after.ID)
+		if p, err := w.desk().Progress(t.Context(), &got); err != nil || p.Hold.Reason != "template_removed" || !strings.Contains(p.Hold.Release, "active again") {
+			t.Fatalf("got %s, hold %+v, %v", got.State, p.Hold, err)
+		}
+		pause(after)
+		set("active")
+		for _, b := range []hongyan.Batch{before, after} {
+			if got := w.read(b.ID); got.State != hongyan.BatchPaused || got.Reason != hongyan.HoldBatchPaused {
+				t.Fatalf("got %s (%s), want it paused by the operator", got.State, got.Reason)
+			}
+			if _, err := w.desk().Resume(t.Context(), b.ID); err != nil {
+				t.Fatal(err)
+			}
+			w.until(b.ID, time.Minute)
+		}
+		if n := len(w.calls()); n != 80 {
+			t.Errorf("%d users were called, want 80", n)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"io"
 
 	"hongyan"
@@ -23,8 +24,11 @@ func OpenTable(in io.Reader, format, name string) (*Table, error) {
 }
 
 func badTable(err error) error {
-	return &hongyan.Error{Kind: hongyan.Invalid, Code: "bad_table", Message: err.Error(), Err: err,
-		Fields: []hongyan.FieldError{{Pointer: "", Detail: err.Error()}}}
+	field := hongyan.FieldError{Pointer: "", Detail: err.Error()}
+	if e, ok := errors.AsType[*sheet.Error](err); ok {
+		field.DetailZH = e.InChinese()
+	}
+	return &hongyan.Error{Kind: hongyan.Invalid, Code: "bad_table", Message: err.Error(), Err: err, Fields: []hongyan.FieldError{field}}
 }
 
 // Columns are the names in the head; a column without a name has "".
@@ -50,7 +54,7 @@ func (t *Table) Next() (Row, error) {
 	}
 	row := Row{Cells: r.Cells}
 	if r.Problem != "" {
-		row.Problems = []Problem{{Column: r.Column, Rule: string(r.Rule), Detail: r.Problem}}
+		row.Problems = []Problem{{Column: r.Column, Rule: string(r.Rule), Detail: r.Problem, DetailZH: r.ProblemZH}}
 	}
 	return row, nil
 }

@@ -126,11 +126,12 @@ func (d *Desk) judgeFor(ctx context.Context, b *hongyan.Batch, header []string) 
 	if err != nil {
 		return nil, err
 	}
-	p, err := sp.compile(header, d.keysOf(ctx, b))
+	keys := d.keysOf(ctx, b)
+	p, err := sp.compile(header, keys)
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{desk: d, b: b, p: p, now: d.store.Now(), allowTwice: sp.Duplicates == "allow"}
+	j := &judge{desk: d, b: b, p: p, keys: keys, now: d.store.Now(), allowTwice: sp.Duplicates == "allow"}
 	if j.seen, err = loadSeen(ctx, d.store, b.Seq); err != nil {
 		return nil, err
 	}

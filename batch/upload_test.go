@@ -435,3 +435,60 @@ func TestAPersonIsErasedFromStagedRows(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsWrongIsSaidInBothLanguages: of rows, by whoever finds it, and of whole files.
+func TestWhatIsWrongIsSaidInBothLanguages(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		b := w.create(draft())
+		csv := table(1, 5, func(row int, cells []string) {
+			switch row {
+			case 1: // the reader of tables
+				cells[2] = "1.2E+17"
+			case 2: // the engine
+				cells[0] = "nobody"
+			case 3:
+				cells[0] = ""
+			case 5: // the batch
+				cells[0] = sandbox.OpenID("", 4)
+			}
+		})
+		r, err := w.upload(b.ID, csv+"one cell\n")
+		if err != nil || r.Good != 1 {
+			t.Fatalf("got %+v, %v", r, err)
+		}
+		want := []string{"number 单元格中的数字已被缩写成 1.2E+17", `malformed_openid touser "nobody" 不是 openid`, "missing_field 缺少 touser",
+			"duplicate_openid 第 4 行已有该 openid", "columns 该行有 1 个单元格，而表头有 3 列"}
+		if len(r.Problems) != len(want) {
+			t.Fatalf("problems %+v, want %d", r.Problems, len(want))
+		}
+		for i, p := range r.Problems {
+			if got := p.Rule + " " + p.DetailZH; !strings.HasPrefix(got, want[i]) || p.Detail == "" {
+				t.Errorf("problem %d: got %q, want %q", i+1, got, want[i])
+			}
+		}
+		for csv, want := range map[string]string{
+			"":                         "文件是空的：第一行应为列名",
+			"user id,order,order\n":    `表头中有两列都叫 "order"（第 2 列和第 3 列）：请分别命名`,
+			"user id,orders,name\nx\n": `没有 "order" 这一列；表中有 user id, orders, name；是否应为 "orders"？`,
+			"order,name\nx,y\n":        `没有 "user id" 这一列`,
+		} {
+			_, err := w.upload(b.ID, csv)
+			e, ok := errors.AsType[*hongyan.Error](err)
+			if !ok || len(e.Fields) != 1 || !strings.HasPrefix(e.Fields[0].DetailZH, want) {
+				t.Errorf("%q: got %+v, want %s", csv, e, want)
+			}
+		}
+		_, err = w.desk().Create(t.Context(), draft(func(d *batch.Draft) {
+			d.RatePerSecond, d.QuietHours, d.Duplicates, d.Fields.Data["thing9"] = -1, "night", "maybe", wechat.Field{Value: "x"}
+		}))
+		e, ok := errors.AsType[*hongyan.Error](err)
+		if !ok || len(e.Fields) < 3 {
+			t.Fatalf("got %v, want three faults", err)
+		}
+		for _, f := range e.Fields {
+			if f.DetailZH == "" || strings.Contains(f.Detail+f.DetailZH, "%!") {
+				t.Errorf("%s: %q is %q in Chinese", f.Pointer, f.Detail, f.DetailZH)
+			}
+		}
+	})
+}

@@ -35,11 +35,16 @@ type BatchRequest struct {
 	Columns          map[string]string `json:"columns,omitempty" doc:"Fields and the columns they come from, e.g. {\"touser\":\"openid\",\"data.thing2\":\"商品\"}; a name that is no field of a message is a key of data. What is not named is taken from a column touser or openid, and from columns with a key's name."`
 	RatePerSecond    float64           `json:"rate_per_second,omitempty" doc:"The batch's own rate, 0 to 10000. 0: as fast as the account may."`
 	QuietHours       string            `json:"quiet_hours,omitempty" doc:"勿扰时段: no message begins to leave in this span of the Beijing day. account: the account's. Empty: none." example:"22:00-08:00"`
-	SendAt           time.Time         `json:"send_at,omitzero" doc:"Not before this. Default: when it is started."`
+	SendAt           time.Time         `json:"send_at,omitzero" doc:"Not before this, at most 90 days ahead. Default, and for a time that has passed: when it is started."`
 	ExpiresAfter     int64             `json:"expires_after,omitempty" doc:"Seconds a message may wait from the moment its row's turn comes, 60 to 2592000. Default: the account's."`
 	Priority         string            `json:"priority,omitempty" enum:"urgent,normal,bulk" doc:"The lane inside the account. Default: bulk. urgent keeps no quiet hours."`
 	Duplicates       string            `json:"duplicates,omitempty" enum:"refuse,allow" doc:"refuse: an openid that a good row had before makes its row bad. Default: refuse."`
 	Metadata         json.RawMessage   `json:"metadata,omitempty" doc:"A JSON object of yours, given back with the batch."`
+
+	// IdempotencyKey (1 to 255 visible ASCII characters) makes a repeated call answer the
+	// batch of the first one for 24 hours, if the request is the same. It is sent as a header.
+	// If empty, one is made for the call, so that it can be repeated.
+	IdempotencyKey string `json:"-"`
 }
 
 // Batch is a batch as the gateway knows it now.
@@ -50,7 +55,7 @@ type Batch struct {
 	Kind       string `json:"kind" enum:"template,mini_template,subscribe,notice,one_time"`
 	TemplateID string `json:"template_id"`
 	State      string `json:"state" enum:"open,scheduled,running,paused,finished,cancelled"`
-	Reason     string `json:"reason" doc:"Why it is paused: batch_paused (somebody did), restored, or the code of what keeps all of its messages from being sent."`
+	Reason     string `json:"reason" doc:"Why it is paused: batch_paused (somebody did), restored, or the code of what keeps all of its messages from being sent. With template_banned, template_removed and unknown_template it goes on by itself once the template is active again."`
 	Detail     string `json:"detail" doc:"The same for people."`
 
 	Rows    int64 `json:"rows" doc:"Rows stored."`
@@ -70,7 +75,7 @@ type Batch struct {
 	Columns       map[string]string `json:"columns" nullable:"false"`
 	RatePerSecond float64           `json:"rate_per_second"`
 	QuietHours    string            `json:"quiet_hours"`
-	SendAt        *Time             `json:"send_at"`
+	SendAt        *Time             `json:"send_at" doc:"Not before this; null: when it is started."`
 	ExpiresAfter  int64             `json:"expires_after" doc:"Seconds; 0 = the account's."`
 	Priority      string            `json:"priority" enum:"urgent,normal,bulk"`
 	Duplicates    string            `json:"duplicates" enum:"refuse,allow"`
@@ -117,7 +122,7 @@ type BatchProblem struct {
 
 // BatchStart lets a batch go.
 type BatchStart struct {
-	At      *Time `json:"at,omitempty" doc:"Not before this. Default: the batch's send_at, or now."`
+	At      *Time `json:"at,omitempty" doc:"Not before this. Default: the batch's send_at, or now. Refused (at_past) when it lies more than a minute back."`
 	SkipBad bool  `json:"skip_bad,omitempty" doc:"true: bad rows are left out. Otherwise a batch with bad rows is not started."`
 }
 
@@ -161,9 +166,17 @@ type Upload struct {
 
 func batchPath(id, rest string) string { return "/v1/batches/" + segment(id) + rest }
 
-// CreateBatch makes an open batch. Give it recipients next, and then start it.
+// CreateBatch makes an open batch, or answers the one that the request's IdempotencyKey has
+// made. Give it recipients next, and then start it.
 func (c *Client) CreateBatch(ctx context.Context, b BatchRequest) (Batch, error) {
-	return one[Batch](ctx, c, call{method: http.MethodPost, path: "/v1/batches", body: b, want: created})
+	what := call{method: http.MethodPost, path: "/v1/batches", body: b, want: []int{http.StatusCreated, http.StatusOK}}
+	if b.IdempotencyKey == "" && c.Retries.tries() > 1 {
+		b.IdempotencyKey = newIdempotencyKey()
+	}
+	if b.IdempotencyKey != "" {
+		what.header = http.Header{idempotencyHeader: {b.IdempotencyKey}}
+	}
+	return one[Batch](ctx, c, what)
 }
 
 // Batch reads one batch: its state, counts, speed and forecast.
@@ -171,7 +184,8 @@ func (c *Client) Batch(ctx context.Context, id string) (Batch, error) {
 	return one[Batch](ctx, c, call{method: http.MethodGet, path: batchPath(id, "")})
 }
 
-// Batches reads one page, newest first. Counts are left out there.
+// Batches reads one page, newest first. Counts are left out there, and so, unless cancelled
+// ones are asked for, are those that were cancelled before a row was stored, as after a dry run.
 func (c *Client) Batches(ctx context.Context, f BatchFilter) (List[Batch], error) {
 	q := url.Values{}
 	for name, value := range map[string]string{"appid": f.AppID, "state": strings.Join(f.States, ","), "cursor": f.Cursor} {

@@ -116,11 +116,14 @@ const (
 	// CodeFull (HTTP 507): The gateway cannot record anything more, so it accepts nothing.
 	CodeFull Code = "full"
 
-	// CodeIdempotencyKeyNotTaken (HTTP 422): The header would promise that repeating the request is safe; only POST /v1/messages keeps that. Nothing was made.
+	// CodeIdempotencyKeyNotTaken (HTTP 422): The header would promise that repeating the request is safe; POST /v1/messages and POST /v1/batches keep that. Nothing was made.
 	CodeIdempotencyKeyNotTaken Code = "idempotency_key_not_taken"
 
 	// CodeIdempotencyKeyReused (HTTP 422): The same key came with other bytes within 24 hours. Nothing was stored.
 	CodeIdempotencyKeyReused Code = "idempotency_key_reused"
+
+	// CodeIdempotencyKeyTaken (HTTP 409): Two calls with the same key came at once, and the batch that the other made was gone when it was looked for. Nothing was made.
+	CodeIdempotencyKeyTaken Code = "idempotency_key_taken"
 
 	// CodeInDoubt (HTTP 409): An attempt got no answer, so the message may have been shown. It cannot be cancelled.
 	CodeInDoubt Code = "in_doubt"

@@ -97,6 +97,11 @@ func (p *problems) add(code, pointer, format string, args ...any) {
 	p.fields = append(p.fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 }
 
+// inChinese says what was added last in Chinese, too.
+func (p *problems) inChinese(format string, args ...any) {
+	p.fields[len(p.fields)-1].DetailZH = fmt.Sprintf(format, args...)
+}
+
 // data adds what is wrong with a value of data.
 func (p *problems) data(v *wechat.ValueProblem) {
 	p.add("invalid_data", dataPointer(v.Key), "%s", v.Detail)
@@ -133,8 +138,10 @@ func (p *problems) recipient(r *Request) {
 	switch {
 	case r.ToUser == "":
 		p.add("missing_field", "/touser", "touser is missing: the openid of the recipient")
+		p.inChinese("缺少 touser：接收者的 openid")
 	case !hongyan.ValidOpenID(r.ToUser):
 		p.add("malformed_openid", "/touser", "touser %q is not an openid: 28 characters, an \"o\" first, then letters, digits, \"-\" and \"_\"", clip(r.ToUser))
+		p.inChinese("touser %q 不是 openid：应为 28 个字符，以 \"o\" 开头，其余为字母、数字、\"-\" 和 \"_\"", clip(r.ToUser))
 	}
 	switch {
 	case r.TemplateID == "":
@@ -190,10 +197,12 @@ func (p *problems) extras(r *Request) {
 	}
 	if len(r.Metadata) > maxMetadata {
 		p.add("metadata_too_long", "/metadata", "metadata has %d bytes; at most %d", len(r.Metadata), maxMetadata)
+		p.inChinese("metadata 有 %d 字节，最多 %d 字节", len(r.Metadata), maxMetadata)
 	}
 	for _, link := range [...][2]string{{"url", r.URL}, {"page", r.Page}} {
 		if n := len(link[1]); n > maxURL {
 			p.add("url_too_long", "/"+link[0], "%s has %d bytes; at most %d", link[0], n, maxURL)
+			p.inChinese("%s 有 %d 字节，最多 %d 字节", link[0], n, maxURL)
 		}
 	}
 }
@@ -209,10 +218,12 @@ func (p *problems) ownFields(r *Request, m *hongyan.Message) {
 	for i := range ownFields {
 		if own := &ownFields[i]; own.given(r) && own.foreignTo(m.Kind) {
 			p.add("field_of_another_kind", "/"+own.name, "%s does not belong to a message of kind %q", own.name, m.Kind)
+			p.inChinese("%s 不属于 %q 类消息", own.name, m.Kind)
 		}
 	}
 	if mp := r.MiniProgram; mp != nil && mp.AppID == "" && mp.PagePath != "" && m.Kind != hongyan.KindMiniTemplate && m.Kind != hongyan.KindSubscribe {
 		p.add("missing_field", "/miniprogram/appid", "miniprogram.pagepath %q needs miniprogram.appid", clip(mp.PagePath))
+		p.inChinese("有 miniprogram.pagepath %q 就需要 miniprogram.appid", clip(mp.PagePath))
 	}
 	if m.Kind == hongyan.KindOneTime {
 		p.oneTime(r)
@@ -241,6 +252,7 @@ func (p *problems) published(body any) {
 	}
 	for _, f := range rules.Check() {
 		p.add("invalid_field", "/"+strings.ReplaceAll(strings.TrimSuffix(f.Field, ".value"), ".", "/"), "%s", f.Detail)
+		p.inChinese("%s", f.DetailZH)
 	}
 }
 

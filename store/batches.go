@@ -10,9 +10,14 @@ import (
 // Batches keeps batches (批量), the rows staged for them, and how far each has been
 // made into messages. What a row says is package batch's; here it is part of a blob.
 type Batches interface {
-	// CreateBatch adds b and returns it with its Seq. Invalid (unknown_account) when
-	// there is no such account.
-	CreateBatch(ctx context.Context, b hongyan.Batch) (hongyan.Batch, error)
+	// CreateBatch adds b and returns it with its Seq, and remembers once for b.CallerID.
+	// Invalid (unknown_account) when there is no such account; Conflict
+	// (idempotency_key_taken), and nothing stored, when once is remembered already.
+	CreateBatch(ctx context.Context, b hongyan.Batch, once Once) (hongyan.Batch, error)
+	// ReplayBatch answers a caller's key with the batch it made: InsertedReplay, or
+	// InsertedMismatch when that was with another body. InsertedNew, and no batch, when
+	// the key is not known.
+	ReplayBatch(ctx context.Context, callerID string, once Once) (hongyan.Batch, InsertOutcome, error)
 	// Batch finds by ID; NotFound (unknown_batch) otherwise.
 	Batch(ctx context.Context, id string) (hongyan.Batch, error)
 	// Batches lists newest first.
@@ -21,6 +26,9 @@ type Batches interface {
 	BatchIDs(ctx context.Context, seqs []int64) (map[int64]string, error)
 	// LiveBatches lists those that were started and have no EndedAt, by Seq.
 	LiveBatches(ctx context.Context) ([]hongyan.Batch, error)
+	// BatchStates returns how many batches each account has in each state. It reads an
+	// index, in time that grows with the batches that are kept.
+	BatchStates(ctx context.Context) (map[string]map[hongyan.BatchState]int64, error)
 	// UpdateBatch replaces what an operator may change, and StartedAt and EndedAt, if the
 	// stored Version is b.Version, and returns the batch as it is then; Conflict
 	// (batch_changed) otherwise. What was staged and fed is not touched.
@@ -71,15 +79,37 @@ type Batches interface {
 	OwnersOf(ctx context.Context, appID string, openIDs []string) (map[string]string, error)
 }
 
+// Once is what tells a call that makes a batch from its repetition, for IdempotencyTTL.
+// The zero value makes each call one of its own.
+type Once struct {
+	Key      string // the caller's Idempotency-Key; "" = none
+	BodyHash [32]byte
+}
+
+// StoredKey is the key among those of messages: no caller's has a space.
+func (o Once) StoredKey() string { return "batch " + o.Key }
+
+// KeyTaken is the refusal to make a second batch with a key.
+func KeyTaken() error {
+	return hongyan.Errorf(hongyan.Conflict, "idempotency_key_taken", "the Idempotency-Key has made a batch already")
+}
+
 // BatchFilter selects batches for a list. Zero fields do not filter.
 type BatchFilter struct {
 	AppIDs []string // nil = any
 	States []hongyan.BatchState
 	// RetryOf selects the batches that send rows of this one again; "" = any.
 	RetryOf string
-	Before  int64 // Seq < Before, the cursor; 0 = from the newest
-	Limit   int   // 1..1000
+	// NoVoid leaves out batches that were cancelled before a row was stored: what a dry
+	// run leaves. They go VoidKeep after their end.
+	NoVoid bool
+	Before int64 // Seq < Before, the cursor; 0 = from the newest
+	Limit  int   // 1..1000
 }
+
+// VoidKeep is how long a batch is kept that was cancelled before a row was stored: not less
+// than the key lives that may have made it.
+const VoidKeep = IdempotencyTTL
 
 // Chunk is rows staged for a batch, in one blob.
 type Chunk struct {

@@ -45,7 +45,7 @@ type Store interface {
 	// read-only, newer schema), nil when it can. It tries a real write.
 	Ready(ctx context.Context) error
 	// Sweep removes what nobody can ask for any more, in small batches: idempotency
-	// keys past their 24 hours, dead node rows, deliveries that ended 7 days ago,
+	// keys past their 24 hours, batches that were cancelled without a row VoidKeep ago, dead node rows, deliveries that ended 7 days ago,
 	// tokens replaced 30 days ago, form_ids that expired FormKeep ago, news older than NewsKept
 	// with their deliveries, firings and suppressions that ended 30 days ago, users' days before
 	// yesterday, and audit entries older than a year. It returns how many rows went.

@@ -27,7 +27,7 @@ type batchCommands struct {
 type batchList struct {
 	gatewayFlags `embed:""`
 	AppID        string   `name:"appid" help:"Of one account."`
-	State        []string `placeholder:"STATE,…" help:"open, scheduled, running, paused, finished or cancelled."`
+	State        []string `placeholder:"STATE,…" help:"open, scheduled, running, paused, finished or cancelled. Default: all but what dry runs leave."`
 	Limit        int      `default:"20" help:"How many; default ${default}."`
 	Cursor       string   `help:"Continue the list: next_cursor of --json."`
 }
@@ -164,6 +164,9 @@ func nextForBatch(b *client.Batch) string {
 	case "scheduled", "running":
 		return "hongyan batch status " + b.ID + " --watch"
 	case "paused":
+		if slices.Contains([]string{"template_banned", "template_removed", "unknown_template"}, b.Reason) {
+			return "hongyan template sync " + b.AppID
+		}
 		return "hongyan batch resume " + b.ID
 	}
 	if b.Counts["failed"]+b.Counts["expired"] > 0 {

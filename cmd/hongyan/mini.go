@@ -81,11 +81,11 @@ type miniAdd struct {
 	FormID       string `arg:"" optional:"" name:"form-id" help:"formId or prepay_id."`
 	Sends        int    `help:"Messages that a payment serves, 1 or 3; default the account's setting."`
 	ObtainedAt   string `name:"obtained-at" placeholder:"TIME" help:"When it was submitted or paid: RFC 3339, or so long ago such as 2h; default now."`
-	File         string `placeholder:"FILE" help:"Many, as NDJSON: {\"openid\",\"form_id\" or \"prepay_id\",\"obtained_at\",\"sends\"} a line; - reads standard input."`
+	File         string `placeholder:"FILE" help:"Many, as NDJSON: {\"openid\",\"form_id\" or \"prepay_id\",\"obtained_at\",\"sends\"} a line; - reads standard input. Bad rows are named, and the exit code is 1; the others are stored."`
 }
 
-// formRows are how many entries go in one request.
-const formRows = 1000
+// formRows are how many entries go in one request: as many as the gateway names bad ones of.
+const formRows = 100
 
 // maxFormFile bounds --file, in bytes: about a million entries.
 const maxFormFile = 256 << 20
@@ -105,21 +105,38 @@ func (c *miniAdd) Run(ctx context.Context, w *surroundings) error {
 		return err
 	}
 	if c.JSON {
-		return w.json(done)
+		if err := w.json(done); err != nil {
+			return err
+		}
+	} else {
+		c.shownAdded(w.out(), &done)
 	}
-	out := w.out()
+	if done.Bad > 0 { // the rest is stored, but whoever reads the code alone must not take it for all
+		return errSilent
+	}
+	return nil
+}
+
+func (c *miniAdd) shownAdded(out *printer, done *client.FormIDsStored) {
 	out.line("%d stored, %d known before, %d bad; %d messages that waited go now", done.Stored, done.Known, done.Bad, done.Released)
 	for _, p := range done.Problems {
 		out.line("row %d: %s", p.Row, problemWords(p.Errors))
 	}
+	if done.Bad > 0 {
+		out.next("mend those rows and give the file again: what is stored counts as known")
+		return
+	}
 	out.next("hongyan mini forms %s", c.AppID)
-	return nil
 }
 
 func problemWords(errors []client.FieldError) string {
 	var words []string
 	for _, e := range errors {
-		words = append(words, strings.TrimPrefix(e.Pointer, "/")+": "+e.Detail)
+		if field := strings.TrimPrefix(e.Pointer, "/"); field != "" {
+			words = append(words, field+": "+e.Detail)
+			continue
+		}
+		words = append(words, e.Detail)
 	}
 	return strings.Join(words, "; ")
 }

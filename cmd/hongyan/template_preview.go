@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"os"
 
 	"hongyan/client"
@@ -12,20 +14,42 @@ type lintFlags struct {
 	AppID    string   `arg:"" name:"appid" help:"Appid or alias."`
 	Template string   `arg:"" name:"template" help:"A template_id or an alias."`
 	Data     []string `sep:"none" placeholder:"KEY=VALUE" help:"A value of the template; once for each key."`
+	Body     string   `placeholder:"FILE" help:"In place of --data: a message as JSON, as send --body takes it; - reads standard input."`
 	Kind     string   `placeholder:"KIND" help:"template, mini_template, subscribe or notice; default as the template."`
 	Era      string   `placeholder:"ERA" help:"Whose phone shows it: A (2014) to F (today, the default)."`
 	TopColor string   `name:"topcolor" placeholder:"#RRGGBB" help:"The bar above the card (era A)."`
 	Emphasis string   `name:"emphasis" placeholder:"KEY" help:"The keyword to enlarge (mini_template)."`
 }
 
-func (f *lintFlags) request() (client.LintRequest, error) {
+func (f *lintFlags) request(w *surroundings) (client.LintRequest, error) {
 	r := client.LintRequest{Kind: f.Kind, Era: f.Era, TopColor: f.TopColor, EmphasisKeyword: f.Emphasis}
-	if len(f.Data) == 0 {
+	switch {
+	case f.Body != "" && len(f.Data) > 0:
+		return r, wrongUse("put it into the body, or leave --body out", "--body has the data, and --data is given too")
+	case f.Body != "":
+		return r, f.fromBody(w, &r)
+	case len(f.Data) == 0:
 		return r, nil
 	}
 	var err error
 	r.Data, err = parseData(f.Data)
 	return r, err
+}
+
+// fromBody takes of a message what flags do not say. Whom it is for, and by which account
+// and template, does not matter here.
+func (f *lintFlags) fromBody(w *surroundings, r *client.LintRequest) error {
+	body, err := w.readNamed("--body", f.Body, maxBody)
+	if err != nil {
+		return err
+	}
+	var m client.MessageRequest
+	if err := json.Unmarshal(body, &m); err != nil {
+		return wrongUse("write a message as POST /v1/messages takes it", "--body: %v", err)
+	}
+	r.Data = m.Data
+	r.Kind, r.TopColor, r.EmphasisKeyword = cmp.Or(r.Kind, m.Kind), cmp.Or(r.TopColor, m.TopColor), cmp.Or(r.EmphasisKeyword, m.EmphasisKeyword)
+	return nil
 }
 
 // lintNames name the fields of lint and preview.
@@ -40,7 +64,7 @@ type templateLint struct {
 }
 
 func (c *templateLint) Run(ctx context.Context, w *surroundings) error {
-	request, err := c.request()
+	request, err := c.request(w)
 	if err != nil {
 		return err
 	}
@@ -101,7 +125,7 @@ type templatePreview struct {
 }
 
 func (c *templatePreview) Run(ctx context.Context, w *surroundings) error {
-	lint, err := c.request()
+	lint, err := c.request(w)
 	if err != nil {
 		return err
 	}
@@ -126,7 +150,7 @@ func (c *templatePreview) Run(ctx context.Context, w *surroundings) error {
 		return w.json(preview)
 	}
 	out := w.out()
-	if len(c.Data) == 0 {
+	if lint.Data == nil {
 		out.line("%s", out.paint(grey, "the template's own example; give --data KEY=VALUE for yours"))
 	}
 	out.line("%s%s", preview.Text, out.paint(grey, "era "+preview.Era+", "+preview.TemplateID+opensWords(preview.Jump)))

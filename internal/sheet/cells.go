@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"unicode/utf16"
@@ -35,7 +34,7 @@ func (s *xlsxSheet) next() ([]string, int, problem, error) {
 	for {
 		token, err := s.xml.next()
 		if err == io.EOF {
-			return nil, 0, problem{}, errors.New("the workbook is broken: the sheet has no end")
+			return nil, 0, problem{}, refuse("the workbook is broken: the sheet has no end", "工作簿已损坏：工作表没有结尾")
 		}
 		if err != nil {
 			return nil, 0, problem{}, err
@@ -90,7 +89,7 @@ func (s *xlsxSheet) row(e xml.StartElement) ([]string, problem, error) {
 				continue
 			}
 			if hidden && !p.found() && !blank(cells) {
-				p = problem{rule: RuleHidden, column: -1, text: "the row is hidden in the sheet: show it, or delete it"}
+				p = problem{rule: RuleHidden, column: -1, text: say("the row is hidden in the sheet: show it, or delete it", "该行在工作表中被隐藏：请取消隐藏，或将其删除")}
 			}
 			return cells, p, nil
 		case xml.StartElement:
@@ -114,7 +113,7 @@ func (s *xlsxSheet) row(e xml.StartElement) ([]string, problem, error) {
 
 func unexpected(err error) error {
 	if err == io.EOF {
-		return errors.New("the workbook is broken: it ends inside a row")
+		return refuse("the workbook is broken: it ends inside a row", "工作簿已损坏：在一行的中间结束")
 	}
 	return err
 }
@@ -145,11 +144,11 @@ func columnOf(ref string, next int) (int, error) {
 		}
 		n = n*26 + int(letter-'A') + 1
 		if i >= 3 {
-			return 0, fmt.Errorf("the workbook is broken: %q is no cell", ref)
+			return 0, refuse("the workbook is broken: %q is no cell", "工作簿已损坏：%q 不是单元格", ref)
 		}
 	}
 	if n == 0 {
-		return 0, fmt.Errorf("the workbook is broken: %q is no cell", ref)
+		return 0, refuse("the workbook is broken: %q is no cell", "工作簿已损坏：%q 不是单元格", ref)
 	}
 	return n - 1, nil
 }
@@ -157,7 +156,7 @@ func columnOf(ref string, next int) (int, error) {
 // trouble is what is wrong with a cell.
 type trouble struct {
 	rule Rule
-	text string
+	text Words
 }
 
 // cell reads one cell: its value v, or its text is; f says that it is a formula.
@@ -175,7 +174,8 @@ func (s *xlsxSheet) cell(e xml.StartElement) (string, trouble, error) {
 		case xml.EndElement:
 			if e.Name.Local == "c" {
 				if formula && !saved {
-					return "", trouble{RuleFormula, "the formula has no value saved with it: open the file in a spreadsheet program and save it"}, nil
+					return "", trouble{RuleFormula, say("the formula has no value saved with it: open the file in a spreadsheet program and save it",
+						"公式没有保存结果：请用电子表格软件打开文件并重新保存")}, nil
 				}
 				return s.value(kind, style, long)
 			}
@@ -213,7 +213,7 @@ func (s *xlsxSheet) value(kind string, style int, long bool) (string, trouble, e
 	case "b":
 		return map[string]string{"1": "TRUE", "0": "FALSE"}[string(s.text)], wrong, nil
 	case "e":
-		return string(s.text), trouble{RuleFormula, fmt.Sprintf("the cell is the error %s", s.text)}, nil
+		return string(s.text), trouble{RuleFormula, say("the cell is the error %s", "单元格是错误值 %s", s.text)}, nil
 	case "d":
 		return isoDate(string(s.text)), wrong, nil
 	default:
@@ -229,11 +229,11 @@ func (s *xlsxSheet) value(kind string, style int, long bool) (string, trouble, e
 // checked returns the cell's text, if it is text and not too long.
 func (s *xlsxSheet) checked(long bool) (string, trouble, error) {
 	if long || len(s.text) > s.maxCell {
-		return "", trouble{RuleTooLong, fmt.Sprintf("the cell is longer than %d bytes", s.maxCell)}, nil
+		return "", trouble{RuleTooLong, tooLongWords(s.maxCell)}, nil
 	}
 	text := string(bytes.ToValidUTF8(s.text, []byte("\uFFFD")))
 	if bytes.ContainsRune(s.text, utf8.RuneError) || len(text) != len(s.text) {
-		return text, trouble{RuleEncoding, "the cell has U+FFFD (�): a program before lost the character that was there"}, nil
+		return text, trouble{RuleEncoding, lostCharacter}, nil
 	}
 	return text, trouble{}, nil
 }

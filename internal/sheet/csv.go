@@ -3,7 +3,6 @@ package sheet
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -121,7 +120,7 @@ func (f *csvFile) record() (int, problem, error) {
 	}
 	f.split.reset()
 	if first.long {
-		return first.n, problem{rule: RuleTooLong, column: -1, text: fmt.Sprintf("the line is longer than %d bytes", maxLine)}, nil
+		return first.n, problem{rule: RuleTooLong, column: -1, text: say("the line is longer than %d bytes", "该行超过 %d 字节", maxLine)}, nil
 	}
 	p := f.split.add(first.text)
 	if p.found() || !f.split.quoted {
@@ -156,7 +155,8 @@ func (f *csvFile) onlyFirst(lines []line, column int) problem {
 	f.split.reset()
 	f.split.add(lines[0].text)
 	f.split.end()
-	return problem{rule: RuleQuotes, column: column, text: `a quote opens a cell and does not close it: write "" for a quote inside quotes`}
+	return problem{rule: RuleQuotes, column: column, text: say(`a quote opens a cell and does not close it: write "" for a quote inside quotes`,
+		`单元格开头的引号没有结束：引号之内的引号请写成 ""`)}
 }
 
 // cells decodes the row the splitter holds.
@@ -186,7 +186,8 @@ func (f *csvFile) shortened(cells []string, p problem) problem {
 	}
 	for i, c := range cells {
 		if f.used.has(i) && exponent.MatchString(c) {
-			return problem{rule: RuleNumber, column: i, text: fmt.Sprintf("the cell is a number that was shortened to %s: format the column as text and save the file anew", c)}
+			return problem{rule: RuleNumber, column: i, text: say("the cell is a number that was shortened to %s: format the column as text and save the file anew",
+				"单元格中的数字已被缩写成 %s：请把该列设为文本格式，再重新保存文件", c)}
 		}
 	}
 	return p
@@ -212,7 +213,8 @@ func (f *csvFile) decoded() ([]string, problem) {
 		cells[i] = cell
 	}
 	if !p.found() && f.wide == "" && f.text.foreign(s.text) {
-		p = problem{rule: RuleEncoding, column: -1, text: "the row is UTF-8, but the rows before it are GBK: save the whole file in one encoding"}
+		p = problem{rule: RuleEncoding, column: -1, text: say("the row is UTF-8, but the rows before it are GBK: save the whole file in one encoding",
+			"该行是 UTF-8，而前面的行是 GBK：请用同一种编码保存整个文件")}
 	}
 	return cells, p
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	unicodes "unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -29,7 +30,7 @@ func read(t testing.TB, r io.Reader, o sheet.Options) (table, error) {
 	t.Helper()
 	opened, err := sheet.Open(r, o)
 	if err != nil {
-		return table{}, err
+		return table{}, inBoth(t, err)
 	}
 	defer opened.Close()
 	got := table{Header: opened.Header()}
@@ -38,12 +39,36 @@ func read(t testing.TB, r io.Reader, o sheet.Options) (table, error) {
 		if err != nil {
 			got.Encoding = opened.Encoding()
 			if err == io.EOF {
-				err = nil
+				return got, nil
 			}
-			return got, err
+			return got, inBoth(t, err)
 		}
+		if row.Problem != "" && !chinese(row.ProblemZH) || strings.Contains(row.Problem+row.ProblemZH, "%!") {
+			t.Errorf("row %d: %q is %q in Chinese", row.N, row.Problem, row.ProblemZH)
+		}
+		row.ProblemZH = "" // tests compare what is said in English
 		got.Rows = append(got.Rows, row)
 	}
+}
+
+// errBreaksOff is how the files of tests break off, for no reason of the reader's.
+var errBreaksOff = errors.New("connection lost")
+
+// inBoth passes on what is wrong with a file, if it is said in both languages.
+func inBoth(t testing.TB, err error) error {
+	t.Helper()
+	if errors.Is(err, errBreaksOff) {
+		return err
+	}
+	e, ok := errors.AsType[*sheet.Error](err)
+	if !ok || !chinese(e.InChinese()) || strings.Contains(e.EN+e.ZH, "%!") {
+		t.Errorf("%v is not said in Chinese: %+v", err, e)
+	}
+	return err
+}
+
+func chinese(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicodes.Is(unicodes.Han, r) })
 }
 
 func mustRead(t testing.TB, content string, o sheet.Options) table {
@@ -251,11 +276,10 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 
 // TestFileBreaksOff shows that half a row is not taken for a row.
 func TestFileBreaksOff(t *testing.T) {
-	broken := errors.New("connection lost")
-	r := io.MultiReader(strings.NewReader("to,what\no1,tea\no2,choco"), iotest.ErrReader(broken))
+	r := io.MultiReader(strings.NewReader("to,what\no1,tea\no2,choco"), iotest.ErrReader(errBreaksOff))
 	_, err := read(t, r, sheet.Options{})
-	if !errors.Is(err, broken) {
-		t.Errorf("error %v, want %v", err, broken)
+	if !errors.Is(err, errBreaksOff) {
+		t.Errorf("error %v, want %v", err, errBreaksOff)
 	}
 }
 

@@ -3,8 +3,6 @@ package sheet
 import (
 	"bufio"
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"unicode/utf8"
@@ -39,7 +37,8 @@ func unwrap(in *bufio.Reader) (out *bufio.Reader, wide string, marked bool, err 
 	case bytes.HasPrefix(start, []byte("\xFE\xFF")):
 		wide, order = utf16BEName, unicode.BigEndian
 	case bytes.IndexByte(start, 0) >= 0:
-		return nil, "", false, errors.New("the file is not text, or UTF-16 without a byte order mark: save it as CSV UTF-8")
+		return nil, "", false, refuse("the file is not text, or UTF-16 without a byte order mark: save it as CSV UTF-8",
+			"文件不是文本，或是不带 BOM 的 UTF-16：请另存为 CSV UTF-8")
 	default:
 		return in, "", false, nil
 	}
@@ -137,17 +136,20 @@ func (d *textDecoder) decode(raw []byte) (text string, ok bool) {
 	return text, !bytes.ContainsRune([]byte(text), utf8.RuneError)
 }
 
-func (d *textDecoder) complaint(raw []byte, wide string) string {
+func (d *textDecoder) complaint(raw []byte, wide string) Words {
 	switch {
 	case wide != "":
-		return fmt.Sprintf("the cell has a character that is broken in %s, or U+FFFD (�) for one that was lost before", wide)
+		return say("the cell has a character that is broken in %s, or U+FFFD (�) for one that was lost before",
+			"单元格中有在 %s 中损坏的字符，或有 U+FFFD（�），即此前已丢失的字符", wide)
 	case d.gb == nil && utf8.Valid(raw):
-		return "the cell has U+FFFD (�): a program before lost the character that was there"
+		return lostCharacter
 	case d.gb == nil:
-		return "the cell is not UTF-8, but the rest of the file is"
+		return say("the cell is not UTF-8, but the rest of the file is", "该单元格不是 UTF-8，而文件的其余部分是")
 	}
-	return "the cell is not GBK or GB18030, but the rest of the file is"
+	return say("the cell is not GBK or GB18030, but the rest of the file is", "该单元格不是 GBK 或 GB18030，而文件的其余部分是")
 }
+
+var lostCharacter = Words{"the cell has U+FFFD (�): a program before lost the character that was there", "单元格中有 U+FFFD（�）：原来的字符已被之前的程序丢失"}
 
 // minForeign is how many characters of three bytes a row must have to be taken for
 // UTF-8 in a file of GBK. Fewer can be valid in both by chance.

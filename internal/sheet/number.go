@@ -18,7 +18,7 @@ func (w *workbook) number(raw string, style int) (string, trouble) {
 	raw = strings.TrimSpace(raw)
 	value, err := strconv.ParseFloat(raw, 64)
 	if err != nil || math.IsInf(value, 0) || math.IsNaN(value) {
-		return raw, trouble{RuleNumber, fmt.Sprintf("the cell is said to be a number, but is %q", raw)}
+		return raw, trouble{RuleNumber, say("the cell is said to be a number, but is %q", "单元格标为数字，内容却是 %q", raw)}
 	}
 	var format numberFormat
 	if style >= 0 && style < len(w.formats) {
@@ -29,7 +29,8 @@ func (w *workbook) number(raw string, style int) (string, trouble) {
 	}
 	text := format.show(value)
 	if math.Abs(value) >= 1e15 {
-		return text, trouble{RuleNumber, fmt.Sprintf("the number has more than %d digits, of which a spreadsheet keeps no more: enter it as text", maxDigits)}
+		return text, trouble{RuleNumber, say("the number has more than %d digits, of which a spreadsheet keeps no more: enter it as text",
+			"数字超过 %d 位，电子表格保留不了更多：请以文本输入", maxDigits)}
 	}
 	return text, trouble{}
 }
@@ -54,7 +55,8 @@ func (w *workbook) moment(serial float64, format numberFormat) (string, trouble)
 	if !format.date {
 		text := clock(seconds % daySecs)
 		if serial < 0 || days >= 1 && format.elapsed {
-			return plainNumber(serial), trouble{RuleDate, "the cell is a length of time of a day or more, not a time of day: enter it as text"}
+			return plainNumber(serial), trouble{RuleDate, say("the cell is a length of time of a day or more, not a time of day: enter it as text",
+				"单元格是一天或更久的时长，不是一天中的时刻：请以文本输入")}
 		}
 		return text, trouble{}
 	}
@@ -64,7 +66,8 @@ func (w *workbook) moment(serial float64, format numberFormat) (string, trouble)
 		base, first = time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC), 0
 	}
 	if serial < first || serial >= lastDay {
-		return plainNumber(serial), trouble{RuleDate, fmt.Sprintf("the cell is shown as a date, but its number %s is none that is certain: enter the date anew, or as text", plainNumber(serial))}
+		return plainNumber(serial), trouble{RuleDate, say("the cell is shown as a date, but its number %s is none that is certain: enter the date anew, or as text",
+			"单元格显示为日期，但其数值 %s 不能确定是哪一天：请重新输入日期，或以文本输入", plainNumber(serial))}
 	}
 	day := base.AddDate(0, 0, int(days)).Add(time.Duration(seconds) * time.Second)
 	text := day.Format(time.DateOnly)

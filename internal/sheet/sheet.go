@@ -60,6 +60,8 @@ type Row struct {
 	// Problem says what is wrong with the row, "" when nothing is. Cells are then
 	// what could be read.
 	Problem string
+	// ProblemZH is Problem in Chinese.
+	ProblemZH string
 	// Rule is the rule that was broken, "" without a Problem.
 	Rule Rule
 	// Column is the column the Problem is in, as the head names it; "" when it is the whole row's.
@@ -85,7 +87,7 @@ const (
 type problem struct {
 	rule   Rule
 	column int // index; -1 = the whole row
-	text   string
+	text   Words
 }
 
 func (p problem) found() bool { return p.rule != "" }
@@ -161,15 +163,16 @@ func formatOf(in *bufio.Reader, asked string) (string, error) {
 	}
 	switch {
 	case asked != "" && asked != CSV && asked != XLSX:
-		return "", fmt.Errorf("format %q is neither %q nor %q", asked, CSV, XLSX)
+		return "", refuse("format %q is neither %q nor %q", "格式 %q 不是 %q 或 %q", asked, CSV, XLSX)
 	case len(start) == 0:
-		return "", errors.New("the file is empty: its first row must name the columns")
+		return "", refuse("the file is empty: its first row must name the columns", "文件是空的：第一行应为列名")
 	case bytes.HasPrefix(start, oleMagic):
-		return "", errors.New("the file is an old .xls, or protected by a password: save it as .xlsx without one, or as CSV")
+		return "", refuse("the file is an old .xls, or protected by a password: save it as .xlsx without one, or as CSV",
+			"文件是旧的 .xls，或有密码保护：请另存为不带密码的 .xlsx，或 CSV")
 	case asked == XLSX && found == CSV:
-		return "", errors.New("the file is not an .xlsx: it does not begin as one")
+		return "", refuse("the file is not an .xlsx: it does not begin as one", "文件不是 .xlsx：开头的字节不是它的")
 	case asked == CSV && found == XLSX:
-		return "", errors.New("the file is an .xlsx (or another zip), not a CSV")
+		return "", refuse("the file is an .xlsx (or another zip), not a CSV", "文件是 .xlsx（或其他 zip），不是 CSV")
 	}
 	return found, nil
 }
@@ -211,7 +214,7 @@ func (t *Reader) Next() (Row, error) {
 	if !p.found() {
 		p = t.fits(cells)
 	}
-	row := Row{N: t.n, Line: line, Cells: t.fitted(cells), Problem: p.text, Rule: p.rule}
+	row := Row{N: t.n, Line: line, Cells: t.fitted(cells), Problem: p.text.EN, ProblemZH: p.text.ZH, Rule: p.rule}
 	if p.found() && p.column >= 0 && p.column < len(t.header) {
 		row.Column = t.header[p.column]
 	}
@@ -228,7 +231,10 @@ func (t *Reader) fits(cells []string) problem {
 	if n == len(t.header) || n < len(t.header) && t.sparse {
 		return problem{}
 	}
-	return problem{rule: RuleColumns, column: -1, text: fmt.Sprintf("%s where the head has %s", count(n, "cell"), count(len(t.header), "column"))}
+	return problem{rule: RuleColumns, column: -1, text: Words{
+		EN: fmt.Sprintf("%s where the head has %s", count(n, "cell"), count(len(t.header), "column")),
+		ZH: fmt.Sprintf("该行有 %d 个单元格，而表头有 %d 列", n, len(t.header)),
+	}}
 }
 
 // fitted makes the row as wide as the head.
@@ -245,13 +251,13 @@ func (t *Reader) fitted(cells []string) []string {
 func (t *Reader) readHeader() error {
 	cells, line, p, err := t.rows.next()
 	if err == io.EOF {
-		return errors.New("the table is empty: its first row must name the columns")
+		return refuse("the table is empty: its first row must name the columns", "表格是空的：第一行应为列名")
 	}
 	if err != nil {
 		return err
 	}
 	if p.found() {
-		return fmt.Errorf("the head in line %d cannot be read: %s", line, p.text)
+		return refuse("the head in line %[1]d cannot be read: %[2]s", "第 %[1]d 行的表头无法读取：%[3]s", line, p.text.EN, p.text.ZH)
 	}
 	for i, c := range cells {
 		cells[i] = strings.TrimSpace(c)
@@ -260,11 +266,12 @@ func (t *Reader) readHeader() error {
 		cells = cells[:len(cells)-1]
 	}
 	if len(cells) > MaxColumns {
-		return fmt.Errorf("the head in line %d has %d columns; %d are the most", line, len(cells), MaxColumns)
+		return refuse("the head in line %d has %d columns; %d are the most", "第 %d 行的表头有 %d 列，最多 %d 列", line, len(cells), MaxColumns)
 	}
 	for i, c := range cells {
 		if first := slices.Index(cells, c); c != "" && first < i {
-			return fmt.Errorf("the head names two columns %q, the %s and the %s: give each a name of its own", c, ordinal(first+1), ordinal(i+1))
+			return refuse("the head names two columns %[1]q, the %[2]s and the %[3]s: give each a name of its own",
+				"表头中有两列都叫 %[1]q（第 %[4]d 列和第 %[5]d 列）：请分别命名", c, ordinal(first+1), ordinal(i+1), first+1, i+1)
 		}
 	}
 	t.header = cells

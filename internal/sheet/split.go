@@ -1,9 +1,6 @@
 package sheet
 
-import (
-	"bytes"
-	"fmt"
-)
+import "bytes"
 
 // splitter cuts lines into cells. The cells stand one after the other in text;
 // ends are where they end. When quoted is set, the row goes on in the next line.
@@ -101,9 +98,11 @@ func (s *splitter) quotedCell(line []byte) (rest []byte, more, ok bool) {
 }
 
 func (s *splitter) broken(rest []byte) problem {
-	text := `a quote stands inside a cell: put the whole cell into quotes, and write "" for each quote in it`
+	text := say(`a quote stands inside a cell: put the whole cell into quotes, and write "" for each quote in it`,
+		`单元格中间有引号：请用引号括住整个单元格，其中的每个引号写成 ""`)
 	if s.quoted {
-		text = `something follows the quote that closes a cell: write "" for a quote inside quotes`
+		text = say(`something follows the quote that closes a cell: write "" for a quote inside quotes`,
+			`结束单元格的引号之后还有内容：引号之内的引号请写成 ""`)
 	}
 	column := len(s.ends)
 	s.text = append(s.text, rest...)
@@ -118,6 +117,10 @@ func (s *splitter) tooLong() problem {
 	return tooLong(column, s.max)
 }
 
+func tooLongWords(max int) Words {
+	return say("the cell is longer than %d bytes", "单元格超过 %d 字节", max)
+}
+
 func tooLong(column, max int) problem {
-	return problem{rule: RuleTooLong, column: column, text: fmt.Sprintf("the cell is longer than %d bytes", max)}
+	return problem{rule: RuleTooLong, column: column, text: tooLongWords(max)}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 )
@@ -45,7 +44,7 @@ func (w *workbook) readStrings(name string, o Options) (*stringTable, error) {
 			return err
 		}
 		if at += uint64(len(text)); at > maxStrings {
-			return fmt.Errorf("the workbook has more than %d MB of text", maxStrings>>20)
+			return refuse("the workbook has more than %d MB of text", "工作簿的文本超过 %d MB", maxStrings>>20)
 		}
 		_, err := texts.Write(text)
 		return err
@@ -78,7 +77,7 @@ func (t *stringTable) close() error {
 // get appends the i-th string.
 func (t *stringTable) get(into []byte, i int) ([]byte, error) {
 	if t == nil || i < 0 || i >= t.n {
-		return into, fmt.Errorf("the workbook is broken: a cell names the shared string %d, which is not there", i)
+		return into, refuse("the workbook is broken: a cell names the shared string %d, which is not there", "工作簿已损坏：单元格引用了不存在的共享字符串 %d", i)
 	}
 	var bounds [16]byte
 	if err := t.starts.read(bounds[:], int64(i)*8); err != nil {
@@ -133,7 +132,7 @@ func (p *pages) page(i int64) ([]byte, error) {
 	}
 	n, err := p.f.ReadAt(page[:pageSize], i*pageSize)
 	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("read back the workbook's strings: %w", err)
+		return nil, because(err, "read back the workbook's strings", "无法读回工作簿的字符串")
 	}
 	if p.kept == nil {
 		p.kept = map[int64][]byte{}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -35,12 +34,12 @@ func (t *tokens) next() (xml.Token, error) {
 		return nil, errToken
 	}
 	if _, syntax := errors.AsType[*xml.SyntaxError](err); syntax {
-		return nil, fmt.Errorf("the workbook is broken: %w", err)
+		return nil, because(err, "the workbook is broken", "工作簿已损坏")
 	}
 	return nil, err
 }
 
-var errToken = fmt.Errorf("the workbook has a text longer than %d bytes, which no cell can have", maxToken)
+var errToken = refuse("the workbook has a text longer than %d bytes, which no cell can have", "工作簿中有一段文本超过 %d 字节，单元格不可能这样长", maxToken)
 
 // budget lets left bytes through. It is a ByteReader, so that the decoder takes no
 // more than it needs.
@@ -72,7 +71,7 @@ func (t *tokens) text(into []byte, max int) ([]byte, bool, error) {
 	for depth > 0 {
 		token, err := t.next()
 		if err == io.EOF {
-			return into, long, errors.New("the workbook is broken: it ends inside a cell")
+			return into, long, refuse("the workbook is broken: it ends inside a cell", "工作簿已损坏：在单元格的中间结束")
 		}
 		if err != nil {
 			return into, long, err

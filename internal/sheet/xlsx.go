@@ -75,10 +75,10 @@ func (w *workbook) spool(in io.Reader, o Options) error {
 	w.file = f
 	n, err := io.Copy(f, io.LimitReader(in, o.MaxFile+1))
 	if err != nil {
-		return fmt.Errorf("keep the workbook: %w", err)
+		return because(err, "keep the workbook", "无法暂存工作簿")
 	}
 	if n > o.MaxFile {
-		return fmt.Errorf("the workbook is larger than %d MB: save the sheet as CSV", o.MaxFile>>20)
+		return refuse("the workbook is larger than %d MB: save the sheet as CSV", "工作簿超过 %d MB：请把工作表另存为 CSV", o.MaxFile>>20)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (w *workbook) spool(in io.Reader, o Options) error {
 func tempFile(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, "hongyan-sheet-*")
 	if err != nil {
-		return nil, fmt.Errorf("keep the workbook: %w", err)
+		return nil, because(err, "keep the workbook", "无法暂存工作簿")
 	}
 	_ = os.Remove(f.Name()) // where that cannot be done while it is open, discard does it
 	return f, nil
@@ -122,7 +122,7 @@ func (w *workbook) readParts() error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("the workbook is not whole, or no .xlsx: %w", err)
+		return because(err, "the workbook is not whole, or no .xlsx", "工作簿不完整，或不是 .xlsx")
 	}
 	guarded.left = -1
 	w.parts = make(map[string]*zip.File, len(z.File))
@@ -132,7 +132,7 @@ func (w *workbook) readParts() error {
 	return nil
 }
 
-var errDirectory = errors.New("the workbook has more parts than a workbook can have")
+var errDirectory = refuse("the workbook has more parts than a workbook can have", "工作簿的部件多得不可能是工作簿")
 
 // guardedFile limits how much is read, until left is set below 0.
 type guardedFile struct {
@@ -154,11 +154,11 @@ func (g *guardedFile) ReadAt(p []byte, at int64) (int, error) {
 func (w *workbook) openPart(name string) (io.ReadCloser, error) {
 	f := w.parts[strings.ToLower(name)]
 	if f == nil {
-		return nil, fmt.Errorf("the workbook has no part %q", name)
+		return nil, refuse("the workbook has no part %q", "工作簿中没有部件 %q", name)
 	}
 	r, err := f.Open()
 	if err != nil {
-		return nil, fmt.Errorf("part %q of the workbook: %w", name, err)
+		return nil, because(err, "part %q of the workbook", "工作簿的部件 %q", name)
 	}
 	limit := min(maxPart, max(freePart, maxRatio*int64(min(f.CompressedSize64, maxPart))))
 	return &limitedPart{ReadCloser: r, name: name, left: limit}, nil
@@ -174,10 +174,10 @@ type limitedPart struct {
 func (l *limitedPart) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, fmt.Errorf("part %q of the workbook unpacks to far more than it is: it is not read on", l.name)
+		return 0, refuse("part %q of the workbook unpacks to far more than it is: it is not read on", "工作簿的部件 %q 解压后大得异常，不再读取", l.name)
 	}
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("part %q of the workbook is broken: %w", l.name, err)
+		err = because(err, "part %q of the workbook is broken", "工作簿的部件 %q 已损坏", l.name)
 	}
 	return n, err
 }
@@ -191,7 +191,7 @@ func (w *workbook) readMain(o Options) (string, error) {
 		}
 	}
 	if w.parts[strings.ToLower(name)] == nil {
-		return "", errors.New("the file is a zip, but no .xlsx: it has no workbook in it")
+		return "", refuse("the file is a zip, but no .xlsx: it has no workbook in it", "文件是 zip，但不是 .xlsx：其中没有工作簿")
 	}
 	folder := path.Dir(name)
 	rels, err := w.relations(path.Join(folder, "_rels", path.Base(name)+".rels"), folder)
@@ -224,7 +224,7 @@ func (w *workbook) choose(name string) (string, error) {
 		names = append(names, fmt.Sprintf("%q", s.name))
 	}
 	if name == "" {
-		return "", errors.New("the workbook has no sheet that can be seen")
+		return "", refuse("the workbook has no sheet that can be seen", "工作簿中没有可见的工作表")
 	}
-	return "", fmt.Errorf("the workbook has no sheet %q, only %s", name, strings.Join(names, ", "))
+	return "", refuse("the workbook has no sheet %q, only %s", "工作簿中没有工作表 %q，只有 %s", name, strings.Join(names, ", "))
 }

@@ -44,7 +44,7 @@ func unknownBatch(id string) error {
 }
 
 // CreateBatch adds a batch; see store.Batches.
-func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch) (made hongyan.Batch, err error) {
+func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Once) (made hongyan.Batch, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		if _, err := t.exec("SELECT pg_advisory_xact_lock_shared($1, 0)", lockAccounts); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch) (made hongyan.
 		if !accounts[b.AppID] {
 			return hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", b.AppID)
 		}
-		return t.query(batchInto(&made), `INSERT INTO batches (id, appid, name, kind, template_id, priority, caller_id, retry_of,
+		err = t.query(batchInto(&made), `INSERT INTO batches (id, appid, name, kind, template_id, priority, caller_id, retry_of,
 			state, reason, detail, rate, quiet_hours, expires_after, send_at, skip_bad, version,
 			row_count, good, next_row, fed, late, speed, fed_at, created_at, started_at, updated_at, ended_at, metadata, spec)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 0, 0, 1, 0, 0, 0, 0, $17, 0, $17, 0, $18, coalesce($19, ''::bytea))
@@ -64,8 +64,40 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch) (made hongyan.
 			b.ID, b.AppID, b.Name, string(b.Kind), b.TemplateID, int16(b.Priority), b.CallerID, b.RetryOf,
 			int16(b.State), b.Reason, b.Detail, b.RatePerSecond, b.QuietHours, b.ExpiresAfter.Milliseconds(), millis(b.SendAt), b.SkipBad,
 			t.now, b.Metadata, b.Spec)
+		if err != nil || once.Key == "" {
+			return err
+		}
+		n, err := t.exec(batchKeySQL, b.CallerID, once.StoredKey(), once.BodyHash[:], made.Seq, t.now, t.now+store.IdempotencyTTL.Milliseconds())
+		if err == nil && n == 0 {
+			err = store.KeyTaken()
+		}
+		return err
 	})
 	return made, err
+}
+
+// batchKeySQL stores a key in place of one past its life, or whose batch is gone. It
+// changes nothing where another transaction was faster.
+const batchKeySQL = `INSERT INTO idempotency (caller_id, key, body_hash, seq, expires_at) VALUES ($1, $2, $3, $4, $6)
+	ON CONFLICT (caller_id, key) DO UPDATE SET body_hash = excluded.body_hash, seq = excluded.seq, expires_at = excluded.expires_at
+	WHERE idempotency.expires_at <= $5 OR NOT EXISTS (SELECT 1 FROM batches WHERE batches.seq = idempotency.seq)`
+
+// ReplayBatch answers a known idempotency key; see store.Batches.
+func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Once) (b hongyan.Batch, out store.InsertOutcome, err error) {
+	err = s.read(ctx, func(c conn) error {
+		b, out = hongyan.Batch{}, store.InsertedNew
+		_, err := c.queryOne(ctx, func(r *row) error {
+			out = store.InsertedMismatch
+			if string(r.bytes()) == string(once.BodyHash[:]) {
+				out = store.InsertedReplay
+			}
+			b = scanBatch(r)
+			return nil
+		}, "SELECT body_hash, "+batchColumns+` FROM (SELECT body_hash, seq FROM idempotency
+			WHERE caller_id = $1 AND key = $2 AND expires_at > (SELECT hongyan_now())) AS known JOIN batches USING (seq)`, callerID, once.StoredKey())
+		return err
+	})
+	return b, out, err
 }
 
 // Batch finds a batch by its id.
@@ -96,6 +128,9 @@ func (s *Store) Batches(ctx context.Context, f store.BatchFilter) ([]hongyan.Bat
 	if f.RetryOf != "" {
 		q.and("retry_of = " + q.arg(f.RetryOf))
 	}
+	if f.NoVoid {
+		q.and("NOT (state = " + q.arg(int16(hongyan.BatchCancelled)) + " AND row_count = 0)")
+	}
 	text, args := q.by("seq", batchColumns, beforeOrNewest(f.Before), pageSize(f.Limit))
 	var all []hongyan.Batch
 	err := s.read(ctx, func(c conn) error {
@@ -124,6 +159,23 @@ func (s *Store) LiveBatches(ctx context.Context) (all []hongyan.Batch, err error
 		return c.query(ctx, collectBatches(&all), "SELECT "+batchColumns+" FROM batches WHERE ended_at = 0 AND state > 0 ORDER BY seq")
 	})
 	return all, err
+}
+
+// BatchStates counts the accounts' batches by state; see store.Batches.
+func (s *Store) BatchStates(ctx context.Context) (map[string]map[hongyan.BatchState]int64, error) {
+	counts := map[string]map[hongyan.BatchState]int64{}
+	err := s.read(ctx, func(c conn) error {
+		counts = map[string]map[hongyan.BatchState]int64{}
+		return c.query(ctx, func(r *row) error {
+			appID, state, n := r.text(), hongyan.BatchState(r.int()), r.int64()
+			if counts[appID] == nil {
+				counts[appID] = map[hongyan.BatchState]int64{}
+			}
+			counts[appID][state] = n
+			return nil
+		}, "SELECT appid, state, count(*) FROM batches GROUP BY appid, state")
+	})
+	return counts, err
 }
 
 // UpdateBatch replaces what an operator may change; see store.Batches.

@@ -34,6 +34,9 @@ var sweeps = []struct {
 }{
 	{`DELETE FROM idempotency WHERE (caller_id, key) IN (SELECT caller_id, key FROM idempotency
 		WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)`, 0},
+	// What dry runs leave: state 5 is cancelled.
+	{`DELETE FROM batches WHERE seq = ANY(ARRAY(SELECT seq FROM batches
+		WHERE state = 5 AND row_count = 0 AND ended_at BETWEEN 1 AND $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.VoidKeep},
 	{`DELETE FROM orphans WHERE id = ANY(ARRAY(SELECT id FROM orphans
 		WHERE stored_at <= $1 ORDER BY stored_at, id LIMIT $2 FOR UPDATE SKIP LOCKED))`, orphanKeep},
 	{`DELETE FROM deliveries WHERE id = ANY(ARRAY(SELECT id FROM deliveries

@@ -53,7 +53,7 @@ func TestRestoreSendsNothingByItself(t *testing.T) {
 	}})
 	mustDo(t, err)
 
-	running, err := s.CreateBatch(ctx, hongyan.Batch{ID: "bat_running", AppID: oldAppID, Kind: hongyan.KindTemplate})
+	running, err := s.CreateBatch(ctx, hongyan.Batch{ID: "bat_running", AppID: oldAppID, Kind: hongyan.KindTemplate}, store.Once{})
 	mustDo(t, err)
 	running.State = hongyan.BatchRunning
 	_, err = s.UpdateBatch(ctx, running)

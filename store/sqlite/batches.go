@@ -37,10 +37,19 @@ func unknownBatch(id string) error {
 }
 
 // CreateBatch adds a batch; see store.Batches.
-func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch) (hongyan.Batch, error) {
+func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Once) (hongyan.Batch, error) {
 	err := s.write(ctx, func(t *tx) (err error) {
 		if !t.accounts[b.AppID] {
 			return hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", b.AppID)
+		}
+		if once.Key != "" {
+			taken, err := t.queryOne(func(*row) error { return nil }, batchKeySQL, b.CallerID, once.StoredKey(), t.now)
+			if err != nil {
+				return err
+			}
+			if taken {
+				return store.KeyTaken()
+			}
 		}
 		b.Next, b.CreatedAt, b.UpdatedAt = 1, fromMillis(t.now), fromMillis(t.now)
 		b.SendAt = hongyan.Millis(b.SendAt)
@@ -51,9 +60,35 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch) (hongyan.Batch
 			b.ID, b.AppID, b.Name, string(b.Kind), b.TemplateID, int64(b.Priority), b.CallerID, b.RetryOf,
 			int64(b.State), b.Reason, b.Detail, b.RatePerSecond, b.QuietHours, b.ExpiresAfter.Milliseconds(), millis(b.SendAt), b.SkipBad,
 			t.now, t.now, b.Metadata, b.Spec)
+		if err != nil || once.Key == "" {
+			return err
+		}
+		// REPLACE: a key past its life, or of a batch that is gone, may still have its row.
+		_, err = t.exec("INSERT OR REPLACE INTO idempotency (caller_id, key, body_hash, seq, expires_at) VALUES (?, ?, ?, ?, ?)",
+			b.CallerID, once.StoredKey(), once.BodyHash[:], b.Seq, t.now+store.IdempotencyTTL.Milliseconds())
 		return err
 	})
 	return b, err
+}
+
+// batchKeySQL finds the batch that a key has made.
+const batchKeySQL = "SELECT body_hash, " + batchColumns + ` FROM
+	(SELECT body_hash, seq FROM idempotency WHERE caller_id = ? AND key = ? AND expires_at > ?) AS known CROSS JOIN batches USING (seq)`
+
+// ReplayBatch answers a known idempotency key; see store.Batches.
+func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Once) (b hongyan.Batch, out store.InsertOutcome, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		_, err := c.queryOne(ctx, func(r *row) error {
+			out = store.InsertedMismatch
+			if string(r.bytes()) == string(once.BodyHash[:]) {
+				out = store.InsertedReplay
+			}
+			b = scanBatch(r)
+			return nil
+		}, batchKeySQL, callerID, once.StoredKey(), millis(s.Now()))
+		return err
+	})
+	return b, out, err
 }
 
 // Batch finds a batch by its id.
@@ -85,6 +120,9 @@ func (s *Store) Batches(ctx context.Context, f store.BatchFilter) ([]hongyan.Bat
 	if f.RetryOf != "" {
 		q.and("retry_of = ?", f.RetryOf)
 	}
+	if f.NoVoid {
+		q.and("NOT (state = ? AND row_count = 0)", int64(hongyan.BatchCancelled))
+	}
 	var all []hongyan.Batch
 	err := s.read(ctx, func(c *conn) error {
 		return c.query(ctx, collectBatches(&all), q.sql(batchColumns), append(q.args, beforeOrNewest(f.Before), pageSize(f.Limit))...)
@@ -111,6 +149,22 @@ func (s *Store) LiveBatches(ctx context.Context) (all []hongyan.Batch, err error
 			WHERE ended_at = 0 AND state > 0 ORDER BY seq`)
 	})
 	return all, err
+}
+
+// BatchStates counts the accounts' batches by state; see store.Batches.
+func (s *Store) BatchStates(ctx context.Context) (map[string]map[hongyan.BatchState]int64, error) {
+	counts := map[string]map[hongyan.BatchState]int64{}
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(ctx, func(r *row) error {
+			appID, state, n := r.text(), hongyan.BatchState(r.int()), r.int64()
+			if counts[appID] == nil {
+				counts[appID] = map[hongyan.BatchState]int64{}
+			}
+			counts[appID][state] = n
+			return nil
+		}, "SELECT appid, state, count(*) FROM batches INDEXED BY batches_appid GROUP BY appid, state")
+	})
+	return counts, err
 }
 
 // UpdateBatch replaces what an operator may change; see store.Batches.

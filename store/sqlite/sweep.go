@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"hongyan"
 	"hongyan/store"
 )
 
@@ -30,7 +31,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	for _, part := range []func(*tx) (int, error){
 		(*tx).sweepKeys, (*tx).sweepOrphans, (*tx).sweepDeliveries, (*tx).sweepStrays, (*tx).sweepIssued, (*tx).sweepAudit,
 		(*tx).sweepNews, (*tx).sweepOnce, (*tx).sweepFirings, (*tx).sweepRuleUsers, (*tx).sweepFollows, (*tx).sweepSuppressions, (*tx).sweepUserDays,
-		(*tx).sweepForms,
+		(*tx).sweepForms, (*tx).sweepVoid,
 	} {
 		for {
 			n := 0
@@ -90,6 +91,12 @@ func (t *tx) sweepIssued() (int, error) {
 func (t *tx) sweepAudit() (int, error) {
 	return t.exec(`DELETE FROM audit WHERE at <= ? AND id IN (SELECT id FROM audit WHERE id > 0 ORDER BY id LIMIT ? + 0)`,
 		t.before(auditKeep), sweepBatch)
+}
+
+// sweepVoid removes what dry runs leave. Batches are few: reading them all costs little.
+func (t *tx) sweepVoid() (int, error) {
+	return t.exec(`DELETE FROM batches WHERE seq IN (SELECT seq FROM batches
+		WHERE state = ? AND row_count = 0 AND ended_at BETWEEN 1 AND ? LIMIT ? + 0)`, int64(hongyan.BatchCancelled), t.before(store.VoidKeep), sweepBatch)
 }
 
 func (t *tx) sweepFirings() (int, error) {

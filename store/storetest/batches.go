@@ -13,6 +13,8 @@ import (
 var batchCases = []testCase{
 	{name: "give back what was made", bubble: true, run: batchesRoundTrip},
 	{name: "of an account that is not there are refused", run: batchesNoAccount},
+	{name: "are made once with one key", bubble: true, run: batchesOnce},
+	{name: "of calls with one key one makes a batch", run: batchesOnceRace},
 	{name: "change only from the version that was read", run: batchesVersions},
 	{name: "go from the newest to the oldest", run: batchesLists},
 	{name: "take chunks in order, while they are open", run: batchesStage},
@@ -25,6 +27,7 @@ var batchCases = []testCase{
 	{name: "hold, release and cancel what waits", bubble: true, run: batchesHold},
 	{name: "keep their account from being deleted", run: batchesKeepAccount},
 	{name: "know whose a user is", run: batchesOwners},
+	{name: "leave no trace if nothing was ever in them", bubble: true, run: batchesVoid},
 	{name: "lose their rows and go in time", bubble: true, run: batchesRetain},
 }
 
@@ -34,7 +37,7 @@ func (f *fixture) batch(change ...func(*hongyan.Batch)) hongyan.Batch {
 	for _, c := range change {
 		c(&b)
 	}
-	made, err := f.s.CreateBatch(f.ctx, b)
+	made, err := f.s.CreateBatch(f.ctx, b, store.Once{})
 	f.must(err)
 	return made
 }
@@ -96,8 +99,57 @@ func batchesRoundTrip(f *fixture) {
 }
 
 func batchesNoAccount(f *fixture) {
-	_, err := f.s.CreateBatch(f.ctx, hongyan.Batch{ID: "bat_1", AppID: "wxnone"})
+	_, err := f.s.CreateBatch(f.ctx, hongyan.Batch{ID: "bat_1", AppID: "wxnone"}, store.Once{})
 	f.wantKind(err, hongyan.Invalid)
+}
+
+func batchesOnce(f *fixture) {
+	once := store.Once{Key: "november", BodyHash: [32]byte{1}}
+	create := func(caller string, once store.Once) (hongyan.Batch, error) {
+		return f.s.CreateBatch(f.ctx, hongyan.Batch{ID: hongyan.NewBatchID(), AppID: appA, Kind: hongyan.KindTemplate, CallerID: caller}, once)
+	}
+	replay := func(caller string, once store.Once) string {
+		f.Helper()
+		b, out, err := f.s.ReplayBatch(f.ctx, caller, once)
+		f.must(err)
+		return fmt.Sprint(out, " ", b.ID)
+	}
+	first, err := create("key_1", once)
+	f.must(err)
+	_, err = create("key_1", once)
+	f.wantKind(err, hongyan.Conflict)
+	other := store.Once{Key: once.Key, BodyHash: [32]byte{2}}
+	_, err = create("key_1", other)
+	f.wantKind(err, hongyan.Conflict)
+	same(f, "the same again", replay("key_1", once), fmt.Sprint(store.InsertedReplay, " ", first.ID))
+	same(f, "with another body", replay("key_1", other), fmt.Sprint(store.InsertedMismatch, " ", first.ID))
+	same(f, "of another caller", replay("key_2", once), fmt.Sprint(store.InsertedNew, " "))
+	theirs, err := create("key_2", once)
+	f.must(err)
+	same(f, "of another caller, made", replay("key_2", once), fmt.Sprint(store.InsertedReplay, " ", theirs.ID))
+	n := f.message(func(m *hongyan.Message) { m.CallerID = "key_1" })
+	n.IdempotencyKey = once.Key // a message's keys are others
+	out, err := f.s.InsertMessages(f.ctx, []store.NewMessage{n})
+	f.must(err)
+	same(f, "a message with the key", out[0].Outcome, store.InsertedNew)
+	time.Sleep(store.IdempotencyTTL - time.Minute)
+	same(f, "after nearly a day", replay("key_1", once), fmt.Sprint(store.InsertedReplay, " ", first.ID))
+	time.Sleep(2 * time.Minute)
+	same(f, "after a day", replay("key_1", once), fmt.Sprint(store.InsertedNew, " "))
+	second, err := create("key_1", other)
+	f.must(err)
+	same(f, "after a day, made", replay("key_1", other), fmt.Sprint(store.InsertedReplay, " ", second.ID))
+}
+
+func batchesOnceRace(f *fixture) {
+	yes := countTrue(f, 8, func(ctx context.Context, _ int) (bool, error) {
+		_, err := f.s.CreateBatch(ctx, hongyan.Batch{ID: hongyan.NewBatchID(), AppID: appA, Kind: hongyan.KindTemplate}, store.Once{Key: "once"})
+		if hongyan.IsKind(err, hongyan.Conflict) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	same(f, "batches of one key", yes, 1)
 }
 
 func batchesVersions(f *fixture) {
@@ -139,6 +191,11 @@ func batchesLists(f *fixture) {
 	_, err := f.s.UpdateBatch(f.ctx, b)
 	f.must(err)
 	same(f, "in a state", list(store.BatchFilter{States: []hongyan.BatchState{hongyan.BatchRunning, hongyan.BatchPaused}, Limit: 10}), []string{b.ID})
+	counts, err := f.s.BatchStates(f.ctx)
+	f.must(err)
+	same(f, "by state", counts, map[string]map[hongyan.BatchState]int64{
+		appA: {hongyan.BatchOpen: 3, hongyan.BatchRunning: 1}, appB: {hongyan.BatchOpen: 2},
+	})
 	live, err := f.s.LiveBatches(f.ctx)
 	f.must(err)
 	if len(live) != 1 || live[0].ID != b.ID {
@@ -423,6 +480,40 @@ func batchesOwners(f *fixture) {
 		f.must(err)
 		same(f, "owners for "+appID, owners, map[string]string{"oOne": appA, "oTwo": appB, "oBoth": both})
 	}
+}
+
+func batchesVoid(f *fixture) {
+	cancel := func(b hongyan.Batch) {
+		f.Helper()
+		b.State, b.EndedAt = hongyan.BatchCancelled, f.s.Now()
+		_, err := f.s.UpdateBatch(f.ctx, b)
+		f.must(err)
+	}
+	open, void, used := f.batch(), f.batch(), f.batch()
+	used, err := f.s.StageRows(f.ctx, store.Chunk{Batch: used.Seq, First: 1, N: 1, Hashes: make([]byte, 8), Data: []byte("x")})
+	f.must(err)
+	cancel(void)
+	cancel(used)
+	list := func(filter store.BatchFilter) (ids []string) {
+		f.Helper()
+		filter.Limit = 10
+		all, err := f.s.Batches(f.ctx, filter)
+		f.must(err)
+		for i := range all {
+			ids = append(ids, all[i].ID)
+		}
+		return ids
+	}
+	same(f, "listed", list(store.BatchFilter{NoVoid: true}), []string{used.ID, open.ID})
+	same(f, "all", list(store.BatchFilter{}), []string{used.ID, void.ID, open.ID})
+	time.Sleep(store.VoidKeep - time.Minute)
+	_, err = f.s.Sweep(f.ctx)
+	f.must(err)
+	f.readBatch(void.ID)
+	time.Sleep(2 * time.Minute)
+	_, err = f.s.Sweep(f.ctx)
+	f.must(err)
+	same(f, "in the end", list(store.BatchFilter{}), []string{used.ID, open.ID})
 }
 
 func batchesRetain(f *fixture) {

@@ -101,7 +101,7 @@ CREATE TABLE batches (
     spec          BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX batches_appid ON batches (appid);
+CREATE INDEX batches_appid ON batches (appid, state);
 
 CREATE INDEX batches_live ON batches (seq) WHERE ended_at = 0 AND state > 0;
 
