@@ -54,9 +54,10 @@ var sweeps = []struct {
 	{`DELETE FROM rule_users WHERE ctid = ANY(ARRAY(SELECT ctid FROM rule_users WHERE until > 0 AND until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 0},
 	{`DELETE FROM suppressions WHERE id = ANY(ARRAY(SELECT id FROM suppressions
 		WHERE reason = '' AND followed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.FollowKeep},
-	// The oldest entries only, as most end in the order they began.
-	{`DELETE FROM suppressions WHERE (until > 0 AND until <= $1 OR lifted_at > 0 AND lifted_at <= $1)
-		AND id = ANY(ARRAY(SELECT id FROM suppressions ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
+	{`DELETE FROM suppressions WHERE id = ANY(ARRAY(SELECT id FROM suppressions
+		WHERE until > 0 AND until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
+	{`DELETE FROM suppressions WHERE id = ANY(ARRAY(SELECT id FROM suppressions
+		WHERE lifted_at > 0 AND lifted_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, store.SuppressionKeep},
 	// Yesterday is kept, for a message that was on its way at midnight.
 	{`DELETE FROM user_days WHERE ctid = ANY(ARRAY(SELECT ctid FROM user_days WHERE day <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`, 2 * day},
 	{`WITH gone AS (DELETE FROM form_ids WHERE id = ANY(ARRAY(SELECT id FROM form_ids

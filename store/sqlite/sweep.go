@@ -109,11 +109,14 @@ func (t *tx) sweepRuleUsers() (int, error) {
 		FROM rule_users INDEXED BY rule_users_until WHERE until > 0 AND until <= ? LIMIT ? + 0)`, t.now, sweepBatch)
 }
 
-// sweepSuppressions looks at the oldest entries only, as most end in the order they began.
+// sweepSuppressions removes entries that ended, by themselves or by somebody, long ago.
 func (t *tx) sweepSuppressions() (int, error) {
 	before := t.before(store.SuppressionKeep)
-	return t.exec(`DELETE FROM suppressions WHERE (until > 0 AND until <= ? OR lifted_at > 0 AND lifted_at <= ?)
-		AND id IN (SELECT id FROM suppressions ORDER BY id LIMIT ? + 0)`, before, before, sweepBatch)
+	return t.exec(`DELETE FROM suppressions WHERE id IN (
+		SELECT id FROM (SELECT id FROM suppressions INDEXED BY suppressions_until WHERE until > 0 AND until <= ? LIMIT ? + 0)
+		UNION ALL
+		SELECT id FROM (SELECT id FROM suppressions INDEXED BY suppressions_lifted WHERE lifted_at > 0 AND lifted_at <= ? LIMIT ? + 0))`,
+		before, sweepBatch, before, sweepBatch)
 }
 
 // sweepUserDays keeps yesterday, for a message that was on its way at midnight.

@@ -14,6 +14,7 @@ import (
 var careCases = []testCase{
 	{name: "settings of an account and of a key are kept", run: careSettings},
 	{name: "a user is on a list until it is over or lifted", bubble: true, run: suppressionsLife},
+	{name: "what ended is forgotten behind all that stands for ever", bubble: true, run: suppressionsForgotten},
 	{name: "what is told late, or about somebody a person put there, changes nothing", bubble: true, run: suppressionsRenewed},
 	{name: "entries are listed by account, user and reason, and followed by number", bubble: true, run: suppressionsListed},
 	{name: "what was said of a user before they followed is no news", bubble: true, run: followsRemembered},
@@ -90,6 +91,26 @@ func suppressionsLife(f *fixture) {
 	_, err = f.s.Sweep(f.ctx)
 	f.must(err)
 	same(f, "forgotten", len(f.listed(true)), 0)
+}
+
+// suppressionsForgotten: an entry that ended goes however many stand for ever before it.
+func suppressionsForgotten(f *fixture) {
+	var all []hongyan.Suppression
+	for i := range 1200 {
+		all = append(all, hongyan.Suppression{AppID: appA, OpenID: fmt.Sprintf("oUser%023d", i), Reason: hongyan.SuppressManual, By: "key_1", Since: f.s.Now()})
+	}
+	_, err := f.s.PutSuppressions(f.ctx, all)
+	f.must(err)
+	f.suppress() // ends in an hour
+	time.Sleep(time.Hour + store.SuppressionKeep)
+	_, err = f.s.Sweep(f.ctx)
+	f.must(err)
+	ended, err := f.s.Suppressions(f.ctx, store.SuppressionFilter{AppID: appA, Reason: hongyan.SuppressNotFollowing, Ended: true, Limit: 1})
+	f.must(err)
+	same(f, "ended entries", len(ended), 0)
+	standing, err := f.s.Suppressions(f.ctx, store.SuppressionFilter{AppID: appA, Reason: hongyan.SuppressManual, Limit: 1000})
+	f.must(err)
+	same(f, "entries that stand", len(standing), 1000)
 }
 
 func suppressionsRenewed(f *fixture) {

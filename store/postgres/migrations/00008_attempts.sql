@@ -10,3 +10,6 @@ ALTER TABLE webhook_deliveries ADD COLUMN erased boolean NOT NULL DEFAULT false;
 -- there for that alone.
 ALTER TABLE suppressions ADD COLUMN followed_at bigint NOT NULL DEFAULT 0;
 CREATE INDEX suppressions_followed ON suppressions (followed_at) WHERE reason = '';
+-- Entries that end, for the sweep: those that stand for ever may be many.
+CREATE INDEX suppressions_until ON suppressions (until) WHERE until > 0;
+CREATE INDEX suppressions_lifted ON suppressions (lifted_at) WHERE lifted_at > 0;

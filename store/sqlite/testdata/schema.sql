@@ -489,6 +489,10 @@ CREATE TABLE suppressions (
 
 CREATE INDEX suppressions_followed ON suppressions (followed_at) WHERE reason = '';
 
+CREATE INDEX suppressions_lifted ON suppressions (lifted_at) WHERE lifted_at > 0;
+
+CREATE INDEX suppressions_until ON suppressions (until) WHERE until > 0;
+
 CREATE TABLE template_aliases (
     appid       TEXT    NOT NULL,
     alias       TEXT    NOT NULL,
