@@ -425,6 +425,26 @@ func TestManyNameAnUnknownTemplateAtOnce(t *testing.T) {
 	})
 }
 
+// TestATemplateReadWhileItWasLookedUpIsFound: a caller who found nothing looks again when
+// somebody else's reading of WeChat's list began and ended meanwhile.
+func TestATemplateReadWhileItWasLookedUpIsFound(t *testing.T) {
+	s, asked := &tampered{Store: openStore(t, t.TempDir())}, 0
+	e := New(Config{Store: s, SyncTemplates: func(ctx context.Context, appID string) error {
+		asked++
+		return s.PutTemplates(ctx, []hongyan.Template{{AppID: appID, TemplateID: added, Kind: hongyan.KindTemplate, Status: "active", Content: "{{first.DATA}}"}})
+	}})
+	r := order()
+	r.TemplateID, r.Data = added, Data{"first": {Value: "x"}}
+	s.template = func() {
+		if err := submitOne(t, e, r).Err; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := submitOne(t, e, r).Err; err != nil || asked != 1 {
+		t.Errorf("got %v after %d readings, want the message taken after one", err, asked)
+	}
+}
+
 func TestACallerWhoGoesAwayLeavesNothingHalfDone(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	e := New(Config{Store: s})

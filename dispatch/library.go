@@ -204,8 +204,8 @@ func (e *Engine) template(ctx context.Context, a *hongyan.Account, templateID st
 		return en, err
 	}
 	r, mine := e.library.begin(a.AppID, e.cfg.Store.Now(), syncEvery)
-	if r == nil {
-		return nil, err
+	if r == nil { // a reading that ended lately, maybe after found was looked up
+		return e.library.find(ctx, a.AppID, templateID)
 	}
 	if mine {
 		e.readTemplates(ctx, a.AppID, r, "an unknown one")
