@@ -173,12 +173,18 @@ func (e *Engine) Resume(ctx context.Context, appID string) error {
 	return nil
 }
 
-// ReleaseTemplate lets the messages of a template go that is active again.
+// ReleaseTemplate lets the messages of a template go that is active again: one call at
+// first, more as WeChat takes them, in case it does not.
 func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) (int, error) {
 	a, err := e.loadAccount(ctx, appID)
 	if err != nil {
 		return 0, err
 	}
+	e.mu.Lock()
+	for _, s := range a.streams {
+		s.limit, s.healthy = 1, false
+	}
+	e.mu.Unlock()
 	total, err := e.releaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate)
 	e.AccountChanged(a.AppID)
 	return total, err

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -114,6 +115,7 @@ type desk struct {
 
 	seen  store.Store // the store as the engine sees it
 	sync  func(ctx context.Context, appID string) error
+	room  int // Config.Slots; 0 = 16
 	halt  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -138,7 +140,7 @@ func atDesk(t *testing.T, wrap func(store.Store) store.Store, story func(d *desk
 
 // start begins a life of the engine.
 func (d *desk) start() {
-	d.Engine = New(Config{Store: d.seen, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: 16, SyncTemplates: d.sync})
+	d.Engine = New(Config{Store: d.seen, Tokens: d.tokens, HTTPClient: &http.Client{Transport: d.wechat, Timeout: 15 * time.Second}, Slots: cmp.Or(d.room, 16), SyncTemplates: d.sync})
 	var ctx context.Context
 	ctx, d.halt = context.WithCancel(d.Context())
 	d.ended.Go(func() {

@@ -55,6 +55,7 @@ type Engine struct {
 	recording  bool                   // results are in the store, or on their way, and not counted here yet
 	broken     bool                   // results cannot be recorded: nothing new is sent
 	stilled    map[int64]hongyan.Hold // why nothing of a batch leaves, by its number
+	refused    map[shelfKey]int       // refusals of templates that are not in the store yet
 	waiters    waiters
 }
 
@@ -89,6 +90,7 @@ func New(cfg Config) *Engine {
 		waiters:    make(waiters),
 		legacies:   make(map[legacy]bool),
 		stilled:    make(map[int64]hongyan.Hold),
+		refused:    make(map[shelfKey]int),
 		sendCtx:    context.Background(),
 	}
 }

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -94,7 +93,11 @@ type outcome struct {
 func (e *Engine) attempt(j *job) outcome {
 	var o outcome
 	ctx, a, m := e.sendCtx, j.s.account, &j.m
-	if v, spared := e.spare(ctx, j); spared {
+	v, kept := e.spare(ctx, j)
+	if !kept {
+		v, kept = e.unshelved(ctx, j)
+	}
+	if kept {
 		o.verdict = v
 		return o
 	}
@@ -325,6 +328,8 @@ func (e *Engine) noteLocked(s *stream, m *hongyan.Message, o *outcome, now time.
 		closed = true
 	case effectPacing:
 		s.account.pacing.pause(m.ToUser, h.Until, now)
+	case effectTemplate:
+		e.refused[shelfKeyOf(m)]++
 	}
 	if closed {
 		back = append(back, e.takeReadyLocked(s.account)...)
@@ -361,6 +366,7 @@ func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	case ef.kind == effectTemplate:
 		last := o.attempts[len(o.attempts)-1]
 		err = e.templateGone(ctx, m, ef.status, last)
+		e.refusalStored(m)
 		e.workers.Go(func() { e.resync(&s.account.settings().Account) })
 	}
 	if err != nil {
@@ -389,48 +395,6 @@ func (e *Engine) showTokenTrouble(ctx context.Context, a *account, te *hongyan.T
 		Reason: hongyan.HoldToken, Until: te.RetryAt, Errcode: te.Errcode, Detail: te.Reason,
 		Release: "an access_token; asked again at the time shown",
 	})
-}
-
-// templateGone marks a banned or removed template and holds its messages. What
-// WeChat says of a template for one kind of message is not said of one for another
-// kind that the account may hold under the same id. A notice's template is held only
-// where it is known: nothing else would let its messages go again.
-func (e *Engine) templateGone(ctx context.Context, m *hongyan.Message, status string, said hongyan.Attempt) error {
-	en, err := e.library.find(ctx, m.AppID, m.TemplateID)
-	if err == nil && !en.serves(m.Kind) || err != nil && m.Kind == hongyan.KindNotice {
-		return nil
-	}
-	why := fmt.Sprintf("errcode %d: %s", said.Errcode, said.Errmsg)
-	err = e.cfg.Store.SetTemplateStatus(ctx, m.AppID, m.TemplateID, status, why)
-	if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
-		return err
-	}
-	return e.holdTemplate(ctx, m.TemplateID, templateHold(m.AppID, m.Kind, status, said.Errcode, said.Errmsg))
-}
-
-func templateHold(appID string, k hongyan.MessageKind, status string, errcode int, why string) hongyan.Hold {
-	return hongyan.Hold{
-		AppID: appID, Kind: k, Reason: hongyan.HoldTemplate, Errcode: errcode,
-		Release: "the template being active again: settle it with WeChat, then sync or register it", Detail: "the template is " + status + ": " + why,
-	}
-}
-
-// TemplateGone holds the messages of a template that WeChat no longer lists. Its status is
-// in the store already.
-func (e *Engine) TemplateGone(ctx context.Context, t *hongyan.Template, why string) error {
-	return e.holdTemplate(ctx, t.TemplateID, templateHold(t.AppID, t.Kind, t.Status, 0, why))
-}
-
-func (e *Engine) holdTemplate(ctx context.Context, templateID string, h hongyan.Hold) error {
-	e.library.forget(h.AppID)
-	h.Since = e.cfg.Store.Now()
-	for n := sweepBatch; n == sweepBatch; {
-		var err error
-		if n, err = e.cfg.Store.HoldTemplate(ctx, templateID, h, sweepBatch); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // fenceOf names a leased message as this node knows it.
