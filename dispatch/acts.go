@@ -184,6 +184,7 @@ func (e *Engine) ReleaseTemplate(ctx context.Context, appID, templateID string) 
 	for _, s := range a.streams {
 		s.limit, s.healthy = 1, false
 	}
+	e.back[backKey{a.AppID, templateID}] = e.cfg.Store.Now().Add(backAgain)
 	e.mu.Unlock()
 	total, err := e.releaseTemplate(ctx, a.AppID, templateID, hongyan.HoldTemplate)
 	e.AccountChanged(a.AppID)

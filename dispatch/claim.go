@@ -76,6 +76,9 @@ func (e *Engine) poll(ctx context.Context) error {
 		return fmt.Errorf("poll holds: %w", err)
 	}
 	e.tellThresholds(ctx)
+	if err := e.releaseAgain(ctx); err != nil {
+		return fmt.Errorf("poll templates: %w", err)
+	}
 	return e.loadStreams(ctx)
 }
 

@@ -56,6 +56,7 @@ type Engine struct {
 	broken     bool                   // results cannot be recorded: nothing new is sent
 	stilled    map[int64]hongyan.Hold // why nothing of a batch leaves, by its number
 	refused    map[shelfKey]int       // refusals of templates that are not in the store yet
+	back       map[backKey]time.Time  // when to let go again what waits for a template
 	waiters    waiters
 }
 
@@ -91,6 +92,7 @@ func New(cfg Config) *Engine {
 		legacies:   make(map[legacy]bool),
 		stilled:    make(map[int64]hongyan.Hold),
 		refused:    make(map[shelfKey]int),
+		back:       make(map[backKey]time.Time),
 		sendCtx:    context.Background(),
 	}
 }

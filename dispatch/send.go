@@ -154,6 +154,10 @@ func (e *Engine) begin(j *job, o *outcome) bool {
 		o.verdict = holdRow(conf, verdictFor(m), now, h)
 		return false
 	}
+	if e.justRefused(j) {
+		o.verdict = later(conf, verdictFor(m), now, now.Add(refusedAgain), hongyan.HoldTemplate)
+		return false
+	}
 	if until := a.pacing.until(m.ToUser, now); !until.IsZero() && !j.released {
 		o.verdict = holdRow(conf, verdictFor(m), now, pacingHold(until))
 		return false

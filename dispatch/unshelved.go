@@ -20,26 +20,69 @@ func shelfKeyOf(m *hongyan.Message) shelfKey { return shelfKey{m.AppID, m.Templa
 // refused: it is held with the others by then.
 const refusedAgain = time.Second
 
-// unshelved says what becomes of a leased message whose template may not be used any
-// more: only the calls that are under way when WeChat refuses it are lost to the refusal.
-// One in doubt goes on, to settle inside its window, and what a person released leaves.
+// unshelved says what becomes of a leased message whose template is banned or gone. One
+// in doubt goes on, to settle inside its window, and what a person released leaves.
 func (e *Engine) unshelved(ctx context.Context, j *job) (verdict, bool) {
-	m, conf := &j.m, &j.s.account.settings().Account
-	if !families[m.Kind].shelved || j.released || !m.DoubtSince.IsZero() {
+	m := &j.m
+	if !j.needsTemplate() {
 		return verdict{}, false
-	}
-	e.mu.Lock()
-	refused := e.refused[shelfKeyOf(m)] > 0
-	e.mu.Unlock()
-	now := e.cfg.Store.Now()
-	if refused {
-		return later(conf, verdictFor(m), now, now.Add(refusedAgain), hongyan.HoldTemplate), true
 	}
 	en, err := e.library.find(ctx, m.AppID, m.TemplateID)
 	if err != nil || en.Status == "active" || !en.serves(m.Kind) { // an unknown one is WeChat's to judge
 		return verdict{}, false
 	}
-	return holdRow(conf, verdictFor(m), now, templateHold(m.AppID, m.Kind, en.Status, 0, en.StatusReason)), true
+	t, err := e.cfg.Store.Template(ctx, m.AppID, m.TemplateID)
+	if err != nil || t.Status == "active" { // another node knows that it is back
+		e.library.forget(m.AppID)
+		return verdict{}, false
+	}
+	h := templateHold(m.AppID, m.Kind, t.Status, 0, t.StatusReason)
+	return holdRow(&j.s.account.settings().Account, verdictFor(m), e.cfg.Store.Now(), h), true
+}
+
+func (j *job) needsTemplate() bool {
+	return families[j.m.Kind].shelved && !j.released && j.m.DoubtSince.IsZero()
+}
+
+// justRefused reports whether WeChat has refused the message's template and the store
+// does not say so yet. The caller holds e.mu.
+func (e *Engine) justRefused(j *job) bool {
+	return len(e.refused) > 0 && j.needsTemplate() && e.refused[shelfKeyOf(&j.m)] > 0
+}
+
+// backKey is a template of an account.
+type backKey struct{ appID, templateID string }
+
+// backAgain is when what waits for a template is let go a second time. A message that
+// was looked at just before the first time, here or by another node, is held after it.
+const backAgain = 2 * time.Second
+
+// releaseAgain lets the messages of templates go that came back lately, unless they are
+// gone again.
+func (e *Engine) releaseAgain(ctx context.Context) error {
+	now := e.cfg.Store.Now()
+	var due []backKey
+	e.mu.Lock()
+	for k, at := range e.back {
+		if !now.Before(at) {
+			due = append(due, k)
+			delete(e.back, k)
+		}
+	}
+	e.mu.Unlock()
+	for _, k := range due {
+		t, err := e.cfg.Store.Template(ctx, k.appID, k.templateID)
+		if err == nil && t.Status == "active" {
+			_, err = e.releaseTemplate(ctx, k.appID, k.templateID, hongyan.HoldTemplate)
+		}
+		if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
+			e.mu.Lock()
+			e.back[k] = now
+			e.mu.Unlock()
+			return err
+		}
+	}
+	return nil
 }
 
 // refusalStored takes note that the template's status in the store says what a refusal said.

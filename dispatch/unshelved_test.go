@@ -60,3 +60,37 @@ func TestOnlyCallsUnderWayAreLostToABan(t *testing.T) {
 		}
 	})
 }
+
+// TestAHoldThatComesAfterTheReleaseEnds: a message that was looked at while its template
+// was banned is held after everything else was let go.
+func TestAHoldThatComesAfterTheReleaseEnds(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		m := d.later()
+		d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "active", ""))
+		_, err := d.ReleaseTemplate(d.Context(), serviceID, typed)
+		d.must(err)
+		_, err = d.store.HoldTemplate(d.Context(), typed, templateHold(serviceID, hongyan.KindTemplate, "banned", 43116, "late"), 100)
+		d.must(err)
+		d.want(m.ID, hongyan.Held, hongyan.HoldTemplate)
+		d.sleep(2 * pollEvery)
+		if got, err := d.store.Message(d.Context(), m.ID); err != nil || got.State == hongyan.Held {
+			d.Errorf("after %v: %v %v, want it let go", 2*pollEvery, got.State, err)
+		}
+	})
+}
+
+// TestANodeThatDoesNotKnowThatATemplateIsBack asks the store before it holds a message.
+func TestANodeThatDoesNotKnowThatATemplateIsBack(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "banned", "by another node"))
+		d.AccountChanged(serviceID)
+		d.wantError(submitOne(d.T, d.Engine, order()).Err, hongyan.Invalid, "template_banned") // which it remembers
+		d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "active", ""))
+		m := hongyan.Message{ID: hongyan.NewMessageID(), AppID: serviceID, Kind: hongyan.KindTemplate, TemplateID: typed, ToUser: user}
+		a, err := d.loadAccount(d.Context(), serviceID)
+		d.must(err)
+		if v, kept := d.unshelved(d.Context(), &job{s: &stream{account: a}, m: m}); kept {
+			d.Errorf("got %+v, want it to leave", v)
+		}
+	})
+}
