@@ -378,6 +378,27 @@ func TestAnEventWhoseOutcomeWasLostComesAgainWithItsID(t *testing.T) {
 	})
 }
 
+// TestARedeliveryEndsTheRest that an endpoint asked for, and counts what waits.
+func TestARedeliveryEndsTheRest(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		busy := true
+		id := w.endpoint("a", func(rw http.ResponseWriter, _ *http.Request) {
+			if busy {
+				rw.Header().Set("Retry-After", "3600")
+				http.Error(rw, "", http.StatusServiceUnavailable)
+			}
+		})
+		w.put(hongyan.NewsQuota)
+		w.after(time.Minute)
+		busy = false
+		n, err := w.herald.Redeliver(t.Context(), store.Redelivery{WebhookID: id})
+		w.after(time.Second)
+		if err != nil || n != 1 || len(w.at("a")) != 2 || w.delivery(id).State != hongyan.DeliveryDone {
+			t.Errorf("%d counted, %v, %d requests, want one tried once more at once", n, err, len(w.at("a")))
+		}
+	})
+}
+
 // TestErrorsQuoteNobody: what an endpoint says may repeat what it was told, so only the
 // answer has it, which an erasure takes and readers see masked.
 func TestErrorsQuoteNobody(t *testing.T) {
