@@ -58,8 +58,7 @@ func (d *Desk) CapRaised(ctx context.Context, a *hongyan.Account) error {
 }
 
 func (d *Desk) uncap(ctx context.Context, a *hongyan.Account) error {
-	day := hongyan.PeriodStart("day", d.cfg.Store.Now())
-	n, err := d.cfg.ReleaseCapped(ctx, store.CapRelease{AppID: a.AppID, Day: day, Most: a.Care.UserCap})
+	n, err := d.cfg.ReleaseCapped(ctx, store.CapRelease{AppID: a.AppID, Most: a.Care.UserCap, Quiet: a.QuietHours})
 	if n > 0 {
 		d.log.InfoContext(ctx, "messages go that a cap per user held", "appid", a.AppID, "user_cap", a.Care.UserCap, "messages", n)
 	}

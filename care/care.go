@@ -51,7 +51,7 @@ type Desk struct {
 type said struct {
 	m       hongyan.Message // without its payload
 	errcode int
-	at      time.Time
+	at      time.Time // when the call began
 }
 
 // maxSaid bounds what waits to be taken down; what is beyond is said again by the next message.
@@ -145,8 +145,9 @@ const (
 )
 
 // Answered takes down what WeChat said to a message, if it says anything about its
-// user. It does not wait; Run writes it.
-func (d *Desk) Answered(m *hongyan.Message, errcode int) {
+// user: as of when the call began, for what the user did during it may be later than what
+// WeChat said. It does not wait; Run writes it.
+func (d *Desk) Answered(m *hongyan.Message, errcode int, began time.Time) {
 	_, bad := becauseOf[wechat.Code(errcode)]
 	good := errcode == 0 && d.list.mayHave(m.AppID, m.ToUser)
 	if !bad && !good {
@@ -156,7 +157,7 @@ func (d *Desk) Answered(m *hongyan.Message, errcode int) {
 	kept.Payload, kept.Metadata = nil, nil
 	d.mu.Lock()
 	if len(d.said) < maxSaid {
-		d.said = append(d.said, said{kept, errcode, d.cfg.Store.Now()})
+		d.said = append(d.said, said{kept, errcode, began})
 	}
 	d.mu.Unlock()
 	d.Wake()

@@ -135,7 +135,7 @@ func (w *world) kept(d *care.Desk, change ...func(*hongyan.Message)) string {
 }
 
 func answered(d *care.Desk, kind hongyan.MessageKind, errcode int) {
-	d.Answered(&hongyan.Message{AppID: appID, ToUser: userA, Kind: kind}, errcode)
+	d.Answered(&hongyan.Message{AppID: appID, ToUser: userA, Kind: kind}, errcode, time.Now())
 	synctest.Wait()
 }
 
@@ -305,6 +305,40 @@ func TestEventsCountInTheirOrder(t *testing.T) {
 		w.must(d.Seen(t.Context(), []hongyan.Event{event(2*time.Second, "unsubscribe")}, make([][]hongyan.Receipt, 1)))
 		if got := w.kept(d); got == "" {
 			t.Error("left again, and not held")
+		}
+	})
+}
+
+// TestAFollowDuringACallCounts: WeChat answered for the time before it.
+func TestAFollowDuringACallCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := w.start()
+		began := w.store.Now()
+		time.Sleep(3 * time.Second)
+		w.push(d, userA, "subscribe")
+		time.Sleep(3 * time.Second)
+		d.Answered(&hongyan.Message{AppID: appID, ToUser: userA, Kind: hongyan.KindTemplate}, 43004, began)
+		synctest.Wait()
+		if got := w.kept(d); got != "" {
+			t.Errorf("held for %q by a call that began before the follow", got)
+		}
+	})
+}
+
+// TestAFollowIsNoLaterThanItCame though WeChat's clock is ahead: a call that was begun
+// after it is answered for the time after it.
+func TestAFollowIsNoLaterThanItCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := w.start()
+		now := w.store.Now()
+		e := hongyan.Event{AppID: appID, OpenID: userA, Type: "subscribe", CreateTime: now.Add(time.Minute), ReceivedAt: now}
+		w.must(d.Seen(t.Context(), []hongyan.Event{e}, make([][]hongyan.Receipt, 1)))
+		time.Sleep(5 * time.Second)
+		answered(d, hongyan.KindTemplate, 43004)
+		if got := w.kept(d); got != hongyan.HoldSuppressed {
+			t.Errorf("held for %q, want %q: they left after the follow", got, hongyan.HoldSuppressed)
 		}
 	})
 }

@@ -71,9 +71,10 @@ func (d *Desk) followed(ctx context.Context, events []hongyan.Event) error {
 	return err
 }
 
-// at is when an event happened.
+// at is when an event happened: by WeChat's clock, but no later than it came by ours, by
+// which answers to calls are dated that were begun after it.
 func at(e *hongyan.Event) time.Time {
-	if e.CreateTime.IsZero() {
+	if e.CreateTime.IsZero() || e.CreateTime.After(e.ReceivedAt) && !e.ReceivedAt.IsZero() {
 		return e.ReceivedAt
 	}
 	return e.CreateTime

@@ -80,9 +80,9 @@ func (s *Sender) call(ctx context.Context, o *outlet, e *hongyan.Event, body []b
 	if err != nil {
 		return outcome{err: err}
 	}
-	resp, err := s.client.Do(req)
+	resp, err := do(s.client, req)
 	if err != nil {
-		return outcome{err: withoutURL(err)}
+		return outcome{err: err}
 	}
 	defer func() { _ = resp.Body.Close() }() // what is left unread closes the connection
 	out := outcome{status: resp.StatusCode}

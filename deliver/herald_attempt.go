@@ -58,12 +58,12 @@ func (h *Herald) post(ctx context.Context, req *http.Request) hookAnswer {
 	defer cut(nil)
 	deadline := time.AfterFunc(answerWithin, func() { cut(fmt.Errorf("no answer within %s", answerWithin)) })
 	defer deadline.Stop()
-	resp, err := h.client.Do(req.WithContext(ctx))
+	resp, err := do(h.client, req.WithContext(ctx))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return hookAnswer{err: withoutURL(err), outage: true, took: time.Since(start)}
+		return hookAnswer{err: err, outage: true, took: time.Since(start)}
 	}
 	defer func() { _ = resp.Body.Close() }() // what is left unread closes the connection
 	tail := time.AfterFunc(answerTail, func() { cut(errTail) })

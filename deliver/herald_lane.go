@@ -141,6 +141,13 @@ func (h *Herald) rest(id string, d time.Duration) {
 	}
 }
 
+// endRest lets an endpoint be tried at once: a person says that it is there again.
+func (h *Herald) endRest(id string) {
+	h.mu.Lock()
+	h.healthOf(id).notBefore = time.Time{}
+	h.mu.Unlock()
+}
+
 // note remembers how an attempt went and reports whether the endpoint is in trouble now.
 // One success ends the trouble.
 func (h *Herald) note(w *hongyan.Webhook, failure error) bool {

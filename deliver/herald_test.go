@@ -378,6 +378,65 @@ func TestAnEventWhoseOutcomeWasLostComesAgainWithItsID(t *testing.T) {
 	})
 }
 
+// TestARedeliveryEndsTheRest that an endpoint asked for, and counts what waits.
+func TestARedeliveryEndsTheRest(t *testing.T) {
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		busy := true
+		id := w.endpoint("a", func(rw http.ResponseWriter, _ *http.Request) {
+			if busy {
+				rw.Header().Set("Retry-After", "3600")
+				http.Error(rw, "", http.StatusServiceUnavailable)
+			}
+		})
+		w.put(hongyan.NewsQuota)
+		w.after(time.Minute)
+		busy = false
+		n, err := w.herald.Redeliver(t.Context(), store.Redelivery{WebhookID: id})
+		w.after(time.Second)
+		if err != nil || n != 1 || len(w.at("a")) != 2 || w.delivery(id).State != hongyan.DeliveryDone {
+			t.Errorf("%d counted, %v, %d requests, want one tried once more at once", n, err, len(w.at("a")))
+		}
+	})
+}
+
+// TestErrorsQuoteNobody: what an endpoint says may repeat what it was told, so only the
+// answer has it, which an erasure takes and readers see masked.
+func TestErrorsQuoteNobody(t *testing.T) {
+	const user = "oUser_0000000000000000000001"
+	raw := func(answer string) http.HandlerFunc {
+		return func(rw http.ResponseWriter, _ *http.Request) {
+			if c, _, err := rw.(http.Hijacker).Hijack(); err == nil {
+				_, _ = io.WriteString(c, answer)
+				_ = c.Close()
+			}
+		}
+	}
+	robot := func(h *hongyan.Webhook) {
+		h.Kind, h.Secrets, h.Events = hongyan.WebhookWeCom, nil, hongyan.AlarmTypes()
+	}
+	inNewsWorld(t, func(t *testing.T, w *newsWorld) {
+		wants := map[string]string{
+			w.endpoint("status", raw("HTTP/1.1 "+user+" not known\r\n\r\n")):                                             errNotHTTP.Error(),
+			w.endpoint("location", raw("HTTP/1.1 302 Found\r\nLocation: http://["+user+"\r\nContent-Length: 0\r\n\r\n")): errNotHTTP.Error(),
+			w.endpoint("silent", raw("")): errNoAnswer.Error(),
+			w.endpoint("robot", func(rw http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(rw, `{"errcode":93000,"errmsg":"%s not known"}`, user)
+			}, robot): "the robot refused: 93000",
+			w.endpoint("much", func(rw http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(rw, `{"errcode":45009,"errmsg":"%s not known"}`, user)
+			}, robot): "the robot is told too much: 45009",
+		}
+		w.put(hongyan.NewsAccountStopped)
+		w.after(10 * time.Second)
+		for id, want := range wants {
+			d := w.delivery(id)
+			if d.LastError != want || w.hook(id).Kind.Robot() != strings.Contains(d.LastAnswer, user) {
+				t.Errorf("%s: %q, answered %q, want %q", w.hook(id).Name, d.LastError, d.LastAnswer, want)
+			}
+		}
+	})
+}
+
 func TestRobotsAreToldInWordsAndNotTooOften(t *testing.T) {
 	kinds := map[hongyan.WebhookKind]struct{ ok, tooMuch, text string }{
 		hongyan.WebhookWeCom:    {`{"errcode":0,"errmsg":"ok"}`, `{"errcode":45009,"errmsg":"api freq out of limit"}`, "content"},

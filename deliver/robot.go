@@ -128,20 +128,19 @@ var tooMuch = map[hongyan.WebhookKind][]int{
 var errNoRobot = errors.New("the answer is not a robot's")
 
 // robotRefusal reads a robot's answer, which is 200 also when it refuses, and returns
-// how long it wants to be left alone, and why it refuses.
+// how long it wants to be left alone, and why it refuses: its code. What it says beside
+// the code is in its answer, and may repeat what it was told.
 func robotRefusal(kind hongyan.WebhookKind, text string) (rest time.Duration, err error) {
 	var answer struct {
-		Errcode *int   `json:"errcode"`
-		Errmsg  string `json:"errmsg"`
-		Code    *int   `json:"code"` // 飞书
-		Msg     string `json:"msg"`
+		Errcode *int `json:"errcode"`
+		Code    *int `json:"code"` // 飞书
 	}
 	if json.Unmarshal([]byte(text), &answer) != nil || answer.Errcode == nil && answer.Code == nil {
 		return 0, errNoRobot
 	}
-	code, msg := answer.Errcode, answer.Errmsg
+	code := answer.Errcode
 	if kind == hongyan.WebhookFeishu && answer.Code != nil {
-		code, msg = answer.Code, answer.Msg
+		code = answer.Code
 	}
 	switch {
 	case code == nil:
@@ -149,7 +148,7 @@ func robotRefusal(kind hongyan.WebhookKind, text string) (rest time.Duration, er
 	case *code == 0:
 		return 0, nil
 	case slices.Contains(tooMuch[kind], *code):
-		return robotRest, fmt.Errorf("the robot is told too much: %d %s", *code, msg)
+		return robotRest, fmt.Errorf("the robot is told too much: %d", *code)
 	}
-	return 0, fmt.Errorf("the robot refused: %d %s", *code, msg)
+	return 0, fmt.Errorf("the robot refused: %d", *code)
 }

@@ -134,14 +134,15 @@ func testID() int64 {
 	return int64(binary.BigEndian.Uint64(b[:])&(1<<51-1) | 1<<51)
 }
 
-// Redeliver begins deliveries to an endpoint once more, and returns how many; also
-// beside an error, those stay begun.
+// Redeliver begins deliveries to an endpoint once more, which need not wait for the end
+// of its rest, and returns how many; also beside an error, those stay begun.
 func (h *Herald) Redeliver(ctx context.Context, r store.Redelivery) (int, error) {
 	if r.Until.IsZero() {
 		r.Until = hongyan.Millis(h.store.Now())
 	}
 	r.Limit = replayBatch
 	defer h.Wake()
+	defer h.endRest(r.WebhookID)
 	for total := 0; ; {
 		n, last, err := h.store.RedeliverNews(ctx, r)
 		if total += n; err != nil || last == 0 {

@@ -17,8 +17,9 @@ type Care interface {
 	// Room sets one of the recipient's messages of the day aside for m, and returns the
 	// hold of a message for which there is none. It is asked again for the same message.
 	Room(ctx context.Context, a *hongyan.Account, m *hongyan.Message) (*hongyan.Hold, error)
-	// Answered is told what WeChat said to a message. It must not wait.
-	Answered(m *hongyan.Message, errcode int)
+	// Answered is told what WeChat said to a message, and when the call that it answers
+	// began. It must not wait.
+	Answered(m *hongyan.Message, errcode int, began time.Time)
 }
 
 // careAgain is how long a message waits when it cannot be told whether it may leave.

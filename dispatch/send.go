@@ -357,7 +357,7 @@ func (s *stream) note(last hongyan.Attempt, ef effect, now time.Time) bool {
 func (e *Engine) after(s *stream, m *hongyan.Message, o outcome) {
 	ctx := context.WithoutCancel(e.sendCtx)
 	if n := len(o.attempts); n > 0 && e.cfg.Care != nil && o.attempts[n-1].Outcome == hongyan.Answered {
-		e.cfg.Care.Answered(m, o.attempts[n-1].Errcode)
+		e.cfg.Care.Answered(m, o.attempts[n-1].Errcode, o.attempts[n-1].StartedAt)
 	}
 	err := e.noteConsent(ctx, m, &o)
 	switch ef := o.verdict.effect; {

@@ -115,8 +115,7 @@ func applyAccount(ctx context.Context, s accountStore, c *AccountConfig) error {
 		return err
 	}
 	if a.Care.Raises(stored.Care) {
-		day := hongyan.PeriodStart("day", s.Now())
-		if _, err := s.ReleaseCapped(ctx, store.CapRelease{AppID: a.AppID, Day: day, Most: a.Care.UserCap}); err != nil {
+		if _, err := s.ReleaseCapped(ctx, store.CapRelease{AppID: a.AppID, Most: a.Care.UserCap, Quiet: a.QuietHours}); err != nil {
 			return err
 		}
 	}

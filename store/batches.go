@@ -86,8 +86,8 @@ type Once struct {
 	BodyHash [32]byte
 }
 
-// StoredKey is the key among those of messages: no caller's has a space.
-func (o Once) StoredKey() string { return "batch " + o.Key }
+// StoredKeys are what the key may be stored as among those of messages; see the func.
+func (o Once) StoredKeys() (now, formerly string) { return StoredKeys("batch " + o.Key) }
 
 // KeyTaken is the refusal to make a second batch with a key.
 func KeyTaken() error {

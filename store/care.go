@@ -41,9 +41,10 @@ type Care interface {
 	// UserCount returns how many are set aside.
 	UserCount(ctx context.Context, u UserDay) (int, error)
 
-	// ReleaseCapped makes messages of an account queued again, due now, that are held for
-	// hongyan.HoldUserCap: for each user as many as the cap leaves of the day, in the order
-	// in which they would have gone. It returns how many.
+	// ReleaseCapped makes messages of an account queued again that are held for
+	// hongyan.HoldUserCap, due now or when quiet hours end (CapRelease.Due): for each user
+	// as many as the cap leaves of the day they are due, beside those set aside and those
+	// queued already, in the order in which they would have gone. It returns how many.
 	ReleaseCapped(ctx context.Context, c CapRelease) (int, error)
 
 	// BeginErasure stores an erasure, or returns the one of that person that has not
@@ -96,8 +97,64 @@ func LastFollows(all []Follow) []Follow {
 // CapRelease says how far a cap per user lets the messages go that it held.
 type CapRelease struct {
 	AppID string
-	Day   time.Time // the beginning of the Beijing day
-	Most  int       // messages that a user gets in it; 0 = any number
+	Most  int                // messages that a user gets in a Beijing day; 0 = any number
+	Quiet hongyan.QuietHours // the account's
+}
+
+// Due returns when what is released at now may leave that was a row of a batch with such
+// quiet hours, as hongyan.Batch has them ("" = of none, or none): outside those and the
+// account's, which what a release lets go keeps too (design §5.4).
+func (c CapRelease) Due(now time.Time, batchQuiet string) time.Time {
+	of := (&hongyan.Batch{QuietHours: batchQuiet}).Quiet(c.Quiet)
+	for range 3 { // the end of the one may lie in the other, and between them they may leave no time
+		now = of.Next(c.Quiet.Next(now))
+	}
+	return now
+}
+
+// Capped is a message that is held for hongyan.HoldUserCap.
+type Capped struct {
+	Seq    int64
+	OpenID string
+	Quiet  string // of its batch
+}
+
+// CapGroup are messages that are released together.
+type CapGroup struct {
+	Due  time.Time
+	Seqs []int64
+}
+
+// Choose picks those there is room for of all that are held, which come in the order in
+// which they would have gone. taken returns how much of a Beijing day users have had, or
+// will have by what is queued.
+func (c CapRelease) Choose(now time.Time, held []Capped, taken func(day time.Time) (map[string]int, error)) (groups []CapGroup, err error) {
+	dues := make(map[string]int) // by quiet hours: the group
+	days := make(map[time.Time]map[string]int)
+	for _, m := range held {
+		i, ok := dues[m.Quiet]
+		if !ok {
+			due := c.Due(now, m.Quiet)
+			if i = slices.IndexFunc(groups, func(g CapGroup) bool { return g.Due.Equal(due) }); i < 0 {
+				i, groups = len(groups), append(groups, CapGroup{Due: due})
+			}
+			dues[m.Quiet] = i
+		}
+		if c.Most > 0 {
+			day := hongyan.PeriodStart("day", groups[i].Due)
+			if days[day] == nil {
+				if days[day], err = taken(day); err != nil {
+					return nil, err
+				}
+			}
+			if days[day][m.OpenID] >= c.Most {
+				continue
+			}
+			days[day][m.OpenID]++
+		}
+		groups[i].Seqs = append(groups[i].Seqs, m.Seq)
+	}
+	return groups, nil
 }
 
 // Lift ends entries of users on an account's list.

@@ -57,8 +57,8 @@ type News interface {
 	FinishNews(ctx context.Context, rs []NewsResult) error
 	// RedeliverNews begins deliveries of news in the log to an endpoint, in place of those
 	// that have ended, in small batches: it returns how many, and the ID of the last news
-	// it looked at, 0 when there are no more. Pending ones that wait for their next attempt
-	// are due now, and count; those due or under way stay as they are.
+	// it looked at, 0 when there are no more. Pending ones count: those that wait for their
+	// next attempt are due now, and those under way are should the attempt fail.
 	RedeliverNews(ctx context.Context, r Redelivery) (n int, last int64, err error)
 	// WebhookDeliveries lists newest first, each with its news; with f.ID also its History.
 	WebhookDeliveries(ctx context.Context, f WebhookDeliveryFilter) ([]ClaimedNews, error)

@@ -15,6 +15,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"hongyan"
@@ -271,6 +273,14 @@ type NewMessage struct {
 
 // IdempotencyTTL is how long a caller's Idempotency-Key answers the first message.
 const IdempotencyTTL = 24 * time.Hour
+
+// StoredKeys are what an Idempotency-Key may be stored as: now as a hash, for callers like
+// to name the person in it, and that outlives an erasure; formerly as it is. No caller's
+// has a space.
+func StoredKeys(key string) (now, formerly string) {
+	sum := sha256.Sum256([]byte(key))
+	return "sha256 " + hex.EncodeToString(sum[:]), key
+}
 
 // ClientMsgIDWindow is how long WeChat, and so we, treat a repeated
 // client_msg_id to one user as the same message (spec §4.2.6).

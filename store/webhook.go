@@ -61,6 +61,13 @@ const EarlierAnswer = 256
 // LostAttempt stands for the outcome of an attempt that nobody recorded.
 const LostAttempt = "what came of it was not recorded: the gateway ended meanwhile, or the database could not be written"
 
+// ErasedError stands for the error of an attempt that an erasure took: one that does not
+// begin with AnsweredError may have been written when errors still quoted endpoints.
+const (
+	ErasedError   = "the error went with the data of a person who was erased"
+	AnsweredError = "answered "
+)
+
 // storedAttempt is an attempt before the latest, as a delivery's row has it. Times are in
 // milliseconds. The stores' SQL writes it too.
 type storedAttempt struct {

@@ -276,11 +276,18 @@ func (c *webhookTest) Run(ctx context.Context, w *surroundings) error {
 func (c *webhookTest) cure(ctx context.Context, gateway *client.Client, t *client.WebhookTrial) string {
 	// Whose endpoint it is, is known if it can still be read.
 	h, err := gateway.Webhook(ctx, c.ID)
-	switch {
-	case err == nil && hongyan.WebhookKind(h.Kind).Robot():
+	if err == nil && hongyan.WebhookKind(h.Kind).Robot() {
 		return "check address, secret and keyword (自定义关键词) of the robot, then: hongyan webhook test " + shellWord(c.ID)
-	case t.Status == nil:
+	}
+	return c.endpointCure(t)
+}
+
+func (c *webhookTest) endpointCure(t *client.WebhookTrial) string {
+	switch {
+	case strings.Contains(t.Error, "allow_private"):
 		return "an address that is not public must be in the gateway's setting allow_private; docs/webhooks.md has the rest"
+	case strings.Contains(t.Error, "no such host"):
+		return "the name of the host is not known to DNS; another address: hongyan webhook set " + shellWord(c.ID) + " --endpoint URL"
 	}
 	return "see that the endpoint answers 2xx within 10 s, then: hongyan webhook test " + shellWord(c.ID)
 }
@@ -416,6 +423,19 @@ func statusCell(status *int) cell {
 	return text(fmt.Sprint(*status))
 }
 
+// triesOf says how often an event was tried; history has the tries before it was sent once
+// more, too.
+func triesOf(d *client.WebhookDelivery) string {
+	tries := fmt.Sprintf("%d tries", d.Attempts)
+	if d.Attempts == 1 {
+		tries = "1 try"
+	}
+	if len(d.History) > d.Attempts {
+		tries += " since it was sent once more"
+	}
+	return tries
+}
+
 func (c *webhookDeliveries) one(ctx context.Context, w *surroundings, gateway *client.Client) error {
 	d, err := gateway.WebhookDelivery(ctx, c.ID, c.Delivery)
 	if err != nil {
@@ -426,7 +446,7 @@ func (c *webhookDeliveries) one(ctx context.Context, w *surroundings, gateway *c
 	}
 	out := w.out()
 	state := deliveryCell(d.State)
-	out.line("%s %s, %d tries", d.Type, out.paint(state.colour, state.text), d.Attempts)
+	out.line("%s %s, %s", d.Type, out.paint(state.colour, state.text), triesOf(&d))
 	if d.Request != nil {
 		printCall(out, d.Request)
 	}

@@ -33,3 +33,29 @@ func TestEveryAttemptOfADeliveryIsShown(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatToDoAboutAnEndpoint that failed depends on how it did.
+func TestWhatToDoAboutAnEndpoint(t *testing.T) {
+	for text, want := range map[string]string{
+		"dial tcp: lookup shop.example.com: no such host": "DNS",
+		"dial tcp 10.0.0.1:80: connection to 10.0.0.1 refused: it is not a public address; list its network under allow_private if it is to be called": "allow_private",
+		"no answer within 10s": "within 10 s", "dial tcp 1.1.1.1:80: connect: connection refused": "within 10 s",
+	} {
+		got := (&webhookTest{ID: "orders"}).endpointCure(&client.WebhookTrial{Error: text})
+		if !strings.Contains(got, want) || strings.Contains(got, "allow_private") != (want == "allow_private") {
+			t.Errorf("%s: %q, want it to speak of %s", text, got, want)
+		}
+	}
+}
+
+func TestTriesAreCountedInWords(t *testing.T) {
+	for _, tt := range []struct {
+		attempts, history int
+		want              string
+	}{{0, 0, "0 tries"}, {1, 1, "1 try"}, {3, 3, "3 tries"}, {40, 20, "40 tries"}, {1, 20, "1 try since it was sent once more"}, {2, 5, "2 tries since it was sent once more"}} {
+		d := client.WebhookDelivery{Attempts: tt.attempts, History: make([]client.WebhookAttempt, tt.history)}
+		if got := triesOf(&d); got != tt.want {
+			t.Errorf("%d attempts, %d in the history: %q, want %q", tt.attempts, tt.history, got, tt.want)
+		}
+	}
+}

@@ -67,7 +67,8 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Onc
 		if err != nil || once.Key == "" {
 			return err
 		}
-		n, err := t.exec(batchKeySQL, b.CallerID, once.StoredKey(), once.BodyHash[:], made.Seq, t.now, t.now+store.IdempotencyTTL.Milliseconds())
+		key, _ := once.StoredKeys()
+		n, err := t.exec(batchKeySQL, b.CallerID, key, once.BodyHash[:], made.Seq, t.now, t.now+store.IdempotencyTTL.Milliseconds())
 		if err == nil && n == 0 {
 			err = store.KeyTaken()
 		}
@@ -84,6 +85,7 @@ const batchKeySQL = `INSERT INTO idempotency (caller_id, key, body_hash, seq, ex
 
 // ReplayBatch answers a known idempotency key; see store.Batches.
 func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Once) (b hongyan.Batch, out store.InsertOutcome, err error) {
+	key, formerly := once.StoredKeys()
 	err = s.read(ctx, func(c conn) error {
 		b, out = hongyan.Batch{}, store.InsertedNew
 		_, err := c.queryOne(ctx, func(r *row) error {
@@ -94,7 +96,7 @@ func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Onc
 			b = scanBatch(r)
 			return nil
 		}, "SELECT body_hash, "+batchColumns+` FROM (SELECT body_hash, seq FROM idempotency
-			WHERE caller_id = $1 AND key = $2 AND expires_at > (SELECT hongyan_now())) AS known JOIN batches USING (seq)`, callerID, once.StoredKey())
+			WHERE caller_id = $1 AND key IN ($2, $3) AND expires_at > (SELECT hongyan_now())) AS known JOIN batches USING (seq)`, callerID, key, formerly)
 		return err
 	})
 	return b, out, err

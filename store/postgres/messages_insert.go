@@ -113,7 +113,8 @@ func asking(ops []*op[*insertion]) *asked {
 				q.epochs = append(q.epochs, m.Epoch)
 			}
 			if n.IdempotencyKey != "" {
-				q.callers, q.keys = append(q.callers, m.CallerID), append(q.keys, n.IdempotencyKey)
+				key, formerly := store.StoredKeys(clean(n.IdempotencyKey))
+				q.callers, q.keys = append(q.callers, m.CallerID, m.CallerID), append(q.keys, key, formerly)
 			}
 			if m.CallerMsgID {
 				q.clientApps, q.clientUsers, q.clientIDs = append(q.clientApps, m.AppID), append(q.clientUsers, m.ToUser), append(q.clientIDs, m.ClientMsgID)

@@ -14,7 +14,11 @@ func (b *insertBatch) replay(n *store.NewMessage, out *store.Inserted) bool {
 		answerReplay(out, p.hash == n.BodyHash, *p.m)
 		return true
 	}
-	known, ok := b.known[k]
+	key, formerly := store.StoredKeys(k.key)
+	known, ok := b.known[idempotencyKey{k.caller, key}]
+	if !ok {
+		known, ok = b.known[idempotencyKey{k.caller, formerly}]
+	}
 	if ok {
 		answerReplay(out, string(known.hash) == string(n.BodyHash[:]), known.m)
 	}
@@ -50,7 +54,8 @@ func (b *insertBatch) remember(n *store.NewMessage, m *hongyan.Message) {
 	}
 	k := idempotencyKey{clean(n.Message.CallerID), clean(n.IdempotencyKey)}
 	b.keys[k] = pendingKey{n.BodyHash, m}
-	b.fresh = append(b.fresh, freshKey{k, n.BodyHash[:], m.Seq})
+	key, _ := store.StoredKeys(k.key)
+	b.fresh = append(b.fresh, freshKey{idempotencyKey{k.caller, key}, n.BodyHash[:], m.Seq})
 }
 
 // messageBySeq reads and locks a row that must exist.

@@ -56,7 +56,7 @@ const claimNewsSQL = `WITH due AS (
 		WHERE webhook = $3 AND due_at <= (SELECT hongyan_now()) AND state = 0
 		ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED
 	), claimed AS (
-		UPDATE webhook_deliveries AS d SET attempts = d.attempts + 1, earlier = CASE d.claimed_at WHEN 0 THEN d.earlier ELSE ` + earlierNewsSQL + ` END,
+		UPDATE webhook_deliveries AS d SET attempts = d.attempts + 1, again = false, earlier = CASE d.claimed_at WHEN 0 THEN d.earlier ELSE ` + earlierNewsSQL + ` END,
 			last_at = CASE d.claimed_at WHEN 0 THEN d.last_at ELSE d.claimed_at END, last_status = CASE d.claimed_at WHEN 0 THEN d.last_status ELSE 0 END,
 			last_error = CASE d.claimed_at WHEN 0 THEN d.last_error ELSE $6::text END, last_answer = CASE d.claimed_at WHEN 0 THEN d.last_answer ELSE '' END,
 			last_took = CASE d.claimed_at WHEN 0 THEN d.last_took ELSE 0 END,
@@ -95,9 +95,12 @@ func (s *Store) ClaimNews(ctx context.Context, c store.NewsClaim) ([]store.Claim
 	return out, nil
 }
 
-// finishNewsSQL writes what came of claimed deliveries, if nobody claimed them since.
-const finishNewsSQL = `UPDATE webhook_deliveries AS d SET state = done.state, due_at = done.due_at,
-	ended_at = CASE done.state WHEN 0 THEN 0 ELSE (SELECT hongyan_now()) END,
+// finishNewsSQL writes what came of claimed deliveries, if nobody claimed them since. An
+// attempt that failed while its delivery was asked for once more is followed by another
+// at once.
+const finishNewsSQL = `UPDATE webhook_deliveries AS d SET state = CASE WHEN d.again AND done.state <> 1 THEN 0 ELSE done.state END,
+	due_at = CASE WHEN d.again AND done.state <> 1 THEN (SELECT hongyan_now()) ELSE done.due_at END,
+	ended_at = CASE WHEN done.state = 0 OR d.again AND done.state <> 1 THEN 0 ELSE (SELECT hongyan_now()) END, again = false,
 	attempts = d.attempts - CASE WHEN untried THEN 1 ELSE 0 END, claimed_at = 0,
 	earlier = CASE WHEN untried THEN d.earlier ELSE ` + earlierNewsSQL + ` END,
 	last_at = CASE WHEN untried THEN d.last_at ELSE d.claimed_at END, last_status = CASE WHEN untried THEN d.last_status ELSE done.status END,

@@ -4,12 +4,20 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"hongyan/store"
 )
 
-// forgetAnswersSQL takes what endpoints answered from deliveries, and lets the outcome of
-// an attempt under way bring none: they may answer with what they were told.
-const forgetAnswersSQL = `UPDATE webhook_deliveries SET last_answer = '', erased = true, earlier = (SELECT
-	coalesce(jsonb_agg(one || '{"answer": ""}' ORDER BY place), '[]') FROM jsonb_array_elements(earlier) WITH ORDINALITY AS each (one, place)) WHERE `
+// forgetAnswersSQL takes what endpoints answered from deliveries, and errors that may quote
+// it, and lets the outcome of an attempt under way bring no answer: they may answer with
+// what they were told.
+var forgetAnswersSQL = `UPDATE webhook_deliveries SET last_answer = '', erased = true, last_error = ` + ownErrorSQL("last_error") + `, earlier = (SELECT
+	coalesce(jsonb_agg(one || jsonb_build_object('answer', '', 'error', ` + ownErrorSQL("one ->> 'error'") + `) ORDER BY place), '[]')
+	FROM jsonb_array_elements(earlier) WITH ORDINALITY AS each (one, place)) WHERE `
+
+func ownErrorSQL(column string) string {
+	return "CASE WHEN " + column + " = '' OR starts_with(" + column + ", '" + store.AnsweredError + "') THEN " + column + " ELSE '" + store.ErasedError + "' END"
+}
 
 // news takes the data of what was told that names the person: a receipt nobody owns, few
 // sends that are left. What was told of a message shows the message as it is now.

@@ -116,12 +116,14 @@ const (
 		SELECT webhook, news, type, appid, seq, 0, $6::bigint, $6::bigint
 		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) WITH ORDINALITY AS new (webhook, news, type, appid, seq, place) ORDER BY place `
 	beginNewsSQL = newDeliveriesSQL + "ON CONFLICT (news, webhook) DO NOTHING"
-	// againNewsSQL begins deliveries anew, or hurries those that wait for their next try.
+	// againNewsSQL begins deliveries anew, or hurries those that wait for their next try, or
+	// will should the one under way fail.
 	againNewsSQL = newDeliveriesSQL + `ON CONFLICT (news, webhook) DO UPDATE SET
 		attempts = CASE webhook_deliveries.state WHEN 0 THEN webhook_deliveries.attempts ELSE 0 END,
 		created_at = CASE webhook_deliveries.state WHEN 0 THEN webhook_deliveries.created_at ELSE excluded.created_at END,
-		state = 0, due_at = excluded.due_at, ended_at = 0
-		WHERE webhook_deliveries.state <> 0 OR webhook_deliveries.claimed_at = 0 AND webhook_deliveries.due_at > excluded.due_at`
+		state = 0, ended_at = 0, again = webhook_deliveries.claimed_at > 0,
+		due_at = CASE WHEN webhook_deliveries.state <> 0 THEN excluded.due_at WHEN webhook_deliveries.claimed_at > 0 THEN webhook_deliveries.due_at
+			ELSE least(webhook_deliveries.due_at, excluded.due_at) END`
 )
 
 // RedeliverNews begins deliveries of news once more; see store.News.

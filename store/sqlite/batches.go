@@ -38,12 +38,13 @@ func unknownBatch(id string) error {
 
 // CreateBatch adds a batch; see store.Batches.
 func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Once) (hongyan.Batch, error) {
+	key, formerly := once.StoredKeys()
 	err := s.write(ctx, func(t *tx) (err error) {
 		if !t.accounts[b.AppID] {
 			return hongyan.InvalidField("unknown_account", "/appid", "no account has the appid or alias %q", b.AppID)
 		}
 		if once.Key != "" {
-			taken, err := t.queryOne(func(*row) error { return nil }, batchKeySQL, b.CallerID, once.StoredKey(), t.now)
+			taken, err := t.queryOne(func(*row) error { return nil }, batchKeySQL, b.CallerID, key, formerly, t.now)
 			if err != nil {
 				return err
 			}
@@ -65,7 +66,7 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Onc
 		}
 		// REPLACE: a key past its life, or of a batch that is gone, may still have its row.
 		_, err = t.exec("INSERT OR REPLACE INTO idempotency (caller_id, key, body_hash, seq, expires_at) VALUES (?, ?, ?, ?, ?)",
-			b.CallerID, once.StoredKey(), once.BodyHash[:], b.Seq, t.now+store.IdempotencyTTL.Milliseconds())
+			b.CallerID, key, once.BodyHash[:], b.Seq, t.now+store.IdempotencyTTL.Milliseconds())
 		return err
 	})
 	return b, err
@@ -73,10 +74,11 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Onc
 
 // batchKeySQL finds the batch that a key has made.
 const batchKeySQL = "SELECT body_hash, " + batchColumns + ` FROM
-	(SELECT body_hash, seq FROM idempotency WHERE caller_id = ? AND key = ? AND expires_at > ?) AS known CROSS JOIN batches USING (seq)`
+	(SELECT body_hash, seq FROM idempotency WHERE caller_id = ? AND key IN (?, ?) AND expires_at > ?) AS known CROSS JOIN batches USING (seq)`
 
 // ReplayBatch answers a known idempotency key; see store.Batches.
 func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Once) (b hongyan.Batch, out store.InsertOutcome, err error) {
+	key, formerly := once.StoredKeys()
 	err = s.read(ctx, func(c *conn) error {
 		_, err := c.queryOne(ctx, func(r *row) error {
 			out = store.InsertedMismatch
@@ -85,7 +87,7 @@ func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Onc
 			}
 			b = scanBatch(r)
 			return nil
-		}, batchKeySQL, callerID, once.StoredKey(), millis(s.Now()))
+		}, batchKeySQL, callerID, key, formerly, millis(s.Now()))
 		return err
 	})
 	return b, out, err

@@ -16,10 +16,11 @@ func (b *insertBatch) replay(n *store.NewMessage, out *store.Inserted) (bool, er
 	}
 	var hash []byte
 	var seq int64
+	key, formerly := store.StoredKeys(n.IdempotencyKey)
 	found, err := b.t.queryOne(func(r *row) error {
 		hash, seq = r.bytes(), r.int64()
 		return nil
-	}, "SELECT body_hash, seq FROM idempotency WHERE caller_id = ? AND key = ? AND expires_at > ?", caller, n.IdempotencyKey, b.t.now)
+	}, "SELECT body_hash, seq FROM idempotency WHERE caller_id = ? AND key IN (?, ?) AND expires_at > ?", caller, key, formerly, b.t.now)
 	if err != nil || !found {
 		return false, err
 	}
@@ -68,9 +69,10 @@ func (b *insertBatch) remember(n *store.NewMessage, m *hongyan.Message) error {
 	}
 	caller := n.Message.CallerID
 	b.keys[idempotencyKey{caller, n.IdempotencyKey}] = pendingKey{n.BodyHash, m}
+	key, _ := store.StoredKeys(n.IdempotencyKey)
 	// REPLACE: a key past its life may still have its row.
 	_, err := b.t.exec("INSERT OR REPLACE INTO idempotency (caller_id, key, body_hash, seq, expires_at) VALUES (?, ?, ?, ?, ?)",
-		caller, n.IdempotencyKey, n.BodyHash[:], m.Seq, b.t.now+store.IdempotencyTTL.Milliseconds())
+		caller, key, n.BodyHash[:], m.Seq, b.t.now+store.IdempotencyTTL.Milliseconds())
 	return err
 }
 

@@ -55,7 +55,7 @@ const earlierNewsSQL = `CASE last_at WHEN 0 THEN earlier ELSE json_insert(
 const leaseNewsSQL = "UPDATE webhook_deliveries SET earlier = CASE claimed_at WHEN 0 THEN earlier ELSE " + earlierNewsSQL + ` END,
 	last_at = CASE claimed_at WHEN 0 THEN last_at ELSE claimed_at END, last_status = CASE claimed_at WHEN 0 THEN last_status ELSE 0 END,
 	last_error = CASE claimed_at WHEN 0 THEN last_error ELSE ? END, last_answer = CASE claimed_at WHEN 0 THEN last_answer ELSE '' END,
-	last_took = CASE claimed_at WHEN 0 THEN last_took ELSE 0 END, attempts = attempts + 1, claimed_at = ?, due_at = ? WHERE id IN `
+	last_took = CASE claimed_at WHEN 0 THEN last_took ELSE 0 END, attempts = attempts + 1, again = 0, claimed_at = ?, due_at = ? WHERE id IN `
 
 // ClaimNews takes due deliveries of an endpoint; see store.News.
 func (s *Store) ClaimNews(ctx context.Context, c store.NewsClaim) ([]store.ClaimedNews, error) {
@@ -92,11 +92,13 @@ func (t *tx) leaseNews(all []store.ClaimedNews, lease time.Duration) error {
 	return t.execSeqs(leaseNewsSQL, rows, hongyan.MaxWebhookHistory-1, store.EarlierAnswer, store.LostAttempt, t.now, until)
 }
 
-const finishNewsSQL = "UPDATE webhook_deliveries SET earlier = " + earlierNewsSQL + `, state = ?, due_at = ?, ended_at = ?,
-	last_at = claimed_at, claimed_at = 0, last_status = ?, last_error = ?, last_answer = CASE erased WHEN 0 THEN ? ELSE '' END, last_took = ?
+// finishNewsSQL ends an attempt. One that failed while its delivery was asked for once
+// more is followed by another at once.
+const finishNewsSQL = "UPDATE webhook_deliveries SET earlier = " + earlierNewsSQL + `, state = CASE WHEN again AND ? THEN 0 ELSE ? END,
+	due_at = CASE WHEN again AND ? THEN ? ELSE ? END, ended_at = CASE WHEN again AND ? THEN 0 ELSE ? END, again = 0, last_at = claimed_at, claimed_at = 0, last_status = ?, last_error = ?, last_answer = CASE erased WHEN 0 THEN ? ELSE '' END, last_took = ?
 	WHERE id = ? AND attempts = ? AND claimed_at > 0 AND state = 0`
 
-const untriedNewsSQL = `UPDATE webhook_deliveries SET state = ?, due_at = ?, ended_at = ?, attempts = attempts - 1, claimed_at = 0
+const untriedNewsSQL = `UPDATE webhook_deliveries SET state = ?, due_at = ?, ended_at = ?, attempts = attempts - 1, again = 0, claimed_at = 0
 	WHERE id = ? AND attempts = ? AND claimed_at > 0 AND state = 0`
 
 // FinishNews writes what came of claimed deliveries; see store.News.
@@ -124,8 +126,9 @@ func (t *tx) finishNews(r *store.NewsResult) (err error) {
 	if r.Untried {
 		_, err = t.exec(untriedNewsSQL, int64(r.State), due, ended, r.ID, r.Attempts)
 	} else {
+		failed := r.State != hongyan.DeliveryDone
 		_, err = t.exec(finishNewsSQL, hongyan.MaxWebhookHistory-1, store.EarlierAnswer,
-			int64(r.State), due, ended, r.Status, r.Error, r.Answer, r.Took.Milliseconds(), r.ID, r.Attempts)
+			failed, int64(r.State), failed, t.now, due, failed, ended, r.Status, r.Error, r.Answer, r.Took.Milliseconds(), r.ID, r.Attempts)
 	}
 	return err
 }

@@ -4,12 +4,20 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"hongyan/store"
 )
 
-// forgetAnswersSQL takes what endpoints answered from deliveries, and lets the outcome of
-// an attempt under way bring none: they may answer with what they were told.
-const forgetAnswersSQL = `UPDATE webhook_deliveries SET last_answer = '', erased = 1,
-	earlier = (SELECT json_group_array(json_set(value, '$.answer', '') ORDER BY key) FROM json_each(earlier)) WHERE `
+// forgetAnswersSQL takes what endpoints answered from deliveries, and errors that may quote
+// it, and lets the outcome of an attempt under way bring no answer: they may answer with
+// what they were told.
+var forgetAnswersSQL = `UPDATE webhook_deliveries SET last_answer = '', erased = 1, last_error = ` + ownErrorSQL("last_error") + `,
+	earlier = (SELECT json_group_array(json_set(value, '$.answer', '', '$.error', ` + ownErrorSQL("value ->> 'error'") + `) ORDER BY key)
+	FROM json_each(earlier)) WHERE `
+
+func ownErrorSQL(column string) string {
+	return "CASE WHEN " + column + " = '' OR " + column + " GLOB '" + store.AnsweredError + "*' THEN " + column + " ELSE '" + store.ErasedError + "' END"
+}
 
 // news takes the data of what was told that names the person: a receipt nobody owns, few
 // sends that are left. What was told of a message shows the message as it is now.

@@ -184,8 +184,9 @@ func (t *tx) redeliver(r store.Redelivery) (n int, last int64, err error) {
 	return n, last, nil
 }
 
-// againNewsSQL begins a delivery anew, or hurries one that waits for its next try.
+// againNewsSQL begins a delivery anew, or hurries one that waits for its next try, or will
+// should the one under way fail.
 const againNewsSQL = `INSERT INTO webhook_deliveries (webhook, news, type, appid, seq, state, due_at, created_at) VALUES (?, ?, ?, ?, ?, 0, ?, ?)
 	ON CONFLICT (news, webhook) DO UPDATE SET attempts = CASE state WHEN 0 THEN attempts ELSE 0 END,
-		created_at = CASE state WHEN 0 THEN created_at ELSE excluded.created_at END, state = 0, due_at = excluded.due_at, ended_at = 0
-		WHERE state <> 0 OR claimed_at = 0 AND due_at > excluded.due_at`
+		created_at = CASE state WHEN 0 THEN created_at ELSE excluded.created_at END, state = 0, ended_at = 0, again = claimed_at > 0,
+		due_at = CASE WHEN state <> 0 THEN excluded.due_at WHEN claimed_at > 0 THEN due_at ELSE min(due_at, excluded.due_at) END`

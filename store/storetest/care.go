@@ -20,6 +20,8 @@ var careCases = []testCase{
 	{name: "what was said of a user before they followed is no news", bubble: true, run: followsRemembered},
 	{name: "a follow and a refusal that are written at once leave nobody on the list", run: followsRace},
 	{name: "a cap that is raised lets go what it held, in order", bubble: true, run: cappedReleased},
+	{name: "that a cap held keep quiet hours when they are let go", bubble: true, run: cappedKeepsQuiet},
+	{name: "that a cap held are let go only as far as there is room beside what is queued", bubble: true, run: cappedReleasedOnce},
 	{name: "a user's held messages go when they are released, each at its time", bubble: true, run: userReleased},
 	{name: "a user gets no more than the day's messages, whoever counts at once", run: userCounted},
 	{name: "the days of users are forgotten", bubble: true, run: userDaysForgotten},
@@ -267,7 +269,7 @@ func cappedReleased(f *fixture) {
 	}
 	release := func(most int) int {
 		f.Helper()
-		n, err := f.s.ReleaseCapped(f.ctx, store.CapRelease{AppID: appA, Day: day, Most: most})
+		n, err := f.s.ReleaseCapped(f.ctx, store.CapRelease{AppID: appA, Most: most})
 		f.must(err)
 		return n
 	}
@@ -289,6 +291,70 @@ func cappedReleased(f *fixture) {
 	counts, err := f.s.Counts(f.ctx)
 	f.must(err)
 	same(f, "counted", counts[appA], map[hongyan.State]int64{hongyan.Held: 1, hongyan.Sending: 6})
+}
+
+// cappedKeepsQuiet: what is let go at night waits for the morning, that of a batch for the
+// end of its own quiet hours too.
+func cappedKeepsQuiet(f *fixture) {
+	time.Sleep(hongyan.PeriodEnd("day", f.s.Now()).Add(-time.Hour).Sub(f.s.Now())) // 23:00
+	morning := hongyan.PeriodEnd("day", f.s.Now()).Add(8 * time.Hour)
+	hold := func(user string, batch int64) string {
+		return f.insert(func(m *hongyan.Message) {
+			m.State, m.Reason, m.ToUser, m.ExpiresAt, m.Batch, m.Priority = hongyan.Held, hongyan.HoldUserCap, user, morning.Add(48*time.Hour), batch, hongyan.Bulk
+			m.Hold, m.DueAt = &hongyan.Hold{Reason: hongyan.HoldUserCap, Until: morning, Since: f.s.Now()}, morning
+		}).ID
+	}
+	batch := func(quiet string) int64 { return f.batch(func(b *hongyan.Batch) { b.QuietHours = quiet }).Seq }
+	plain, late, own := hold(userA, 0), hold(userB, batch("07:00-10:30")), hold(userA, batch("23:00-23:30"))
+	release := func(most int, quiet hongyan.QuietHours) int {
+		f.Helper()
+		n, err := f.s.ReleaseCapped(f.ctx, store.CapRelease{AppID: appA, Most: most, Quiet: quiet})
+		f.must(err)
+		return n
+	}
+	_, err := f.s.CountUser(f.ctx, store.UserDay{AppID: appA, OpenID: userA, Day: hongyan.PeriodStart("day", f.s.Now())}, 1000, 1)
+	f.must(err)
+	same(f, "with room in the next day, in which they are due", release(1, hongyan.QuietHours{}), 2)
+	same(f, "again", release(1, hongyan.QuietHours{}), 0)
+	for id, due := range map[string]time.Time{plain: morning, late: morning.Add(150 * time.Minute)} {
+		m, err := f.s.Message(f.ctx, id)
+		f.must(err)
+		same(f, "queued and due", []any{m.State, m.DueAt}, []any{hongyan.Queued, due})
+	}
+	same(f, "the cap removed, the account without quiet hours", release(0, hongyan.QuietHours{Off: true}), 1)
+	m, err := f.s.Message(f.ctx, own)
+	f.must(err)
+	same(f, "due by its batch", m.DueAt, morning.Add(-8*time.Hour-30*time.Minute))
+}
+
+// cappedReleasedOnce: what is queued has its room, so that a second look finds none for more.
+func cappedReleasedOnce(f *fixture) {
+	until := hongyan.PeriodEnd("day", f.s.Now())
+	for range 4 {
+		f.insert(func(m *hongyan.Message) {
+			m.State, m.Reason, m.ExpiresAt = hongyan.Held, hongyan.HoldUserCap, until.Add(48*time.Hour)
+			m.Hold, m.DueAt = &hongyan.Hold{Reason: hongyan.HoldUserCap, Until: until, Since: f.s.Now()}, until
+		})
+	}
+	f.insert(func(m *hongyan.Message) { m.DueAt = until.Add(time.Hour) }) // takes of another day
+	f.insert(func(m *hongyan.Message) { m.Priority = hongyan.Urgent })    // of none
+	release := func(most int) int {
+		f.Helper()
+		n, err := f.s.ReleaseCapped(f.ctx, store.CapRelease{AppID: appA, Most: most})
+		f.must(err)
+		return n
+	}
+	same(f, "at first", release(2), 2)
+	same(f, "again while they are queued", release(2), 0)
+	for _, m := range f.claim(10) {
+		if m.Priority != hongyan.Urgent {
+			same(f, "again while one is claimed", release(2), 0)
+			_, err := f.s.CountUser(f.ctx, store.UserDay{AppID: appA, OpenID: m.ToUser, Day: hongyan.PeriodStart("day", f.s.Now())}, m.Seq, 2)
+			f.must(err)
+		}
+	}
+	same(f, "again when they have their places", release(2), 0)
+	same(f, "by one more", release(3), 1)
 }
 
 func userReleased(f *fixture) {

@@ -306,6 +306,13 @@ func newsErased(f *fixture) {
 	for _, c := range claimed { // an endpoint that echoes
 		f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: 1, State: hongyan.DeliveryDone, Status: 200, Answer: string(c.News.Body())}}))
 	}
+	f.must(f.s.PutNews(f.ctx, []hongyan.News{{Type: hongyan.NewsRuleFired, AppID: appA, Data: []byte(`{"refusal":"of ` + userA + `"}`)}}))
+	f.spread()
+	own := []string{"you said " + userA, "answered 500", "you said " + userA}
+	for i, said := range own { // one that says it where errors are made of it
+		c := f.claimNews(id, 1)[0]
+		f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: i + 1, State: hongyan.DeliveryPending, Error: said}}))
+	}
 	_, err = f.s.EraseUser(f.ctx, hongyan.Erasure{AppID: appA, OpenID: userA, Pseudonym: "erased-1"})
 	f.must(err)
 	for _, d := range f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: id}) {
@@ -314,8 +321,13 @@ func newsErased(f *fixture) {
 		}
 		same(f, "answer to another person's is kept", strings.Contains(d.LastAnswer, other), strings.Contains(string(d.News.Data), other))
 	}
+	var errs []string
+	for _, a := range f.history(f.hookDeliveries(store.WebhookDeliveryFilter{WebhookID: id, States: []hongyan.DeliveryState{hongyan.DeliveryPending}})[0].WebhookDelivery.ID) {
+		errs = append(errs, a.Error)
+	}
+	same(f, "errors", errs, []string{store.ErasedError, "answered 500", store.ErasedError})
 	all := f.news()
-	same(f, "types", typesOf(all), []string{hongyan.NewsReceiptUnmatched, hongyan.NewsReceiptUnmatched, hongyan.NewsCancelled, hongyan.NewsRuleFired})
+	same(f, "types", typesOf(all), []string{hongyan.NewsReceiptUnmatched, hongyan.NewsReceiptUnmatched, hongyan.NewsCancelled, hongyan.NewsRuleFired, hongyan.NewsRuleFired})
 	for i, n := range all {
 		if strings.Contains(string(n.Body()), userA) {
 			f.Fatalf("news %d still name the person: %s", i, n.Body())

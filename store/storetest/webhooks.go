@@ -267,9 +267,31 @@ func webhookRedeliver(f *fixture) {
 	same(f, "all it wants, and had", []int{again(store.Redelivery{}), finish()}, []int{3, 3})
 	f.tell(hongyan.NewsQuota)
 	c := f.claimNews(id, 1)[0]
-	same(f, "one under way", again(store.Redelivery{States: []hongyan.DeliveryState{hongyan.DeliveryPending}}), 0)
-	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: 1, State: hongyan.DeliveryPending, DueAt: f.s.Now().Add(time.Hour)}}))
-	same(f, "one that waits", []int{again(store.Redelivery{States: []hongyan.DeliveryState{hongyan.DeliveryPending}}), len(f.claimNews(id, 1))}, []int{1, 1})
+	pending := store.Redelivery{States: []hongyan.DeliveryState{hongyan.DeliveryPending}}
+	fail := func(state hongyan.DeliveryState) {
+		f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: c.Attempts, State: state, DueAt: f.s.Now().Add(time.Hour), Error: "answered 500"}}))
+	}
+	again1 := func(what string, want int) {
+		f.Helper()
+		claimed := f.claimNews(id, 10)
+		if same(f, what, len(claimed), want); len(claimed) > 0 {
+			c = claimed[0]
+		}
+	}
+	for _, state := range []hongyan.DeliveryState{hongyan.DeliveryPending, hongyan.DeliveryGaveUp} {
+		same(f, "one under way", again(pending), 1)
+		again1("while it is", 0)
+		fail(state)
+		again1("when it failed", 1)
+	}
+	fail(hongyan.DeliveryPending)
+	again1("when it failed without being asked for", 0)
+	same(f, "one that waits", again(pending), 1)
+	same(f, "one that is due", again(pending), 1)
+	again1("when it is due", 1)
+	again(pending)
+	f.must(f.s.FinishNews(f.ctx, []store.NewsResult{{ID: c.ID, Attempts: c.Attempts, State: hongyan.DeliveryDone, Status: 200}}))
+	again1("when the one under way was taken", 0)
 	_, _, err := f.s.RedeliverNews(f.ctx, store.Redelivery{WebhookID: "whk_none", Limit: 1})
 	f.wantKind(err, hongyan.NotFound)
 }

@@ -576,7 +576,7 @@ CREATE TABLE webhook_deliveries (
     last_answer TEXT    NOT NULL DEFAULT '',
     last_took   INTEGER NOT NULL DEFAULT 0, -- milliseconds
     created_at  INTEGER NOT NULL,
-    ended_at    INTEGER NOT NULL DEFAULT 0, earlier TEXT NOT NULL DEFAULT '[]', erased INTEGER NOT NULL DEFAULT 0,
+    ended_at    INTEGER NOT NULL DEFAULT 0, earlier TEXT NOT NULL DEFAULT '[]', erased INTEGER NOT NULL DEFAULT 0, again INTEGER NOT NULL DEFAULT 0,
     UNIQUE (news, webhook)
 ) STRICT;
 
