@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +105,9 @@ func readData(dec *jsontext.Decoder) (data messageData, dotted *hongyan.Error, e
 			dotted = addDotted(dotted, string(dec.StackPointer()), key)
 			key = strings.Trim(key, "{} ")
 		}
+		if _, twice := data[key]; twice { // thing1.DATA and {{thing1.DATA}}
+			return nil, nil, badField("duplicate_field", string(dec.StackPointer()), "the key %q is given twice", clip(key)).InChinese("键 %q 出现了两次", clip(key))
+		}
 		if data[key], err = readField(dec); err != nil {
 			return nil, nil, err
 		}
@@ -197,6 +201,24 @@ func wrongNumber(dec *jsontext.Decoder, pointer string, want said) error {
 		got.zh += "；请加上引号，以便原样显示"
 	}
 	return mistyped(pointer, want, got)
+}
+
+// checkedMessage is messageBody for CheckMessage.
+type checkedMessage struct {
+	messageBody
+	Data lintData `json:"data"`
+}
+
+// CheckMessage reads a message as strictly as POST /v1/messages, with the same errors.
+// Values and keys of its data are not judged: they are for the linter.
+func CheckMessage(body []byte) error {
+	var m checkedMessage
+	if err := decodeStrict(body, &m); err != nil {
+		return err
+	}
+	m.AppID = cmp.Or(m.AppID, "-") // whom it is for does not matter
+	_, err := m.request()
+	return err
 }
 
 // request checks the little that is not the engine's to check, and translates.
