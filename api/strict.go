@@ -308,8 +308,8 @@ func nearestField(t reflect.Type, name string) string {
 		return ""
 	}
 	best, bestDistance := "", len(name)/3+2
-	for i := range t.NumField() {
-		known, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(t) {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if known == "" || known == "-" {
 			continue
 		}
