@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"io"
+	"slices"
 	"strings"
 
 	"hongyan/client"
