@@ -1,9 +1,11 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 
 	"hongyan/client"
 	"hongyan/sandbox"
@@ -68,4 +70,40 @@ func TestBadRowsAreToldInChineseToo(t *testing.T) {
 		1: {"1", sandbox.OpenID("", 1), "bad", "有问题", p[0].Rule, "", p[0].Detail, zh[0]},
 		3: {"3", sandbox.OpenID("", 2), "bad", "有问题", p[1].Rule, "", p[1].Detail, zh[1]}})
 	wantFile(t, g, b.ID, "problems.csv", 3, map[int][]string{2: {"3", "openid", "duplicate_openid", p[1].Detail, zh[1], sandbox.OpenID("", 2)}})
+}
+
+// hasChinese reports whether text has a Chinese character.
+func hasChinese(text string) bool {
+	return strings.ContainsFunc(text, func(c rune) bool { return unicode.Is(unicode.Han, c) })
+}
+
+func TestLinesThatCannotBeReadAreToldInChineseToo(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	b := g.createBatch()
+	to := fmt.Sprintf(`{"touser":%q,`, sandbox.OpenID("", 1))
+	for _, c := range []struct{ line, rule, zh string }{
+		{to + `"data":{"character_string1.DATA":"x"}}`, "dot_data_key", `键应为 "character_string1"`},
+		{to + `"data":"{}"}`, "data_is_string", "请勿重复编码"},
+		{to + `"data":{"character_string1":{"value":"x","colour":"#fff"}}}`, "unknown_field", `没有字段 "colour"`},
+		{to + `"temlate":"x"}`, "unknown_field", `没有字段 "temlate"`},
+		{to + `"data":{"character_string1":1001}}`, "wrong_type", "实际为数字 1001；请加上引号"},
+		{`[]`, "wrong_type", "应为对象，实际为数组"},
+		{`{"touser":"a","touser":"b"}`, "duplicate_field", `"touser" 出现了两次`},
+		{`{"touser"`, "bad_json", "JSON 不完整"},
+		{`{} {}`, "bad_json", "请只发送一个值"},
+		{to + `"metadata":1}`, "wrong_type", "应为对象"},
+	} {
+		report, err := g.admin.UploadRecipients(t.Context(), b.ID, strings.NewReader(c.line), client.Upload{ContentType: client.NDJSON, DryRun: true})
+		if err != nil || len(report.Problems) == 0 {
+			t.Fatalf("%s: report %+v, %v", c.line, report, err)
+		}
+		if p := report.Problems[0]; p.Rule != c.rule || !strings.Contains(p.DetailZH, c.zh) {
+			t.Errorf("%s: %s %q, want %s with %q", c.line, p.Rule, p.DetailZH, c.rule, c.zh)
+		}
+	}
+	_, err := g.admin.UploadRecipients(t.Context(), b.ID, strings.NewReader("x"), client.Upload{ContentType: "text/html"})
+	if p, ok := errors.AsType[*client.Problem](err); !ok || p.Code != "unsupported_media_type" || !hasChinese(p.Errors[0].DetailZH) {
+		t.Errorf("text/html: %v", err)
+	}
 }

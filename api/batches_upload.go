@@ -122,16 +122,19 @@ func uploadQuery(q url.Values) (u batch.Upload, sheet string, err error) {
 		case "from":
 			u.From, err = strconv.ParseInt(value, 10, 64)
 			if err != nil || u.From < 1 {
-				return u, "", badField("bad_parameter", "/query/from", "from must be the number of a row, 1 or more, got %q", clip(value))
+				return u, "", badField("bad_parameter", "/query/from", "from must be the number of a row, 1 or more, got %q", clip(value)).
+					InChinese("from 应为行号，不小于 1，当前值为 %q", clip(value))
 			}
 		case "dry_run":
 			if u.DryRun, err = strconv.ParseBool(value); err != nil {
-				return u, "", badField("bad_parameter", "/query/dry_run", "dry_run must be true or false, got %q", clip(value))
+				return u, "", badField("bad_parameter", "/query/dry_run", "dry_run must be true or false, got %q", clip(value)).
+					InChinese("dry_run 应为 true 或 false，当前值为 %q", clip(value))
 			}
 		case "sheet":
 			sheet = value
 		default:
-			return u, "", badField("bad_parameter", "/query/"+clip(name), "there is no parameter %q here; there are from, dry_run and sheet", clip(name))
+			return u, "", badField("bad_parameter", "/query/"+clip(name), "there is no parameter %q here; there are from, dry_run and sheet", clip(name)).
+				InChinese("此处没有参数 %q；有 from、dry_run 和 sheet", clip(name))
 		}
 	}
 	return u, sheet, nil
@@ -159,7 +162,8 @@ func rowsOf(body io.Reader, contentType, sheet string) (rowSource, error) {
 	case "application/octet-stream":
 		return batch.OpenTable(body, "", sheet)
 	}
-	return nil, badField("unsupported_media_type", "/header/Content-Type", "Content-Type %q is none of %s, %s and %s", clip(contentType), client.NDJSON, client.CSV, client.XLSX)
+	return nil, badField("unsupported_media_type", "/header/Content-Type", "Content-Type %q is none of %s, %s and %s", clip(contentType), client.NDJSON, client.CSV, client.XLSX).
+		InChinese("Content-Type %q 不是 %s、%s 或 %s", clip(contentType), client.NDJSON, client.CSV, client.XLSX)
 }
 
 // patientBody is a body of any length. It gives each read its time, and all of them

@@ -3,12 +3,14 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -136,40 +138,57 @@ func (b *bulk[T]) refuse(row int, fields []hongyan.FieldError) {
 	}
 }
 
-// lines reads NDJSON. Empty lines are passed over, and count.
+// part is what was read of NDJSON and is not stored yet.
+type part[T any] struct {
+	rows []T
+	at   []int    // the rows' numbers, from 1
+	bad  []placed // rows that cannot be read, by number
+}
+
+// flush stores a part, and tells its bad rows in their order.
+func (b *bulk[T]) flush(ctx context.Context, p *part[T]) error {
+	var bad []placed
+	var err error
+	if len(p.rows) > 0 {
+		bad, err = b.store(ctx, p.rows)
+	}
+	for _, x := range bad {
+		p.bad = append(p.bad, placed{p.at[x.place], x.fields})
+	}
+	slices.SortStableFunc(p.bad, func(x, y placed) int { return cmp.Compare(x.place, y.place) })
+	for _, x := range p.bad {
+		b.refuse(x.place, x.fields)
+	}
+	p.rows, p.at, p.bad = p.rows[:0], p.at[:0], p.bad[:0]
+	return err
+}
+
+// lines reads NDJSON. Blank lines are no rows: a row's number may be less than its line.
 func (b *bulk[T]) lines(w http.ResponseWriter, r *http.Request) error {
 	in := bufio.NewReaderSize(r.Body, maxRowLine)
-	var rows []T
-	var places []int // the rows' numbers, from 0
-	flush := func() error {
-		bad, err := b.store(r.Context(), rows)
-		for _, p := range bad {
-			b.refuse(places[p.place]+1, p.fields)
-		}
-		rows, places = rows[:0], places[:0]
-		return err
-	}
-	for n := 0; ; n++ {
+	var p part[T]
+	for {
 		_ = huma.SetReadDeadline(w, time.Now().Add(bodyTimeout))
 		line, err := in.ReadSlice('\n')
 		end := errors.Is(err, io.EOF)
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			return badField("line_too_long", "/rows/"+itoa(n+1), "line %d is longer than %d bytes", n+1, maxRowLine)
+			return badField("line_too_long", "/rows/"+itoa(b.rows+1), "row %d is longer than %d bytes", b.rows+1, maxRowLine).
+				InChinese("第 %d 行超过 %d 字节", b.rows+1, maxRowLine)
 		case err != nil && !end:
-			return &hongyan.Error{Kind: hongyan.Invalid, Code: "body_not_read", Message: fmt.Sprintf("the body broke off in line %d; %d rows before it are stored", n+1, b.rows-len(rows)), Err: err}
+			return &hongyan.Error{Kind: hongyan.Invalid, Code: "body_not_read", Message: fmt.Sprintf("the body broke off in row %d; the first %d rows were taken", b.rows+1, b.rows-len(p.rows)-len(p.bad)), Err: err}
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			b.rows++
 			var one T
 			if err := decodeStrict(line, &one); err != nil {
-				b.refuse(n+1, fieldsOf(err))
+				p.bad = append(p.bad, placed{b.rows, fieldsOf(err)})
 			} else {
-				rows, places = append(rows, one), append(places, n)
+				p.rows, p.at = append(p.rows, one), append(p.at, b.rows)
 			}
 		}
-		if len(rows) == bulkChunk || end && len(rows) > 0 {
-			if err := flush(); err != nil {
+		if end || len(p.rows)+len(p.bad) == bulkChunk {
+			if err := b.flush(r.Context(), &p); err != nil {
 				return err
 			}
 		}

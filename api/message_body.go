@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -85,9 +86,10 @@ func readData(dec *jsontext.Decoder) (data messageData, dotted *hongyan.Error, e
 		return nil, nil, dec.SkipValue()
 	case jsontext.KindBeginObject:
 	case jsontext.KindString:
-		return nil, nil, badField("data_is_string", string(dec.StackPointer()), "data must be a JSON object, not a string that contains JSON; do not encode it twice")
+		return nil, nil, badField("data_is_string", string(dec.StackPointer()), "data must be a JSON object, not a string that contains JSON; do not encode it twice").
+			InChinese("data 应为 JSON 对象，而不是内含 JSON 的字符串；请勿重复编码")
 	default:
-		return nil, nil, wrongType(dec, "an object")
+		return nil, nil, wrongType(dec, anObject)
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, nil, err
@@ -103,6 +105,9 @@ func readData(dec *jsontext.Decoder) (data messageData, dotted *hongyan.Error, e
 			dotted = addDotted(dotted, string(dec.StackPointer()), key)
 			key = strings.Trim(key, "{} ")
 		}
+		if _, twice := data[key]; twice { // thing1.DATA and {{thing1.DATA}}
+			return nil, nil, badField("duplicate_field", string(dec.StackPointer()), "the key %q is given twice", clip(key)).InChinese("键 %q 出现了两次", clip(key))
+		}
 		if data[key], err = readField(dec); err != nil {
 			return nil, nil, err
 		}
@@ -113,7 +118,8 @@ func readData(dec *jsontext.Decoder) (data messageData, dotted *hongyan.Error, e
 
 func addDotted(e *hongyan.Error, pointer, key string) *hongyan.Error {
 	short := strings.Trim(strings.TrimSuffix(strings.TrimRight(key, "} "), dotData), "{ ")
-	found := badField("dot_data_key", pointer, "the key is %q, not %q: .DATA belongs to the template's text only", clip(short), clip(key))
+	found := badField("dot_data_key", pointer, "the key is %q, not %q: .DATA belongs to the template's text only", clip(short), clip(key)).
+		InChinese("键应为 %q，而不是 %q：.DATA 只属于模板正文", clip(short), clip(key))
 	if e == nil {
 		return found
 	}
@@ -133,7 +139,7 @@ func readField(dec *jsontext.Decoder) (wechat.Field, error) {
 	case jsontext.KindBeginObject:
 		return readFieldObject(dec)
 	default:
-		return wechat.Field{}, wrongType(dec, "a string or {\"value\":…}")
+		return wechat.Field{}, wrongType(dec, dataString)
 	}
 }
 
@@ -153,10 +159,11 @@ func readFieldObject(dec *jsontext.Decoder) (field wechat.Field, err error) {
 		case "color":
 			to = &field.Color
 		default:
-			return field, badField("unknown_field", string(dec.StackPointer()), "there is no field %q here; a value has value and color", clip(key))
+			return field, badField("unknown_field", string(dec.StackPointer()), "there is no field %q here; a value has value and color", clip(key)).
+				InChinese("此处没有字段 %q；一个值只有 value 和 color", clip(key))
 		}
 		if dec.PeekKind() != jsontext.KindString {
-			return field, wrongType(dec, "a string")
+			return field, wrongType(dec, aString)
 		}
 		value, err := dec.ReadToken()
 		if err != nil {
@@ -170,7 +177,7 @@ func readFieldObject(dec *jsontext.Decoder) (field wechat.Field, err error) {
 
 // wrongType is an error about the value dec would read next. A value that is
 // no JSON at all is reported as that.
-func wrongType(dec *jsontext.Decoder, want string) error {
+func wrongType(dec *jsontext.Decoder, want said) error {
 	pointer, kind := string(dec.StackPointer()), dec.PeekKind()
 	switch kind {
 	case jsontext.KindInvalid:
@@ -183,16 +190,35 @@ func wrongType(dec *jsontext.Decoder, want string) error {
 	}
 }
 
-func wrongNumber(dec *jsontext.Decoder, pointer, want string) error {
+func wrongNumber(dec *jsontext.Decoder, pointer string, want said) error {
 	number, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
 	got := gotWords(pointer, jsontext.KindNumber, number)
-	if strings.HasPrefix(want, "a string") {
-		got += "; put it in quotes, so that it is shown as it is written"
+	if want == aString || want == dataString {
+		got.en += "; put it in quotes, so that it is shown as it is written"
+		got.zh += "；请加上引号，以便原样显示"
 	}
 	return mistyped(pointer, want, got)
+}
+
+// checkedMessage is messageBody for CheckMessage.
+type checkedMessage struct {
+	messageBody
+	Data lintData `json:"data"`
+}
+
+// CheckMessage reads a message as strictly as POST /v1/messages, with the same errors.
+// Values and keys of its data are not judged: they are for the linter.
+func CheckMessage(body []byte) error {
+	var m checkedMessage
+	if err := decodeStrict(body, &m); err != nil {
+		return err
+	}
+	m.AppID = cmp.Or(m.AppID, "-") // whom it is for does not matter
+	_, err := m.request()
+	return err
 }
 
 // request checks the little that is not the engine's to check, and translates.
@@ -247,7 +273,7 @@ func metadataObject(v jsontext.Value) ([]byte, error) {
 	case len(v) == 0 || kind == jsontext.KindNull:
 		return nil, nil
 	case kind != jsontext.KindBeginObject:
-		return nil, mistyped("/metadata", "an object", gotWords("/metadata", kind, v))
+		return nil, mistyped("/metadata", anObject, gotWords("/metadata", kind, v))
 	default:
 		return v, nil
 	}

@@ -54,7 +54,7 @@ func TestFormIDsAreStoredOneByOneInListsAndInLines(t *testing.T) {
 		}
 	}
 	s = stored(g.do("POST", formsPath, strings.TrimSuffix(lines.String(), "\n"), "Content-Type", "application/x-ndjson"))
-	if s.Rows != 1205 || s.Stored != 1203 || s.Bad != 2 || s.Problems[0].Row != 703 || s.Problems[1].Row != 1104 {
+	if s.Rows != 1205 || s.Stored != 1203 || s.Bad != 2 || s.Problems[0].Row != 702 || s.Problems[1].Row != 1103 {
 		t.Errorf("lines: %+v", s)
 	}
 	list, err := g.admin.FormIDs(t.Context(), sandbox.SeedMiniAppID, client.ListFilter{OpenID: user, Limit: 1})
@@ -215,5 +215,26 @@ func TestAnOldTemplateIsConverted(t *testing.T) {
 	a := g.do("POST", "/v1/accounts/"+sandbox.SeedMiniAppID+"/templates/none/convert", "{}")
 	if p := a.problem(t); a.status != 404 || p.Code != "unknown_template" {
 		t.Errorf("an unknown one: %d %s", a.status, p.Code)
+	}
+}
+
+func TestBadRowsOfFormIDsAreInOrderAndInChineseToo(t *testing.T) {
+	g := newGateway(t)
+	g.seed()
+	rows := []string{`{"openid":"me","form_id":"a"}`, `{"what":1}`, "", `{"openid":"me","form_id":"the formId is a mock one"}`, `nope`, `{"openid":1}`,
+		`{"openid":"` + sandbox.OpenID("", 1) + `","prepay_id":"wx1","sends":2}`, `{"openid":"me","openid":"me"}`}
+	done, err := g.admin.AddFormLines(t.Context(), sandbox.SeedMiniAppID, []byte(strings.Join(rows, "\n")))
+	if err != nil || done.Rows != 7 || done.Bad != 7 {
+		t.Fatalf("%v: %+v", err, done)
+	}
+	for i, p := range done.Problems {
+		if p.Row != i+1 {
+			t.Errorf("problem %d is of row %d", i+1, p.Row)
+		}
+		for _, e := range p.Errors {
+			if !hasChinese(e.DetailZH) {
+				t.Errorf("row %d: %q has no Chinese: %q", p.Row, e.Detail, e.DetailZH)
+			}
+		}
 	}
 }

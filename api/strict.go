@@ -96,7 +96,7 @@ var strictOptions = json.JoinOptions(json.RejectUnknownMembers(true))
 // been put into the wrong field.
 func decodeStrict(data []byte, v any) error {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return badField("bad_json", "", "the body is empty; it must be a JSON object")
+		return badField("bad_json", "", "the body is empty; it must be a JSON object").InChinese("内容为空；应为一个 JSON 对象")
 	}
 	if err := json.Unmarshal(data, v, strictOptions); err != nil {
 		return explainJSON(data, err)
@@ -134,9 +134,9 @@ func explainJSON(data []byte, err error) *hongyan.Error {
 		return explainType(data, s)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return badField("bad_json", "", "the JSON ends too early")
+		return badField("bad_json", "", "the JSON ends too early").InChinese("JSON 不完整，提前结束")
 	}
-	e := badField("bad_json", "", "the body is not JSON")
+	e := badField("bad_json", "", "the body is not JSON").InChinese("内容不是 JSON")
 	e.Err = err
 	return e
 }
@@ -145,15 +145,16 @@ func explainSyntax(data []byte, s *jsontext.SyntacticError) *hongyan.Error {
 	pointer := string(s.JSONPointer)
 	switch {
 	case errors.Is(s, jsontext.ErrDuplicateName):
-		return badField("duplicate_field", pointer, "the field %q is given twice", s.JSONPointer.LastToken())
+		return badField("duplicate_field", pointer, "the field %q is given twice", s.JSONPointer.LastToken()).InChinese("字段 %q 出现了两次", s.JSONPointer.LastToken())
 	case errors.Is(s, io.ErrUnexpectedEOF):
-		return badField("bad_json", pointer, "the JSON ends too early, at byte %d", s.ByteOffset)
+		return badField("bad_json", pointer, "the JSON ends too early, at byte %d", s.ByteOffset).InChinese("JSON 不完整，在第 %d 字节处结束", s.ByteOffset)
 	case strings.Contains(s.Err.Error(), "UTF-8"):
-		return badField("bad_json", pointer, "the text is not UTF-8, at byte %d", s.ByteOffset)
+		return badField("bad_json", pointer, "the text is not UTF-8, at byte %d", s.ByteOffset).InChinese("文本不是 UTF-8，位于第 %d 字节", s.ByteOffset)
 	case followsValue(data, s.ByteOffset):
-		return badField("bad_json", pointer, "the JSON value is complete and more text follows it, at byte %d; send one value", s.ByteOffset)
+		return badField("bad_json", pointer, "the JSON value is complete and more text follows it, at byte %d; send one value", s.ByteOffset).
+			InChinese("JSON 值已完整，其后还有内容，位于第 %d 字节；请只发送一个值", s.ByteOffset)
 	default:
-		return badField("bad_json", pointer, "not JSON, at byte %d", s.ByteOffset)
+		return badField("bad_json", pointer, "not JSON, at byte %d", s.ByteOffset).InChinese("不是 JSON，位于第 %d 字节", s.ByteOffset)
 	}
 }
 
@@ -172,17 +173,17 @@ func explainType(data []byte, s *json.SemanticError) *hongyan.Error {
 	case slices.Contains(timeTypes, s.GoType) && s.JSONKind == jsontext.KindString:
 		return badTime(pointer, plainText(memberAt(data, s.JSONPointer)))
 	case slices.Contains(timeTypes, s.GoType):
-		return mistyped(pointer, "a time in a string", gotWords(pointer, s.JSONKind, memberAt(data, s.JSONPointer)))
+		return mistyped(pointer, said{"a time in a string", "字符串形式的时间"}, gotWords(pointer, s.JSONKind, memberAt(data, s.JSONPointer)))
 	case s.GoType == nil:
-		return badField("wrong_type", pointer, "the value does not fit this field")
+		return badField("wrong_type", pointer, "the value does not fit this field").InChinese("该值不适用于此字段")
 	default:
 		return mistyped(pointer, typeWord(s.GoType), gotWords(pointer, s.JSONKind, memberAt(data, s.JSONPointer)))
 	}
 }
 
 // mistyped is an error about a value of the wrong JSON type.
-func mistyped(pointer, want, got string) *hongyan.Error {
-	e := badField("wrong_type", pointer, "expected %s, got %s", want, got)
+func mistyped(pointer string, want, got said) *hongyan.Error {
+	e := badField("wrong_type", pointer, "expected %s, got %s", want.en, got.en).InChinese("应为%s，实际为%s", want.zh, got.zh)
 	if pointer != "" {
 		e.Message = pointer + ": " + e.Message
 	}
@@ -191,7 +192,8 @@ func mistyped(pointer, want, got string) *hongyan.Error {
 
 // badTime is an error about text that is no time.
 func badTime(pointer, text string) *hongyan.Error {
-	return badField("bad_time", pointer, "%q is not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00", clip(text))
+	return badField("bad_time", pointer, "%q is not a time of RFC 3339 with an offset, such as 2026-11-20T09:30:00+08:00", clip(text)).
+		InChinese("%q 不是带时区的 RFC 3339 时间，例如 2026-11-20T09:30:00+08:00", clip(text))
 }
 
 // memberAt returns the value of the member of an object that pointer names; nil
@@ -220,11 +222,11 @@ func plainText(v jsontext.Value) (text string) {
 var secretFields = []string{"secret", "token", "aes_key", "failed_token", "access_token", "token_url", "egress_proxy"}
 
 // gotWords says what stood at pointer: a number in full, of anything else the type.
-func gotWords(pointer string, kind jsontext.Kind, value jsontext.Value) string {
+func gotWords(pointer string, kind jsontext.Kind, value jsontext.Value) said {
 	if kind != jsontext.KindNumber || len(value) == 0 || slices.Contains(secretFields, jsontext.Pointer(pointer).LastToken()) {
 		return kindWord(kind)
 	}
-	return "the number " + clip(string(value))
+	return said{"the number " + clip(string(value)), "数字 " + clip(string(value))}
 }
 
 // maxName bounds a field name that is repeated in an answer, in bytes.
@@ -233,50 +235,66 @@ const maxName = 64
 func unknownField(s *json.SemanticError) *hongyan.Error {
 	name := s.JSONPointer.LastToken()
 	if len(name) > maxName {
-		return badField("unknown_field", string(s.JSONPointer.Parent()), "there is a field here whose name is %d bytes long", len(name))
+		return badField("unknown_field", string(s.JSONPointer.Parent()), "there is a field here whose name is %d bytes long", len(name)).
+			InChinese("此处有一个名称长达 %d 字节的字段", len(name))
 	}
-	detail := fmt.Sprintf("there is no field %q here", name)
+	detail := said{fmt.Sprintf("there is no field %q here", name), fmt.Sprintf("此处没有字段 %q", name)}
 	if meant := nearestField(s.GoType, name); meant != "" {
-		detail += fmt.Sprintf("; did you mean %q?", meant)
+		detail.en += fmt.Sprintf("; did you mean %q?", meant)
+		detail.zh += fmt.Sprintf("；是否应为 %q？", meant)
 	}
-	return badField("unknown_field", string(s.JSONPointer), "%s", detail)
+	return badField("unknown_field", string(s.JSONPointer), "%s", detail.en).InChinese("%s", detail.zh)
 }
 
-func kindWord(k jsontext.Kind) string {
+// said is one thing in English and in Chinese.
+type said struct{ en, zh string }
+
+// The types of JSON as people call them.
+var (
+	aString    = said{"a string", "字符串"}
+	aNumber    = said{"a number", "数字"}
+	aWhole     = said{"a whole number", "整数"}
+	trueFalse  = said{"true or false", "true 或 false"}
+	anObject   = said{"an object", "对象"}
+	anArray    = said{"an array", "数组"}
+	dataString = said{"a string or {\"value\":…}", "字符串或 {\"value\":…}"}
+)
+
+func kindWord(k jsontext.Kind) said {
 	switch k {
 	case jsontext.KindString:
-		return "a string"
+		return aString
 	case jsontext.KindNumber:
-		return "a number"
+		return aNumber
 	case jsontext.KindTrue, jsontext.KindFalse:
-		return "true or false"
+		return trueFalse
 	case jsontext.KindNull:
-		return "null"
+		return said{"null", " null"}
 	case jsontext.KindBeginObject:
-		return "an object"
+		return anObject
 	case jsontext.KindBeginArray:
-		return "an array"
+		return anArray
 	default:
-		return "something else"
+		return said{"something else", "其他内容"}
 	}
 }
 
-func typeWord(t reflect.Type) string {
+func typeWord(t reflect.Type) said {
 	switch t.Kind() {
 	case reflect.Pointer:
 		return typeWord(t.Elem())
 	case reflect.String:
-		return "a string"
+		return aString
 	case reflect.Bool:
-		return "true or false"
+		return trueFalse
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return "a whole number"
+		return aWhole
 	case reflect.Float32, reflect.Float64:
-		return "a number"
+		return aNumber
 	case reflect.Slice, reflect.Array:
-		return "an array"
+		return anArray
 	default:
-		return "an object"
+		return anObject
 	}
 }
 
@@ -290,8 +308,8 @@ func nearestField(t reflect.Type, name string) string {
 		return ""
 	}
 	best, bestDistance := "", len(name)/3+2
-	for i := range t.NumField() {
-		known, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for _, field := range reflect.VisibleFields(t) {
+		known, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if known == "" || known == "-" {
 			continue
 		}

@@ -39,7 +39,7 @@ type FormIDsRequest struct {
 
 // RowProblem is an entry of a list that was not taken.
 type RowProblem struct {
-	Row    int          `json:"row" doc:"Its place in what was sent, from 1."`
+	Row    int          `json:"row" doc:"Its place in what was sent, from 1; blank lines do not count."`
 	Errors []FieldError `json:"errors" nullable:"false"`
 }
 
@@ -186,6 +186,12 @@ type Successor struct {
 // that break a rule are told in Problems.
 func (c *Client) AddFormIDs(ctx context.Context, appID string, items []FormIDRequest) (FormIDsStored, error) {
 	return one[FormIDsStored](ctx, c, call{method: http.MethodPost, path: accountPath(appID, "/form_ids"), body: FormIDsRequest{items}})
+}
+
+// AddFormLines is AddFormIDs with NDJSON, an entry a line. Blank lines are no rows. The
+// gateway judges the lines; Problems has the first 100 bad ones, by row.
+func (c *Client) AddFormLines(ctx context.Context, appID string, lines []byte) (FormIDsStored, error) {
+	return one[FormIDsStored](ctx, c, call{method: http.MethodPost, path: accountPath(appID, "/form_ids"), body: lines, header: http.Header{"Content-Type": {NDJSON}}})
 }
 
 // AddFormID stores one.

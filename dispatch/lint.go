@@ -120,6 +120,11 @@ func (l *Lint) judge(en *entry, a *hongyan.Account, r *Request) {
 	if l.Data == nil {
 		l.Data = Data{}
 	}
+	dotted := func(v wechat.ValueProblem) bool { // told already
+		_, there := r.Data[v.Key+".DATA"]
+		return there && v.Kind == wechat.ProblemMissing
+	}
+	j.broken, j.advice = slices.DeleteFunc(j.broken, dotted), slices.DeleteFunc(j.advice, dotted)
 	for i := range j.broken {
 		l.problem(Refused, &j.broken[i])
 	}

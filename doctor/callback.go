@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -146,7 +147,8 @@ func publicOnly(list []string) (kept []string) {
 
 // templates compares WeChat's list with ours, and names those that are banned.
 func (p *patient) templates(ctx context.Context, r *report) error {
-	if err := p.banned(ctx, r); err != nil {
+	banned, err := p.banned(ctx, r)
+	if err != nil {
 		return err
 	}
 	if p.cfg.Drift == nil || p.account.Kind == hongyan.MiniProgram { // WeChat lists none of theirs
@@ -165,21 +167,22 @@ func (p *patient) templates(ctx context.Context, r *report) error {
 	}
 	sync := say("hongyan template sync %s", "执行 hongyan template sync %s", p.account.AppID)
 	if n := len(d.Missing); n > 0 {
-		r.add(Warning, "templates_gone", say("%d templates that messages may name are gone at WeChat: %s", "有 %d 个模板在微信侧已不存在：%s", n, some(d.Missing)), sync)
+		r.add(Warning, "templates_gone", say("%[1]s gone at WeChat that messages may name: %[3]s", "有 %[2]d 个模板在微信侧已不存在：%[3]s", templatesAre(n), n, some(d.Missing)), sync)
 	}
 	if n := len(d.Added) + len(d.Updated); n > 0 {
-		r.add(Note, "templates_differ", say("%d templates are new at WeChat or have another text there: %s", "有 %d 个模板在微信侧为新增或内容不同：%s", n, some(append(d.Added, d.Updated...))), sync)
+		r.add(Note, "templates_differ", say("%[1]s new at WeChat or different there: %[3]s", "有 %[2]d 个模板在微信侧为新增或内容不同：%[3]s", templatesAre(n), n, some(append(d.Added, d.Updated...))), sync)
 	}
-	if len(d.Missing)+len(d.Added)+len(d.Updated) == 0 {
-		r.ok(say("the %d templates are as WeChat lists them", "%d 个模板与微信侧一致", d.Same))
+	if banned+len(d.Missing)+len(d.Added)+len(d.Updated) == 0 {
+		r.ok(say("%[1]s known, as WeChat lists them", "%[2]d 个模板与微信侧一致", templatesAre(d.Same), d.Same))
 	}
 	return nil
 }
 
-func (p *patient) banned(ctx context.Context, r *report) error {
+// banned names the templates that are banned, and returns how many they are.
+func (p *patient) banned(ctx context.Context, r *report) (int, error) {
 	list, err := p.cfg.Store.Templates(ctx, p.account.AppID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var ids []string
 	for i := range list {
@@ -188,10 +191,18 @@ func (p *patient) banned(ctx context.Context, r *report) error {
 		}
 	}
 	if len(ids) > 0 {
-		r.add(Problem, "templates_banned", say("%d templates are banned, and their messages are held: %s", "有 %d 个模板被封禁，其消息已挂起：%s", len(ids), some(ids)),
+		r.add(Problem, "templates_banned", say("%[1]s banned, and messages for what is banned are held: %[3]s", "有 %[2]d 个模板被封禁，其消息已挂起：%[3]s", templatesAre(len(ids)), len(ids), some(ids)),
 			say("settle it with WeChat, then: hongyan template sync %s", "与微信侧处理后执行 hongyan template sync %s", p.account.AppID))
 	}
-	return nil
+	return len(ids), nil
+}
+
+// templatesAre is how many templates are, as "1 template is" or "2 templates are".
+func templatesAre(n int) string {
+	if n == 1 {
+		return "1 template is"
+	}
+	return strconv.Itoa(n) + " templates are"
 }
 
 // some writes up to three ids.

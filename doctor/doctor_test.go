@@ -305,7 +305,7 @@ func TestTroubles(t *testing.T) {
 		}, "templates", []string{"warning templates_gone", "note templates_differ"}, sandbox.SeedTemplateQueue},
 		{"a banned template", func(w *ward) {
 			w.must(w.store.SetTemplateStatus(w.Context(), service, sandbox.SeedTemplateOrder, "banned", "43116"))
-		}, "templates", []string{"problem templates_banned", "ok ok"}, ""},
+		}, "templates", []string{"problem templates_banned"}, "1 template is banned, "},
 		{"no list of templates", func(w *ward) { w.fault("/cgi-bin/template/get_all_private_template", 48001) }, "templates", []string{"warning templates_not_listed"}, "errcode 48001"},
 
 		{"the quota is used up", func(w *ward) { w.quota[0].Used, w.quota[0].Remaining = 100_000, 0 }, "quota", []string{"problem quota_used_up"}, "account/day: 100000 of 100000 used; messages wait until 2000-01-01"},

@@ -76,7 +76,7 @@ func (k *Keeper) AddForms(ctx context.Context, a *hongyan.Account, entries []Ent
 		case store.FormKnown:
 			done.Known++
 		case store.FormOfAnother:
-			done.Problems = append(done.Problems, Problem{places[i], entries[places[i]].fault("is stored already, for another user: WeChat would refuse it with 41028")})
+			done.Problems = append(done.Problems, Problem{places[i], entries[places[i]].fault("is stored already, for another user: WeChat would refuse it with 41028", "已存在，且属于另一用户：微信会以 41028 拒绝")})
 		case store.FormNoAccount:
 			return Added{}, hongyan.Errorf(hongyan.NotFound, "unknown_account", "there is no account %q", a.AppID)
 		}
@@ -103,43 +103,44 @@ func (e *Entry) form(a *hongyan.Account, now time.Time) hongyan.FormID {
 func (e *Entry) paid() bool { return e.PrepayID != "" || strings.HasPrefix(e.FormID, "wx") }
 
 // fault is a problem with the id.
-func (e *Entry) fault(format string, args ...any) []hongyan.FieldError {
+func (e *Entry) fault(en, zh string, args ...any) []hongyan.FieldError {
 	pointer, id := "/form_id", e.FormID
 	if e.PrepayID != "" {
 		pointer, id = "/prepay_id", e.PrepayID
 	}
-	return []hongyan.FieldError{{Pointer: pointer, Detail: fmt.Sprintf("%q ", clip(id)) + fmt.Sprintf(format, args...)}}
+	return []hongyan.FieldError{{Pointer: pointer, Detail: fmt.Sprintf("%q ", clip(id)) + fmt.Sprintf(en, args...),
+		DetailZH: fmt.Sprintf("%q ", clip(id)) + fmt.Sprintf(zh, args...)}}
 }
 
 // check returns every rule the entry breaks.
 func (e *Entry) check(now time.Time) (fields []hongyan.FieldError) {
-	add := func(pointer, format string, args ...any) {
-		fields = append(fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+	add := func(pointer, en, zh string, args ...any) {
+		fields = append(fields, hongyan.FieldError{Pointer: pointer, Detail: fmt.Sprintf(en, args...), DetailZH: fmt.Sprintf(zh, args...)})
 	}
 	if !hongyan.ValidOpenID(e.OpenID) {
-		add("/openid", "%q is not an openid: 28 characters, an \"o\" first, then letters, digits, \"-\" and \"_\"", clip(e.OpenID))
+		add("/openid", "%q is not an openid: 28 characters, an \"o\" first, then letters, digits, \"-\" and \"_\"", "%q 不是 openid：应为 28 个字符，以 \"o\" 开头，其余为字母、数字、\"-\" 和 \"_\"", clip(e.OpenID))
 	}
 	switch id := cmp.Or(e.PrepayID, e.FormID); {
 	case e.FormID != "" && e.PrepayID != "":
-		add("/prepay_id", "give form_id or prepay_id, not both")
+		add("/prepay_id", "give form_id or prepay_id, not both", "form_id 与 prepay_id 只能填一个")
 	case id == "":
-		add("/form_id", "form_id or prepay_id is missing")
+		add("/form_id", "form_id or prepay_id is missing", "缺少 form_id 或 prepay_id")
 	case id == mockForm:
-		fields = append(fields, e.fault("is what the developer tools give in place of a formId: try on a phone")...)
+		fields = append(fields, e.fault("is what the developer tools give in place of a formId: try on a phone", "是开发者工具给出的模拟 formId：请在手机上测试")...)
 	case len(id) > maxFormID || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
-		fields = append(fields, e.fault("is not a form_id: 1 to %d visible ASCII characters", maxFormID)...)
+		fields = append(fields, e.fault("is not a form_id: 1 to %d visible ASCII characters", "不是 form_id：应为 1 到 %d 个可见的 ASCII 字符", maxFormID)...)
 	case e.Sends > 1 && !e.paid():
-		add("/sends", "%d: a submitted form serves one message (S87)", e.Sends)
+		add("/sends", "%d: a submitted form serves one message (S87)", "%d：一次提交的表单只能发送一条消息（S87）", e.Sends)
 	}
 	if e.Sends != 0 && !slices.Contains(hongyan.PaidSends, e.Sends) {
-		add("/sends", "%d is neither 1 nor 3", e.Sends)
+		add("/sends", "%d is neither 1 nor 3", "%d 既不是 1 也不是 3", e.Sends)
 	}
 	switch at := e.ObtainedAt; {
 	case at.IsZero():
 	case at.Sub(now) > maxSkew:
-		add("/obtained_at", "%s is in the future (now %s)", at.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
+		add("/obtained_at", "%s is in the future (now %s)", "%s 在将来（现在是 %s）", at.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
 	case !now.Before(at.Add(hongyan.FormLife)):
-		add("/obtained_at", "%s is 7 days ago or more: it has expired", at.UTC().Format(time.RFC3339))
+		add("/obtained_at", "%s is 7 days ago or more: it has expired", "%s 是 7 天以前或更早，已过期", at.UTC().Format(time.RFC3339))
 	}
 	return fields
 }

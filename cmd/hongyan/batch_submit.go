@@ -345,15 +345,18 @@ func tellProblems(out *printer, report *client.BatchReport, bad int64) {
 	}
 }
 
-// problems prints what is wrong with rows.
+// problems prints what is wrong with rows, in English and on the next line in Chinese.
 func (p *printer) problems(all []client.BatchProblem) {
-	rows := make([][]cell, len(all))
-	for i, x := range all {
+	rows := make([][]cell, 0, 2*len(all))
+	for _, x := range all {
 		detail := x.Detail
 		if x.Value != "" && !strings.Contains(detail, x.Value) {
 			detail += fmt.Sprintf(" (%q)", x.Value)
 		}
-		rows[i] = []cell{number(x.Row), text(cmp.Or(x.Column, "-")), {x.Rule, red}, text(detail)}
+		rows = append(rows, []cell{number(x.Row), text(cmp.Or(x.Column, "-")), {x.Rule, red}, text(detail)})
+		if x.DetailZH != "" {
+			rows = append(rows, []cell{{}, {}, {}, text(x.DetailZH)})
+		}
 	}
 	heads := []string{"ROW", "COLUMN", "RULE", "WHAT IS WRONG"}
 	p.fit(heads, rows)

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -120,7 +119,10 @@ func (c *miniAdd) Run(ctx context.Context, w *surroundings) error {
 func (c *miniAdd) shownAdded(out *printer, done *client.FormIDsStored) {
 	out.line("%d stored, %d known before, %d bad; %d messages that waited go now", done.Stored, done.Known, done.Bad, done.Released)
 	for _, p := range done.Problems {
-		out.line("row %d: %s", p.Row, problemWords(p.Errors))
+		out.line("row %d: %s", p.Row, problemWords(p.Errors, func(e client.FieldError) string { return e.Detail }))
+		if zh := problemWords(p.Errors, func(e client.FieldError) string { return e.DetailZH }); zh != "" {
+			out.line("  %s", zh)
+		}
 	}
 	if done.Bad > 0 {
 		out.next("mend those rows and give the file again: what is stored counts as known")
@@ -129,14 +131,17 @@ func (c *miniAdd) shownAdded(out *printer, done *client.FormIDsStored) {
 	out.next("hongyan mini forms %s", c.AppID)
 }
 
-func problemWords(errors []client.FieldError) string {
+// problemWords joins what detail says of each field; what has none is left out.
+func problemWords(errors []client.FieldError, detail func(client.FieldError) string) string {
 	var words []string
 	for _, e := range errors {
-		if field := strings.TrimPrefix(e.Pointer, "/"); field != "" {
-			words = append(words, field+": "+e.Detail)
-			continue
+		said := detail(e)
+		if field := strings.TrimPrefix(e.Pointer, "/"); field != "" && said != "" {
+			said = field + ": " + said
 		}
-		words = append(words, e.Detail)
+		if said != "" {
+			words = append(words, said)
+		}
 	}
 	return strings.Join(words, "; ")
 }
@@ -165,53 +170,42 @@ func (c *miniAdd) addFile(ctx context.Context, w *surroundings, gateway *client.
 		return done, err
 	}
 	done.Problems = []client.RowProblem{}
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(nil, 1<<20)
-	var rows []client.FormIDRequest
-	var places []int
-	flush := func() error {
-		part, err := gateway.AddFormIDs(ctx, c.AppID, rows)
-		if err != nil {
-			return apiError(gateway, err)
-		}
-		done.Stored += part.Stored
-		done.Known += part.Known
-		done.Bad += part.Bad
-		done.Released += part.Released
-		for _, p := range part.Problems {
-			p.Row = places[p.Row-1]
-			done.Problems = append(done.Problems, p)
-		}
-		rows, places = rows[:0], places[:0]
-		return nil
-	}
-	for n := 1; lines.Scan(); n++ {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
+	var part []byte
+	rows := 0
+	for line := range bytes.Lines(bytes.TrimPrefix(raw, []byte("\uFEFF"))) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		done.Rows++
-		var one client.FormIDRequest
-		d := json.NewDecoder(bytes.NewReader(line))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&one); err != nil {
-			done.Bad++
-			done.Problems = append(done.Problems, client.RowProblem{Row: n, Errors: []client.FieldError{{Detail: "not an entry: " + err.Error()}}})
-			continue
-		}
-		if rows, places = append(rows, one), append(places, n); len(rows) == formRows {
-			if err := flush(); err != nil {
+		part = append(append(part, line...), '\n')
+		if rows++; rows == formRows {
+			if err := c.addPart(ctx, gateway, part, &done); err != nil {
 				return done, err
 			}
+			part, rows = part[:0], 0
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return done, wrongUse("one entry a line", "--file: %v", err)
-	}
-	if len(rows) > 0 {
-		err = flush()
+	if rows > 0 {
+		err = c.addPart(ctx, gateway, part, &done)
 	}
 	return done, err
+}
+
+// addPart stores lines and adds to done what became of them.
+func (c *miniAdd) addPart(ctx context.Context, gateway *client.Client, lines []byte, done *client.FormIDsStored) error {
+	part, err := gateway.AddFormLines(ctx, c.AppID, lines)
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	for _, p := range part.Problems {
+		p.Row += done.Rows
+		done.Problems = append(done.Problems, p)
+	}
+	done.Rows += part.Rows
+	done.Stored += part.Stored
+	done.Known += part.Known
+	done.Bad += part.Bad
+	done.Released += part.Released
+	return nil
 }
 
 type miniConsents struct {
@@ -237,7 +231,7 @@ func (c *miniConsents) Run(ctx context.Context, w *surroundings) error {
 	out := w.out()
 	if len(list.Items) == 0 {
 		out.line("nothing is known: no event and no report has come of such a user and template")
-		out.next("hongyan account list")
+		out.next("hongyan template list %s", c.AppID)
 		return nil
 	}
 	rows := make([][]cell, len(list.Items))
@@ -290,7 +284,7 @@ func (c *miniConvert) Run(ctx context.Context, w *surroundings) error {
 		Title: c.Title, Content: unescapeLines(c.Content), Example: unescapeLines(c.Example),
 	})
 	if err != nil {
-		return flagNames{"/content": "--content"}.apiError(gateway, err)
+		return c.refused(gateway, err)
 	}
 	if c.JSON {
 		return w.json(done)
@@ -313,6 +307,16 @@ func (c *miniConvert) Run(ctx context.Context, w *surroundings) error {
 	}
 	out.next("hongyan template put %s TEMPLATE_ID --title TITLE --content CONTENT", c.AppID)
 	return nil
+}
+
+// refused is apiError with a cure that helps: WeChat lists no templates of form_ids.
+func (c *miniConvert) refused(gateway *client.Client, err error) error {
+	told := flagNames{"/content": "--content"}.apiError(gateway, err)
+	p, refused := errors.AsType[*client.Problem](err)
+	if own, ok := errors.AsType[*commandError](told); ok && refused && p.Code == "unknown_template" {
+		own.cure = fmt.Sprintf("hongyan template put %s %s --title TITLE --content CONTENT registers it: WeChat lists none of its kind; or give --content", c.AppID, c.TemplateID)
+	}
+	return told
 }
 
 // unescapeLines lets a shell give lines as \n.

@@ -33,7 +33,8 @@ func (names flagNames) apiError(c *client.Client, err error) error {
 	return err
 }
 
-// words says what the gateway refused, a line for each field, and the advice
+// words says what the gateway refused, a line for each field and below it the same in
+// Chinese, and the advice
 // that came with it.
 func (names flagNames) words(p *client.Problem) (what, hint string) {
 	if len(p.Errors) == 0 {
@@ -42,6 +43,9 @@ func (names flagNames) words(p *client.Problem) (what, hint string) {
 	lines := make([]string, len(p.Errors))
 	for i, f := range p.Errors {
 		lines[i] = names.field(f)
+		if f.DetailZH != "" {
+			lines[i] += "\n  " + f.DetailZH
+		}
 	}
 	// The detail is that of the first field, and then the advice.
 	first := p.Errors[0]

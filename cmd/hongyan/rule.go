@@ -230,6 +230,7 @@ func (c *ruleShow) Run(ctx context.Context, w *surroundings) error {
 	out.line("%s  on %s%s", r.Name, onWords(&r), onceWords(r.OncePer))
 	out.line("sends template %s%s%s", r.Message.TemplateID, delayWords(r.DelaySeconds), map[bool]string{true: ", paused"}[r.Paused])
 	out.showData(r.Message.Data)
+	out.showOpens(&r.Message)
 	out.line("fired %d times, sent nothing %d times", r.Fired, r.Refused)
 	if r.LastRefusal != "" {
 		out.line("last refusal, %s: %s", timeCell(r.LastRefusedAt).text, r.LastRefusal)
@@ -243,6 +244,21 @@ func (c *ruleShow) Run(ctx context.Context, w *surroundings) error {
 	}
 	out.next("hongyan rule test %s %s", c.AppID, c.Name)
 	return nil
+}
+
+// showOpens prints where a tap on the message leads, if anywhere.
+func (p *printer) showOpens(m *client.RuleMessage) {
+	opens := cmp.Or(m.URL, m.Page)
+	if m.MiniProgram != nil && m.MiniProgram.AppID != "" {
+		program := strings.TrimSpace("the mini program " + m.MiniProgram.AppID + " " + m.MiniProgram.PagePath)
+		if opens != "" {
+			program += ", or " + opens + " where mini programs cannot be opened"
+		}
+		opens = program
+	}
+	if opens != "" {
+		p.line("  a tap opens %s", opens)
+	}
 }
 
 func delayWords(seconds int64) string {
@@ -389,14 +405,13 @@ func (c *ruleTest) show(out *printer, t *client.RuleTrial) {
 	if t.Message != nil {
 		out.line("to %s, template %s, at %s", t.OpenID, t.Message.TemplateID, timeCell(t.SendAt).text)
 		out.showData(t.Message.Data)
-		for _, link := range []string{t.Message.URL, t.Message.Page} {
-			if link != "" {
-				out.line("  a tap opens %s", link)
-			}
-		}
+		out.showOpens(t.Message)
 	}
 	for _, e := range t.Errors {
 		out.line("  %s: %s", strings.TrimPrefix(e.Pointer, "/"), e.Detail)
+		if e.DetailZH != "" {
+			out.line("    %s", e.DetailZH)
+		}
 	}
 	out.next("hongyan rule show %s %s", c.AppID, c.Name)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"hongyan/client"
@@ -53,15 +54,45 @@ func (c *templateList) Run(ctx context.Context, w *surroundings) error {
 		rows[i] = []cell{text(t.TemplateID), text(strings.Join(t.Aliases, " ")), text(t.Title), text(t.Kind), templateStatus(t), text(cmp.Or(t.Policy, "-")), text(strings.Join(t.Keys, " "))}
 	}
 	out.table([]string{"TEMPLATE_ID", "ALIAS", "TITLE", "KIND", "STATUS", "POLICY", "KEYS"}, rows)
-	for _, t := range list.Items {
-		if t.Status != "active" {
-			out.line("%s", out.paint(red, fmt.Sprintf("%s is %s: %s; %d messages wait for it", t.TemplateID, t.Status, t.StatusReason, t.Held)))
-		}
+	if err := c.showBarred(ctx, out, gateway, list.Items); err != nil {
+		return err
 	}
 	first := list.Items[0]
 	out.next("hongyan template preview %s %s%s", c.AppID, calledBy(first), dataFlags(first.Keys))
 	return nil
 }
+
+// showBarred names the templates that are not active, and what waits for each: messages,
+// and batches, whose rows are no messages before their turn.
+func (c *templateList) showBarred(ctx context.Context, out *printer, gateway *client.Client, all []client.Template) error {
+	barred := func(t client.Template) bool { return t.Status != "active" }
+	if !slices.ContainsFunc(all, barred) {
+		return nil
+	}
+	paused, err := gateway.Batches(ctx, client.BatchFilter{AppID: c.AppID, States: []string{"paused"}, Limit: maxPaused})
+	if err != nil {
+		return apiError(gateway, err)
+	}
+	for _, t := range all {
+		if !barred(t) {
+			continue
+		}
+		waits := counted(int64(t.Held), "message")
+		for _, b := range paused.Items {
+			if b.TemplateID == t.TemplateID && slices.Contains(templateReasons, b.Reason) {
+				waits += ", " + b.ID + " with " + counted(b.Remaining, "row") + " to go"
+			}
+		}
+		out.line("%s", out.paint(red, fmt.Sprintf("%s is %s: %s; waiting for it: %s", t.TemplateID, t.Status, t.StatusReason, waits)))
+	}
+	return nil
+}
+
+// maxPaused is how many paused batches are looked at, as many as a page has.
+const maxPaused = 1000
+
+// templateReasons are why a batch waits for its template.
+var templateReasons = []string{"template_banned", "template_removed", "unknown_template"}
 
 // templateStatus: what is not active needs a person.
 func templateStatus(t client.Template) cell {

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 
+	"hongyan"
 	"hongyan/client"
+	"hongyan/server"
 )
 
 // lintFlags are what is held against a template.
@@ -43,6 +46,9 @@ func (f *lintFlags) fromBody(w *surroundings, r *client.LintRequest) error {
 	if err != nil {
 		return err
 	}
+	if err := server.CheckMessage(body); err != nil {
+		return bodyRefusal(err)
+	}
 	var m client.MessageRequest
 	if err := json.Unmarshal(body, &m); err != nil {
 		return wrongUse("write a message as POST /v1/messages takes it", "--body: %v", err)
@@ -50,6 +56,20 @@ func (f *lintFlags) fromBody(w *surroundings, r *client.LintRequest) error {
 	r.Data = m.Data
 	r.Kind, r.TopColor, r.EmphasisKeyword = cmp.Or(r.Kind, m.Kind), cmp.Or(r.TopColor, m.TopColor), cmp.Or(r.EmphasisKeyword, m.EmphasisKeyword)
 	return nil
+}
+
+// bodyRefusal tells what a body is refused for as send --body does.
+func bodyRefusal(err error) error {
+	e, ok := errors.AsType[*hongyan.Error](err)
+	if !ok {
+		return err
+	}
+	p := client.Problem{Detail: e.Message, Errors: make([]client.FieldError, len(e.Fields))}
+	for i, f := range e.Fields {
+		p.Errors[i] = client.FieldError(f)
+	}
+	what, _ := flagNames(nil).words(&p)
+	return &commandError{what: what, cure: cmp.Or(e.Hint, "write a message as POST /v1/messages takes it")}
 }
 
 // lintNames name the fields of lint and preview.
