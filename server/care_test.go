@@ -201,7 +201,7 @@ func TestAUserGetsNoMoreThanTheDaysMessages(t *testing.T) {
 func aUserGetsNoMoreThanTheDaysMessages(t *testing.T, config Config) {
 	g, _ := newCaring(t, config)
 	ctx, user := t.Context(), sandbox.OpenID("", 44)
-	if _, err := g.client.UpdateAccount(ctx, "shop", client.AccountPatch{Care: &client.Care{UserCap: new(2)}}); err != nil {
+	if _, err := g.client.UpdateAccount(ctx, "shop", client.AccountPatch{QuietHours: new("off"), Care: &client.Care{UserCap: new(2)}}); err != nil {
 		t.Fatal(err)
 	}
 	var ids []string
