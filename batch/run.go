@@ -199,7 +199,7 @@ func (t *tender) keepStill(ctx context.Context, b *hongyan.Batch) (time.Duration
 		return lookEvery, err
 	}
 	if back, err := t.desk.templateBack(ctx, b); back || err != nil {
-		return 0, err
+		return lookEvery, err // the engine may have to hear of it first
 	}
 	if err := t.desk.settle(ctx, b); err != nil || b.State == hongyan.BatchPaused {
 		return lookEvery, err

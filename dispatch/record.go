@@ -186,6 +186,9 @@ func (e *Engine) recorded(batch []settled, done []store.Settled, now time.Time, 
 		if v := &b.o.verdict; done[i].State.Waiting() && !v.due.IsZero() {
 			b.s.scheduled(v.due, now)
 		}
+		if done[i].State == hongyan.Held && b.o.verdict.reason == hongyan.HoldTemplate {
+			e.back[backKey{b.m.AppID, b.m.TemplateID}] = now.Add(backAgain)
+		}
 		if b.o.form != nil && done[i].State != hongyan.Accepted { // a form_id given back lets others go, or one came for this
 			b.s.backlog = true
 		}

@@ -93,9 +93,9 @@ type outcome struct {
 func (e *Engine) attempt(j *job) outcome {
 	var o outcome
 	ctx, a, m := e.sendCtx, j.s.account, &j.m
-	v, kept := e.spare(ctx, j)
-	if !kept {
-		v, kept = e.unshelved(ctx, j)
+	v, kept := e.unshelved(ctx, j)
+	if !kept { // last: a place of the user's day may be taken
+		v, kept = e.spare(ctx, j)
 	}
 	if kept {
 		o.verdict = v

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,35 +55,39 @@ func (e *Engine) justRefused(j *job) bool {
 type backKey struct{ appID, templateID string }
 
 // backAgain is when what waits for a template is let go a second time. A message that
-// was looked at just before the first time, here or by another node, is held after it.
+// was looked at just before the first time, here or by another node, is held after it;
+// so each that this node holds is looked after once more, too.
 const backAgain = 2 * time.Second
 
 // releaseAgain lets the messages of templates go that came back lately, unless they are
 // gone again.
 func (e *Engine) releaseAgain(ctx context.Context) error {
 	now := e.cfg.Store.Now()
-	var due []backKey
+	due := make(map[backKey]time.Time)
 	e.mu.Lock()
 	for k, at := range e.back {
 		if !now.Before(at) {
-			due = append(due, k)
-			delete(e.back, k)
+			due[k] = at
 		}
 	}
 	e.mu.Unlock()
-	for _, k := range due {
+	var errs []error
+	for k, at := range due {
 		t, err := e.cfg.Store.Template(ctx, k.appID, k.templateID)
 		if err == nil && t.Status == "active" {
 			_, err = e.releaseTemplate(ctx, k.appID, k.templateID, hongyan.HoldTemplate)
 		}
 		if err != nil && !hongyan.IsKind(err, hongyan.NotFound) {
-			e.mu.Lock()
-			e.back[k] = now
-			e.mu.Unlock()
-			return err
+			errs = append(errs, err) // the next poll tries again
+			continue
 		}
+		e.mu.Lock()
+		if e.back[k].Equal(at) {
+			delete(e.back, k)
+		}
+		e.mu.Unlock()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // refusalStored takes note that the template's status in the store says what a refusal said.

@@ -68,7 +68,10 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Onc
 			return err
 		}
 		key, _ := once.StoredKeys()
-		n, err := t.exec(batchKeySQL, b.CallerID, key, once.BodyHash[:], made.Seq, t.now, t.now+store.IdempotencyTTL.Milliseconds())
+		if _, err := t.exec(staleBatchKeySQL, b.CallerID, key, t.now); err != nil {
+			return err
+		}
+		n, err := t.exec(batchKeySQL, b.CallerID, key, once.BodyHash[:], made.Seq, t.now+store.IdempotencyTTL.Milliseconds())
 		if err == nil && n == 0 {
 			err = store.KeyTaken()
 		}
@@ -77,11 +80,15 @@ func (s *Store) CreateBatch(ctx context.Context, b hongyan.Batch, once store.Onc
 	return made, err
 }
 
-// batchKeySQL stores a key in place of one past its life, or whose batch is gone. It
-// changes nothing where another transaction was faster.
-const batchKeySQL = `INSERT INTO idempotency (caller_id, key, body_hash, seq, expires_at) VALUES ($1, $2, $3, $4, $6)
-	ON CONFLICT (caller_id, key) DO UPDATE SET body_hash = excluded.body_hash, seq = excluded.seq, expires_at = excluded.expires_at
-	WHERE idempotency.expires_at <= $5 OR NOT EXISTS (SELECT 1 FROM batches WHERE batches.seq = idempotency.seq)`
+const (
+	// staleBatchKeySQL removes a key that is past its life, or whose batch is gone.
+	staleBatchKeySQL = `DELETE FROM idempotency WHERE caller_id = $1 AND key = $2
+		AND (expires_at <= $3 OR NOT EXISTS (SELECT 1 FROM batches WHERE batches.seq = idempotency.seq))`
+	// batchKeySQL stores a key, and changes nothing where another transaction was faster.
+	// It looks at nothing else: this statement would not see that transaction's batch.
+	batchKeySQL = `INSERT INTO idempotency (caller_id, key, body_hash, seq, expires_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (caller_id, key) DO NOTHING`
+)
 
 // ReplayBatch answers a known idempotency key; see store.Batches.
 func (s *Store) ReplayBatch(ctx context.Context, callerID string, once store.Once) (b hongyan.Batch, out store.InsertOutcome, err error) {
