@@ -62,9 +62,14 @@ func (d *dice) accessToken(length int) string {
 	return text[:length]
 }
 
-// templateID is 32 bytes in base64url: 43 characters (spec §1).
+// templateID is 32 bytes in base64url: 43 characters (spec §1). None begins with a dash,
+// as one in 64 would: on a command line that is a flag.
 func (d *dice) templateID() string {
-	return base64.RawURLEncoding.EncodeToString(d.bytes(32))
+	b := d.bytes(32)
+	if b[0]>>2 == 62 { // '-'
+		b[0] &= 0x7F
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // formID is 32 hexadecimal digits (spec §1).
