@@ -2,10 +2,14 @@ package postgrestest
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // URL makes an empty database that is dropped when the test ends, and returns its URL.
@@ -53,8 +57,16 @@ func (s *Server) Make(from string) (string, error) {
 }
 
 // Drop drops a database that Make made, whoever is connected to it.
-func (s *Server) Drop(url string) error {
-	return s.do(s.url, "DROP DATABASE "+databaseOf(url)+" WITH (FORCE)")
+func (s *Server) Drop(url string) (err error) {
+	for range 100 {
+		err = s.do(s.url, "DROP DATABASE "+databaseOf(url)+" WITH (FORCE)")
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "42501" {
+			return err
+		}
+		// The server's own process that vacuums it: only a superuser may end that. It soon ends.
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
 }
 
 // Over returns the URL of a database over TCP at an address, which may be that of
