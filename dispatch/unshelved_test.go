@@ -94,3 +94,18 @@ func TestANodeThatDoesNotKnowThatATemplateIsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatANodeHoldsForATemplateIsLookedAfter: the release that another node made may
+// have been before the hold.
+func TestWhatANodeHoldsForATemplateIsLookedAfter(t *testing.T) {
+	atDesk(t, nil, func(d *desk) {
+		m := d.later()
+		d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "banned", "by another node"))
+		d.AccountChanged(serviceID)
+		d.sleep(time.Until(m.DueAt) + time.Second)
+		d.want(m.ID, hongyan.Held, hongyan.HoldTemplate)
+		d.must(d.store.SetTemplateStatus(d.Context(), serviceID, typed, "active", ""))
+		d.sleep(2 * pollEvery)
+		d.want(m.ID, hongyan.Accepted, "")
+	})
+}
